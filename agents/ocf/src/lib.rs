@@ -1,0 +1,1 @@
+//! The OCF contract, shared by both sides: exit codes, environment, metadata, the trait `Agent`.

@@ -1,0 +1,1 @@
+//! OCF resource agents of our own, one multicall binary.

@@ -1,0 +1,729 @@
+//! XML as a value: every element, attribute, comment and text of a document, in order, and a place for each.
+//! It knows nothing of the CIB's meaning; white space between elements is not kept, the writer indents anew.
+//!
+//! All text lies in one pool and all attributes in another, so that a clone is a handful of `memcpy`s: the daemon
+//! clones a whole CIB whenever it writes while a plan still reads the old one.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+/// Nesting deeper than this is refused: Pacemaker's schema stays below 20, and the writer recurses once per level.
+pub const MAX_DEPTH: usize = 200;
+
+/// One element of a [`Document`]. Only meaningful for the document it came from (and its clones).
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Element(u32);
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Copy, Clone, Debug, PartialEq)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Attribute {
+    name: u32,
+    value: Span,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Kind {
+    Element { name: u32, attributes: Span },
+    Comment(Span),
+    Text(Span),
+    /// Taken out of the tree; its slot is reused never, compaction drops it.
+    Removed,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Node {
+    kind: Kind,
+    parent: u32,
+    first: u32,
+    last: u32,
+    next: u32,
+    previous: u32,
+    /// Byte offset in the text that was parsed; `NONE` for what was made later.
+    offset: u32,
+}
+
+/// A place in the text that was parsed, both counted from 1; the column counts characters.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in bytes, from 1.
+    pub column: u32,
+}
+
+/// Why a text is no document. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {}, column {}: {message}", position.line, position.column)]
+pub struct ParseError {
+    /// Where the text stops making sense.
+    pub position: Position,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl ParseError {
+    /// The message with the offending line of `source` and a caret below the place, as compilers print it.
+    pub fn render(&self, file: &str, source: &str) -> String {
+        caret(file, source, self.position, &self.message)
+    }
+}
+
+/// `file:line:column: message`, the line itself and a caret under the column.
+pub fn caret(file: &str, source: &str, position: Position, message: &str) -> String {
+    let mut out = format!("{file}:{}:{}: {message}", position.line, position.column);
+    if let Some(line) = source.lines().nth(position.line.saturating_sub(1) as usize) {
+        // A line may be a whole document: show a window around the caret.
+        let column = (position.column.saturating_sub(1) as usize).min(line.len());
+        let from = floor_boundary(line, column.saturating_sub(60));
+        let to = floor_boundary(line, (column + 60).min(line.len()));
+        let indent = line[from..floor_boundary(line, column)].chars().count();
+        let _ = write!(out, "\n    {}\n    {}^", &line[from..to], " ".repeat(indent));
+    }
+    out
+}
+
+fn floor_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// A document: one root element and all below it.
+#[derive(Clone, Debug)]
+pub struct Document {
+    nodes: Vec<Node>,
+    attributes: Vec<Attribute>,
+    text: String,
+    names: Vec<Box<str>>,
+    name_index: HashMap<Box<str>, u32>,
+    root: u32,
+    line_starts: Vec<u32>,
+}
+
+impl Document {
+    /// A document that is only its root element.
+    pub fn new(root: &str) -> Self {
+        let mut document = Self::empty();
+        let name = document.intern(root);
+        document.root = document.push(Kind::Element { name, attributes: Span { start: 0, len: 0 } }, NONE);
+        document
+    }
+
+    fn empty() -> Self {
+        Document {
+            nodes: Vec::new(),
+            attributes: Vec::new(),
+            text: String::new(),
+            names: Vec::new(),
+            name_index: HashMap::new(),
+            root: NONE,
+            line_starts: Vec::new(),
+        }
+    }
+
+    /// Reads a document. Document types and entities of one's own are refused, so no input can grow in reading.
+    pub fn parse(source: &str) -> Result<Self, ParseError> {
+        let mut document = Self::empty();
+        document.text.reserve(source.len() / 2);
+        document.line_starts = line_starts(source);
+        let fail = |document: &Document, offset: usize, message: String| ParseError {
+            position: document.place(offset as u32),
+            message,
+        };
+        if source.len() >= NONE as usize {
+            return Err(fail(&document, 0, "the text is longer than 4 GiB".into()));
+        }
+
+        let mut reader = Reader::from_str(source);
+        let mut open: Vec<u32> = Vec::new();
+        loop {
+            let offset = reader.buffer_position() as usize;
+            let event = reader.read_event().map_err(|error| {
+                let at = (reader.error_position() as usize).min(source.len());
+                fail(&document, at, plain_error(&error))
+            })?;
+            let parent = open.last().copied().unwrap_or(NONE);
+            match event {
+                Event::Start(start) => {
+                    let node = document.read_element(&start, parent, offset).map_err(|m| fail(&document, offset, m))?;
+                    if open.len() >= MAX_DEPTH {
+                        let message = format!("elements are nested more than {MAX_DEPTH} deep");
+                        return Err(fail(&document, offset, message));
+                    }
+                    open.push(node);
+                }
+                Event::Empty(start) => {
+                    document.read_element(&start, parent, offset).map_err(|m| fail(&document, offset, m))?;
+                }
+                Event::End(_) => {
+                    open.pop();
+                }
+                Event::Comment(comment) => {
+                    if parent != NONE {
+                        let span = document.store(&comment);
+                        document.push_at(Kind::Comment(span), parent, offset);
+                    }
+                }
+                Event::Text(text) => {
+                    let text = text.xml10_content();
+                    if !text.trim().is_empty() {
+                        if parent == NONE {
+                            let skipped = source[offset..].len() - source[offset..].trim_start().len();
+                            return Err(fail(&document, offset + skipped, "text outside the root element".into()));
+                        }
+                        document.read_text(&text, parent, offset);
+                    }
+                }
+                Event::CData(data) => {
+                    if parent != NONE {
+                        document.read_text(&data.xml10_content(), parent, offset);
+                    }
+                }
+                Event::GeneralRef(reference) => {
+                    let resolved = resolve_reference(&reference)
+                        .ok_or_else(|| fail(&document, offset, format!("unknown entity &{};", &*reference)))?;
+                    if parent != NONE {
+                        document.read_text(&resolved, parent, offset);
+                    }
+                }
+                Event::DocType(_) => {
+                    return Err(fail(&document, offset, "a document type is not allowed here; remove it".into()));
+                }
+                Event::Decl(_) | Event::PI(_) => {}
+                Event::Eof => break,
+            }
+        }
+        if let Some(unclosed) = open.last() {
+            let name = document.name(Element(*unclosed)).to_owned();
+            let from = document.position(Element(*unclosed)).map_or(0, |p| p.line);
+            let message = format!("the text ends, but <{name}> of line {from} is not closed; expected </{name}>");
+            return Err(fail(&document, source.len(), message));
+        }
+        if document.root == NONE {
+            return Err(fail(&document, source.len(), "there is no element in the text".into()));
+        }
+        Ok(document)
+    }
+
+    fn read_element(&mut self, start: &BytesStart<'_>, parent: u32, offset: usize) -> Result<u32, String> {
+        if parent == NONE && self.root != NONE {
+            return Err("a second root element; a document has one".into());
+        }
+        let name = self.intern(start.name().as_ref());
+        let first = self.attributes.len() as u32;
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(|error| format!("in <{}>: {error}", start.name().as_ref()))?;
+            let key = self.intern(attribute.key.as_ref());
+            let raw: &str = attribute.value.as_ref();
+            let value = if raw.contains(['&', '\n', '\t', '\r']) {
+                let text = attribute
+                    .normalized_value(quick_xml::XmlVersion::Explicit1_0)
+                    .map_err(|error| format!("in the value of {}: {error}", attribute.key.as_ref()))?;
+                self.store(&text)
+            } else {
+                self.store(raw)
+            };
+            self.attributes.push(Attribute { name: key, value });
+        }
+        let attributes = Span { start: first, len: self.attributes.len() as u32 - first };
+        let node = self.push_at(Kind::Element { name, attributes }, parent, offset);
+        if parent == NONE {
+            self.root = node;
+        }
+        Ok(node)
+    }
+
+    /// Text in pieces (a run, an entity, CDATA) becomes one text node.
+    fn read_text(&mut self, text: &str, parent: u32, offset: usize) {
+        let last = self.nodes[parent as usize].last;
+        let piece = self.store(text);
+        if last != NONE
+            && let Kind::Text(span) = &mut self.nodes[last as usize].kind
+            && span.start + span.len == piece.start
+        {
+            span.len += piece.len;
+            return;
+        }
+        self.push_at(Kind::Text(piece), parent, offset);
+    }
+
+    /// The root element.
+    pub fn root(&self) -> Element {
+        Element(self.root)
+    }
+
+    /// The element's tag name.
+    pub fn name(&self, element: Element) -> &str {
+        match self.nodes[element.0 as usize].kind {
+            Kind::Element { name, .. } => &self.names[name as usize],
+            _ => "",
+        }
+    }
+
+    /// The value of an attribute.
+    pub fn attribute(&self, element: Element, name: &str) -> Option<&str> {
+        self.own(element).iter().find(|a| &*self.names[a.name as usize] == name).map(|a| self.slice(a.value))
+    }
+
+    /// The `id` attribute, or "".
+    pub fn id(&self, element: Element) -> &str {
+        self.attribute(element, "id").unwrap_or("")
+    }
+
+    /// All attributes, in document order.
+    pub fn attributes(&self, element: Element) -> impl Iterator<Item = (&str, &str)> {
+        self.own(element).iter().map(|a| (&*self.names[a.name as usize], self.slice(a.value)))
+    }
+
+    /// The text directly inside the element, joined.
+    pub fn text(&self, element: Element) -> String {
+        self.links(element)
+            .filter_map(|n| match self.nodes[n as usize].kind {
+                Kind::Text(span) => Some(self.slice(span)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The child elements, in document order.
+    pub fn children(&self, element: Element) -> impl Iterator<Item = Element> + '_ {
+        self.links(element).filter(|n| self.is_element(*n)).map(Element)
+    }
+
+    /// The child elements of one name, in document order.
+    pub fn children_named<'a>(&'a self, element: Element, name: &'a str) -> impl Iterator<Item = Element> + 'a {
+        self.children(element).filter(move |c| self.name(*c) == name)
+    }
+
+    /// The first child element of that name.
+    pub fn child(&self, element: Element, name: &str) -> Option<Element> {
+        self.children(element).find(|c| self.name(*c) == name)
+    }
+
+    /// The element that is reached from the root by these child names, first match each.
+    pub fn descend(&self, path: &[&str]) -> Option<Element> {
+        path.iter().try_fold(self.root(), |at, name| self.child(at, name))
+    }
+
+    /// The element and all below it, parents before children, in document order.
+    pub fn descendants(&self, element: Element) -> impl Iterator<Item = Element> + '_ {
+        let mut stack = vec![element];
+        std::iter::from_fn(move || {
+            let next = stack.pop()?;
+            let mark = stack.len();
+            stack.extend(self.children(next));
+            stack[mark..].reverse();
+            Some(next)
+        })
+    }
+
+    /// The enclosing element; `None` for the root.
+    pub fn parent(&self, element: Element) -> Option<Element> {
+        let parent = self.nodes[element.0 as usize].parent;
+        (parent != NONE).then_some(Element(parent))
+    }
+
+    /// The next sibling element.
+    pub fn next_sibling(&self, element: Element) -> Option<Element> {
+        let mut at = self.nodes[element.0 as usize].next;
+        while at != NONE && !self.is_element(at) {
+            at = self.nodes[at as usize].next;
+        }
+        (at != NONE).then_some(Element(at))
+    }
+
+    /// Where the element began in the text that was parsed; `None` if it was made later.
+    pub fn position(&self, element: Element) -> Option<Position> {
+        let offset = self.nodes[element.0 as usize].offset;
+        (offset != NONE).then(|| self.place(offset))
+    }
+
+    /// Adds an empty element as the last child.
+    pub fn append(&mut self, parent: Element, name: &str) -> Element {
+        let name = self.intern(name);
+        let start = self.attributes.len() as u32;
+        Element(self.push(Kind::Element { name, attributes: Span { start, len: 0 } }, parent.0))
+    }
+
+    /// Adds an empty element in front of `before`, which must be a child of `parent`; last when `None`.
+    pub fn insert(&mut self, parent: Element, before: Option<Element>, name: &str) -> Element {
+        let element = self.append(parent, name);
+        self.place_before(element, before);
+        element
+    }
+
+    /// Moves an element in front of a sibling; to the end when `None`.
+    pub fn place_before(&mut self, element: Element, before: Option<Element>) {
+        let parent = self.nodes[element.0 as usize].parent;
+        assert!(parent != NONE, "the root has no siblings");
+        self.unlink(element.0);
+        match before {
+            None => self.link_last(element.0, parent),
+            Some(Element(next)) => {
+                assert_eq!(self.nodes[next as usize].parent, parent, "only siblings can be ordered");
+                let previous = self.nodes[next as usize].previous;
+                let node = &mut self.nodes[element.0 as usize];
+                (node.parent, node.previous, node.next) = (parent, previous, next);
+                self.nodes[next as usize].previous = element.0;
+                match previous {
+                    NONE => self.nodes[parent as usize].first = element.0,
+                    p => self.nodes[p as usize].next = element.0,
+                }
+            }
+        }
+    }
+
+    /// Sets an attribute: in its place if it is there, behind the others if not.
+    pub fn set(&mut self, element: Element, name: &str, value: &str) {
+        let Kind::Element { attributes, .. } = self.nodes[element.0 as usize].kind else { return };
+        let range = as_range(attributes);
+        if let Some(at) = range.clone().find(|i| &*self.names[self.attributes[*i].name as usize] == name) {
+            if self.slice(self.attributes[at].value) != value {
+                self.attributes[at].value = self.store(value);
+            }
+            return;
+        }
+        let attribute = Attribute { name: self.intern(name), value: self.store(value) };
+        let mut span = attributes;
+        if range.end != self.attributes.len() {
+            span.start = self.attributes.len() as u32;
+            self.attributes.extend_from_within(range);
+        }
+        self.attributes.push(attribute);
+        span.len += 1;
+        if let Kind::Element { attributes, .. } = &mut self.nodes[element.0 as usize].kind {
+            *attributes = span;
+        }
+    }
+
+    /// Takes an attribute away, if it is there.
+    pub fn unset(&mut self, element: Element, name: &str) {
+        let Kind::Element { attributes, .. } = self.nodes[element.0 as usize].kind else { return };
+        let range = as_range(attributes);
+        let Some(at) = range.clone().find(|i| &*self.names[self.attributes[*i].name as usize] == name) else { return };
+        self.attributes.copy_within(at + 1..range.end, at);
+        if let Kind::Element { attributes, .. } = &mut self.nodes[element.0 as usize].kind {
+            attributes.len -= 1;
+        }
+    }
+
+    /// Takes an element and all below it out of the document. The root stays.
+    pub fn remove(&mut self, element: Element) {
+        assert!(element.0 != self.root, "the root cannot be removed");
+        let below: Vec<Element> = self.descendants(element).collect();
+        self.unlink(element.0);
+        for gone in below {
+            self.nodes[gone.0 as usize].kind = Kind::Removed;
+        }
+    }
+
+    /// Copies `source` of another document, with all below it, to the end of `parent`'s children.
+    pub fn graft(&mut self, parent: Element, other: &Document, source: Element) -> Element {
+        let copy = self.append(parent, other.name(source));
+        self.copy_into(copy, other, source);
+        copy
+    }
+
+    fn copy_into(&mut self, copy: Element, other: &Document, source: Element) {
+        for (name, value) in other.attributes(source) {
+            self.set(copy, name, value);
+        }
+        for link in other.links(source) {
+            match other.nodes[link as usize].kind {
+                Kind::Element { .. } => {
+                    self.graft(copy, other, Element(link));
+                }
+                Kind::Comment(span) => {
+                    let span = self.store(other.slice(span));
+                    self.push(Kind::Comment(span), copy.0);
+                }
+                Kind::Text(span) => {
+                    let span = self.store(other.slice(span));
+                    self.push(Kind::Text(span), copy.0);
+                }
+                Kind::Removed => {}
+            }
+        }
+    }
+
+    /// One element with all below it as a document of its own.
+    pub fn subtree(&self, element: Element) -> Document {
+        let mut document = Document::new(self.name(element));
+        document.copy_into(document.root(), self, element);
+        document
+    }
+
+    /// Whether two elements say the same: names, attributes in any order, children in order; comments do not count.
+    pub fn same(&self, mine: Element, other: &Document, theirs: Element) -> bool {
+        self.name(mine) == other.name(theirs)
+            && self.own(mine).len() == other.own(theirs).len()
+            && self.attributes(mine).all(|(name, value)| other.attribute(theirs, name) == Some(value))
+            && self.text(mine) == other.text(theirs)
+            && self.children(mine).count() == other.children(theirs).count()
+            && self.children(mine).zip(other.children(theirs)).all(|(a, b)| self.same(a, other, b))
+    }
+
+    /// The whole as text, indented by two blanks, without an XML declaration.
+    pub fn to_xml(&self) -> String {
+        self.element_to_xml(self.root())
+    }
+
+    /// One element as text, indented by two blanks.
+    pub fn element_to_xml(&self, element: Element) -> String {
+        let mut out = String::with_capacity(self.text.len() * 2);
+        self.write(element.0, 0, &mut out);
+        out
+    }
+
+    fn write(&self, node: u32, depth: usize, out: &mut String) {
+        let indent = |out: &mut String, depth: usize| (0..depth).for_each(|_| out.push_str("  "));
+        match self.nodes[node as usize].kind {
+            Kind::Element { .. } => {
+                indent(out, depth);
+                let name = self.name(Element(node));
+                let _ = write!(out, "<{name}");
+                for (key, value) in self.attributes(Element(node)) {
+                    let _ = write!(out, " {key}=\"");
+                    escape(value, true, out);
+                    out.push('"');
+                }
+                if self.nodes[node as usize].first == NONE {
+                    out.push_str("/>\n");
+                } else if self.links(Element(node)).any(|n| matches!(self.nodes[n as usize].kind, Kind::Text(_))) {
+                    // Mixed content: white space would become part of it.
+                    out.push('>');
+                    self.links(Element(node)).for_each(|child| self.write_inline(child, out));
+                    let _ = writeln!(out, "</{name}>");
+                } else {
+                    out.push_str(">\n");
+                    self.links(Element(node)).for_each(|child| self.write(child, depth + 1, out));
+                    indent(out, depth);
+                    let _ = writeln!(out, "</{name}>");
+                }
+            }
+            Kind::Comment(span) => {
+                indent(out, depth);
+                let _ = writeln!(out, "<!--{}-->", self.slice(span));
+            }
+            Kind::Text(span) => escape(self.slice(span), false, out),
+            Kind::Removed => {}
+        }
+    }
+
+    fn write_inline(&self, node: u32, out: &mut String) {
+        let start = out.len();
+        self.write(node, 0, out);
+        if !matches!(self.nodes[node as usize].kind, Kind::Text(_)) && out.len() > start && out.ends_with('\n') {
+            out.pop();
+        }
+    }
+
+    /// Rewrites the pools without what was removed or overwritten. Elements get new handles.
+    pub fn compact(&mut self) {
+        let mut fresh = self.subtree(self.root());
+        std::mem::swap(self, &mut fresh);
+    }
+
+    /// How many nodes, removed ones included, the pools hold: a measure for when to [`compact`](Self::compact).
+    pub fn pool_size(&self) -> usize {
+        self.nodes.len() + self.attributes.len()
+    }
+
+    fn is_element(&self, node: u32) -> bool {
+        matches!(self.nodes[node as usize].kind, Kind::Element { .. })
+    }
+
+    fn links(&self, element: Element) -> impl Iterator<Item = u32> + '_ {
+        let mut at = self.nodes[element.0 as usize].first;
+        std::iter::from_fn(move || {
+            let node = at;
+            (node != NONE).then(|| {
+                at = self.nodes[node as usize].next;
+                node
+            })
+        })
+    }
+
+    fn own(&self, element: Element) -> &[Attribute] {
+        match self.nodes[element.0 as usize].kind {
+            Kind::Element { attributes, .. } => &self.attributes[as_range(attributes)],
+            _ => &[],
+        }
+    }
+
+    fn slice(&self, span: Span) -> &str {
+        &self.text[as_range(span)]
+    }
+
+    fn store(&mut self, text: &str) -> Span {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        assert!(self.text.len() < NONE as usize, "the pool is bounded by the text that was parsed");
+        Span { start, len: text.len() as u32 }
+    }
+
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.name_index.get(name) {
+            return *known;
+        }
+        let symbol = self.names.len() as u32;
+        self.names.push(name.into());
+        self.name_index.insert(name.into(), symbol);
+        symbol
+    }
+
+    fn push(&mut self, kind: Kind, parent: u32) -> u32 {
+        let at = self.nodes.len() as u32;
+        self.nodes.push(Node { kind, parent, first: NONE, last: NONE, next: NONE, previous: NONE, offset: NONE });
+        if parent != NONE {
+            self.link_last(at, parent);
+        }
+        at
+    }
+
+    fn push_at(&mut self, kind: Kind, parent: u32, offset: usize) -> u32 {
+        let at = self.push(kind, parent);
+        self.nodes[at as usize].offset = offset as u32;
+        at
+    }
+
+    fn link_last(&mut self, at: u32, parent: u32) {
+        let last = self.nodes[parent as usize].last;
+        let node = &mut self.nodes[at as usize];
+        (node.parent, node.previous, node.next) = (parent, last, NONE);
+        match last {
+            NONE => self.nodes[parent as usize].first = at,
+            l => self.nodes[l as usize].next = at,
+        }
+        self.nodes[parent as usize].last = at;
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Node { parent, previous, next, .. } = self.nodes[at as usize];
+        match previous {
+            NONE => self.nodes[parent as usize].first = next,
+            p => self.nodes[p as usize].next = next,
+        }
+        match next {
+            NONE => self.nodes[parent as usize].last = previous,
+            n => self.nodes[n as usize].previous = previous,
+        }
+        let node = &mut self.nodes[at as usize];
+        (node.parent, node.previous, node.next) = (NONE, NONE, NONE);
+    }
+
+    fn place(&self, offset: u32) -> Position {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+        Position { line: line.max(1) as u32, column: offset - start + 1 }
+    }
+}
+
+fn as_range(span: Span) -> Range<usize> {
+    span.start as usize..(span.start + span.len) as usize
+}
+
+fn line_starts(source: &str) -> Vec<u32> {
+    std::iter::once(0).chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1)).collect()
+}
+
+fn resolve_reference(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
+    if let Ok(Some(character)) = reference.resolve_char_ref() {
+        return Some(character.to_string());
+    }
+    quick_xml::escape::resolve_predefined_entity(reference).map(str::to_owned)
+}
+
+/// quick-xml's own words are for programmers; these are for whoever wrote the file.
+fn plain_error(error: &quick_xml::Error) -> String {
+    use quick_xml::errors::IllFormedError::{MismatchedEndTag, UnmatchedEndTag};
+    match error {
+        quick_xml::Error::IllFormed(MismatchedEndTag { expected, found }) => {
+            format!("expected </{expected}>, found </{found}>")
+        }
+        quick_xml::Error::IllFormed(UnmatchedEndTag(found)) => {
+            format!("</{found}> closes an element that was never opened")
+        }
+        other => format!("not well-formed XML: {other}"),
+    }
+}
+
+fn escape(text: &str, attribute: bool, out: &mut String) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' if attribute => out.push_str("&quot;"),
+            '\n' if attribute => out.push_str("&#10;"),
+            '\t' if attribute => out.push_str("&#9;"),
+            '\r' => out.push_str("&#13;"),
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(source: &str) {
+        assert_eq!(Document::parse(source).unwrap().to_xml(), source);
+    }
+
+    #[test]
+    fn keeps_order_comments_entities_and_the_unknown() {
+        round_trip(concat!(
+            "<cib z=\"1\" a=\"2 &amp; &quot;3&quot;&#10;\" x:y=\"\">\n",
+            "  <!-- why -->\n",
+            "  <future thing=\"&lt;\">\n    <nested/>\n  </future>\n",
+            "  <note>two &lt; three</note>\n",
+            "</cib>\n"
+        ));
+    }
+
+    #[test]
+    fn edits_in_place() {
+        let mut d = Document::parse("<a><b id='1'/><b id='2'/></a>").unwrap();
+        let root = d.root();
+        let (one, two) = (d.child(root, "b").unwrap(), d.children(root).nth(1).unwrap());
+        d.set(one, "k", "v");
+        d.set(one, "id", "one");
+        d.place_before(two, Some(one));
+        let c = d.insert(root, Some(one), "c");
+        assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <c/>\n  <b id=\"one\" k=\"v\"/>\n</a>\n");
+        d.remove(c);
+        d.unset(one, "id");
+        d.compact();
+        assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <b k=\"v\"/>\n</a>\n");
+    }
+
+    #[test]
+    fn says_where_and_what_was_expected() {
+        let check = |source: &str, expected: &str| {
+            assert_eq!(Document::parse(source).unwrap_err().render("cib.xml", source), expected);
+        };
+        check("<a>\n  <b></c>\n</a>", "cib.xml:2:6: expected </b>, found </c>\n      <b></c>\n         ^");
+        check("<a>\n", "cib.xml:2:1: the text ends, but <a> of line 1 is not closed; expected </a>");
+        check("", "cib.xml:1:1: there is no element in the text");
+        check("<!DOCTYPE a><a/>", "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^");
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = "<a>".repeat(100_000);
+        assert!(Document::parse(&deep).unwrap_err().message.contains("nested"));
+    }
+}

@@ -1,0 +1,5 @@
+//! What should be and what is, as one value: the CIB.
+
+pub mod document;
+
+pub use document::{Document, Element, ParseError, Position};

@@ -1,0 +1,1 @@
+//! One node's conduct: who is here, who coordinates, which step is next.

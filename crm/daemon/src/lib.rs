@@ -1,0 +1,1 @@
+//! systoled: the one program that touches the world.

@@ -1,0 +1,1 @@
+//! An engine for nodes on one machine.

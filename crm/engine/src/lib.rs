@@ -1,0 +1,1 @@
+//! What we ask of a cluster engine: membership, quorum, totally ordered messages.

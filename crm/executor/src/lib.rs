@@ -1,0 +1,1 @@
+//! The queue of operations on this node, recurring ones included.

@@ -1,0 +1,1 @@
+//! One node as one machine: controller, executor, fencer and the replica of the CIB, wired together.

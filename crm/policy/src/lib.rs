@@ -1,0 +1,1 @@
+//! Where everything should run, and the steps from here to there.

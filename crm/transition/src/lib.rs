@@ -1,0 +1,1 @@
+//! A plan as a graph of actions, and walking it.

@@ -1,0 +1,1 @@
+//! Messages between nodes and from tools: versioned, the only types that promise a format.

@@ -1,0 +1,1 @@
+//! Fence agents of our own, one multicall binary.

@@ -1,0 +1,1 @@
+//! One fencing operation as a machine: devices, topology levels, history.

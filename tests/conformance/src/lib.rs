@@ -1,0 +1,1 @@
+//! One runner for cases that are folders of text.

@@ -1,0 +1,1 @@
+//! Nodes in namespaces on one machine, faults, and witnesses that watch from outside.
