@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! The OCF contract, shared by both sides: exit codes, environment, metadata, the trait `Agent`.

@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! OCF resource agents of our own, one multicall binary.

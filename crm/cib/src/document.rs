@@ -34,7 +34,10 @@ struct Attribute {
 
 #[derive(Copy, Clone, Debug)]
 enum Kind {
-    Element { name: u32, attributes: Span },
+    Element {
+        name: u32,
+        attributes: Span,
+    },
     Comment(Span),
     Text(Span),
     /// Taken out of the tree; its slot is reused never, compaction drops it.
@@ -636,7 +639,9 @@ fn as_range(span: Span) -> Range<usize> {
 }
 
 fn line_starts(source: &str) -> Vec<u32> {
-    std::iter::once(0).chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1)).collect()
+    std::iter::once(0)
+        .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
+        .collect()
 }
 
 fn resolve_reference(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
@@ -718,7 +723,10 @@ mod tests {
         check("<a>\n  <b></c>\n</a>", "cib.xml:2:6: expected </b>, found </c>\n      <b></c>\n         ^");
         check("<a>\n", "cib.xml:2:1: the text ends, but <a> of line 1 is not closed; expected </a>");
         check("", "cib.xml:1:1: there is no element in the text");
-        check("<!DOCTYPE a><a/>", "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^");
+        check(
+            "<!DOCTYPE a><a/>",
+            "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^",
+        );
     }
 
     #[test]

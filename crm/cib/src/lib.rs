@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! What should be and what is, as one value: the CIB.
 
 pub mod document;

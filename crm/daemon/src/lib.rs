@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! systoled: the one program that touches the world.

@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! One node as one machine: controller, executor, fencer and the replica of the CIB, wired together.

@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! Messages between nodes and from tools: versioned, the only types that promise a format.

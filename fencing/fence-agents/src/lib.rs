@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! Fence agents of our own, one multicall binary.

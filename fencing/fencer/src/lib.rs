@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! One fencing operation as a machine: devices, topology levels, history.

@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! One runner for cases that are folders of text.

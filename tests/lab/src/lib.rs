@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! Nodes in namespaces on one machine, faults, and witnesses that watch from outside.

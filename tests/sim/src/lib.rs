@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! Whole clusters in one thread from one seed.

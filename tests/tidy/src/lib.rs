@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! The architecture as a test.

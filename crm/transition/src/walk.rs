@@ -1,0 +1,188 @@
+//! Walking a transition: what may begin now, and what follows from an outcome. It starts nothing itself.
+
+use crate::graph::{ActionId, Transition};
+
+/// How an action ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// As wanted: what waits for it may go on.
+    Done,
+    /// Not as wanted: nothing that waits for it, directly or not, will begin.
+    Failed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Waiting {
+        inputs_left: u32,
+    },
+    Running,
+    Done,
+    Failed,
+    /// An input failed.
+    Blocked,
+}
+
+/// A walk through one transition.
+///
+/// Invariant: an action is `Running` or `Done` only if all its inputs are `Done`.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    transition: Transition,
+    states: Vec<State>,
+    /// May begin now, in the transition's order but for larger priorities first.
+    ready: Vec<ActionId>,
+    running: u32,
+}
+
+impl Walk {
+    /// Stands at the beginning.
+    pub fn new(transition: Transition) -> Self {
+        let states: Vec<State> =
+            transition.ids().map(|id| State::Waiting { inputs_left: transition.inputs(id).count() as u32 }).collect();
+        let mut walk = Walk { states, ready: Vec::new(), running: 0, transition };
+        walk.ready = walk.transition.ids().filter(|id| walk.is_free(*id)).collect();
+        walk.sort_ready();
+        walk
+    }
+
+    /// What is being walked.
+    pub fn transition(&self) -> &Transition {
+        &self.transition
+    }
+
+    /// The next action that may begin; it counts as running from now on. `None` when everything left waits, or when
+    /// the transition's `batch_limit` is reached.
+    pub fn begin(&mut self) -> Option<ActionId> {
+        let limit = self.transition.settings.batch_limit;
+        if self.ready.is_empty() || (limit > 0 && self.running >= limit) {
+            return None;
+        }
+        let id = self.ready.remove(0);
+        debug_assert!(self.transition.inputs(id).all(|input| self.states[input.index()] == State::Done));
+        self.states[id.index()] = State::Running;
+        self.running += 1;
+        Some(id)
+    }
+
+    /// Takes in how a running action ended. What is not running is not touched: an answer may come twice.
+    pub fn end(&mut self, id: ActionId, outcome: Outcome) {
+        if self.states.get(id.index()) != Some(&State::Running) {
+            return;
+        }
+        self.running -= 1;
+        match outcome {
+            Outcome::Done => {
+                self.states[id.index()] = State::Done;
+                let after: Vec<ActionId> = self.transition.dependents(id).collect();
+                for then in after {
+                    if let State::Waiting { inputs_left } = &mut self.states[then.index()] {
+                        *inputs_left -= 1;
+                        if *inputs_left == 0 {
+                            self.ready.push(then);
+                        }
+                    }
+                }
+                self.sort_ready();
+            }
+            Outcome::Failed => {
+                self.states[id.index()] = State::Failed;
+                self.block_after(id);
+            }
+        }
+    }
+
+    fn block_after(&mut self, id: ActionId) {
+        let mut stack: Vec<ActionId> = self.transition.dependents(id).collect();
+        while let Some(then) = stack.pop() {
+            if matches!(self.states[then.index()], State::Waiting { .. }) {
+                self.states[then.index()] = State::Blocked;
+                stack.extend(self.transition.dependents(then));
+            }
+        }
+    }
+
+    /// Nothing runs and nothing may begin: done, or stuck behind a failure (or in a cycle).
+    pub fn is_over(&self) -> bool {
+        self.running == 0 && self.ready.is_empty()
+    }
+
+    /// Every action is done.
+    pub fn is_complete(&self) -> bool {
+        self.states.iter().all(|state| *state == State::Done)
+    }
+
+    /// Actions under way.
+    pub fn running(&self) -> impl Iterator<Item = ActionId> + '_ {
+        self.transition.ids().filter(|id| self.states[id.index()] == State::Running)
+    }
+
+    /// The running action with that number, if there is one.
+    pub fn running_number(&self, number: u32) -> Option<ActionId> {
+        self.running().find(|id| self.transition.action(*id).number == number)
+    }
+
+    fn is_free(&self, id: ActionId) -> bool {
+        self.states[id.index()] == State::Waiting { inputs_left: 0 }
+    }
+
+    fn sort_ready(&mut self) {
+        let transition = &self.transition;
+        self.ready.sort_by_key(|id| (-i64::from(transition.action(*id).priority), id.index()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, ActionKind, Settings};
+
+    fn diamond() -> (Transition, [ActionId; 4]) {
+        let mut t = Transition::new(Settings::default());
+        let ids = [1, 2, 3, 4].map(|n| t.add(Action::new(n, ActionKind::Pseudo, "x", format!("x_{n}"))));
+        t.order(ids[0], ids[1]);
+        t.order(ids[0], ids[2]);
+        t.order(ids[1], ids[3]);
+        t.order(ids[2], ids[3]);
+        (t, ids)
+    }
+
+    #[test]
+    fn nothing_begins_before_its_inputs_are_done() {
+        let (t, [a, b, c, d]) = diamond();
+        let mut walk = Walk::new(t);
+        assert_eq!((walk.begin(), walk.begin()), (Some(a), None));
+        walk.end(a, Outcome::Done);
+        assert_eq!((walk.begin(), walk.begin(), walk.begin()), (Some(b), Some(c), None));
+        walk.end(b, Outcome::Done);
+        walk.end(b, Outcome::Done);
+        assert_eq!(walk.begin(), None);
+        walk.end(c, Outcome::Done);
+        assert_eq!(walk.begin(), Some(d));
+        walk.end(d, Outcome::Done);
+        assert!(walk.is_over() && walk.is_complete());
+    }
+
+    #[test]
+    fn a_failure_stops_what_comes_after_and_nothing_else() {
+        let (t, [a, b, c, _]) = diamond();
+        let mut walk = Walk::new(t);
+        walk.begin();
+        walk.end(a, Outcome::Done);
+        walk.begin();
+        walk.end(b, Outcome::Failed);
+        assert_eq!(walk.begin(), Some(c));
+        walk.end(c, Outcome::Done);
+        assert!(walk.is_over() && !walk.is_complete());
+    }
+
+    #[test]
+    fn a_batch_limit_holds_actions_back() {
+        let (mut t, [a, b, ..]) = diamond();
+        t.settings.batch_limit = 1;
+        let mut walk = Walk::new(t);
+        walk.begin();
+        walk.end(a, Outcome::Done);
+        assert_eq!((walk.begin(), walk.begin()), (Some(b), None));
+    }
+}
