@@ -1,2 +1,97 @@
 #![forbid(unsafe_code)]
-//! systole: the command line.
+//! The command line: one program for `systole COMMAND` and for the classic tools' names.
+//!
+//! [`run`] picks what to do. A classic tool is known by the name the program was called under (a link named
+//! `crm_simulate`) or by the first argument (`systole crm_simulate …`); anything else is a command of `systole`.
+//! [`commands`] and [`tools`] hold one list each, [`output`] what several of them print. Nothing here decides
+//! anything about a cluster: that is `policy`, and the daemon's parts.
+
+pub mod commands;
+pub mod output;
+pub mod tools;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Everything was as asked.
+pub const EXIT_OK: u8 = 0;
+/// It could not be done.
+pub const EXIT_FAILURE: u8 = 1;
+/// It was not understood what to do: clap's and our exit status for a wrong command line of `systole` itself.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Does what `argv` (the program's own name first) asks for, and gives the exit status.
+pub fn run(argv: Vec<OsString>) -> u8 {
+    let called_as = argv.first().and_then(|name| Path::new(name).file_name()).and_then(|name| name.to_str());
+    if let Some(tool) = called_as.and_then(tools::find) {
+        return (tool.run)(argv);
+    }
+    if let Some(tool) = argv.get(1).and_then(|name| name.to_str()).and_then(tools::find) {
+        return (tool.run)(argv[1..].to_vec());
+    }
+    run_command(argv)
+}
+
+/// The whole grammar of `systole`, made from the list of commands.
+pub fn grammar() -> clap::Command {
+    let tools: Vec<String> = tools::TOOLS.iter().map(|tool| format!("  {:<14} {}", tool.name, tool.about)).collect();
+    clap::Command::new("systole")
+        .about("Keeps services running on a group of hosts: look at a cluster and change it")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(format!("Classic tools, also found under their own names:\n{}", tools.join("\n")))
+        .subcommands(commands::COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
+}
+
+fn run_command(argv: Vec<OsString>) -> u8 {
+    let matches = match grammar().try_get_matches_from(argv) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // A closed pipe is the reader's choice; there is nobody left to tell.
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE } else { EXIT_OK };
+        }
+    };
+    let Some((name, arguments)) = matches.subcommand() else {
+        return EXIT_USAGE;
+    };
+    let command = commands::COMMANDS
+        .iter()
+        .find(|command| command.name == name)
+        .expect("the grammar is made from this very list");
+    match (command.run)(arguments) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("systole {name}: {error:#}");
+            EXIT_FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argv(words: &str) -> Vec<OsString> {
+        words.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_usage_error() {
+        assert_eq!(run(argv("systole no-such-command")), EXIT_USAGE);
+        assert_eq!(run(argv("systole --help")), EXIT_OK);
+    }
+
+    #[test]
+    fn no_command_has_the_name_of_a_tool() {
+        for command in commands::COMMANDS {
+            assert!(tools::find(command.name).is_none(), "{} is in both lists", command.name);
+        }
+    }
+}

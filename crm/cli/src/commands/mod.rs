@@ -1,0 +1,16 @@
+//! The commands of `systole`: one file each, and one line each in the list below.
+
+use clap::ArgMatches;
+
+/// One command: its name, its grammar, and what it does.
+pub struct Command {
+    /// The first word after `systole`.
+    pub name: &'static str,
+    /// Its arguments and help; the name is set from `name`.
+    pub grammar: fn() -> clap::Command,
+    /// Does it and gives the exit status; an error is printed with its causes and makes exit status 1.
+    pub run: fn(&ArgMatches) -> anyhow::Result<u8>,
+}
+
+/// All commands, in the order the help shows them.
+pub const COMMANDS: &[Command] = &[];

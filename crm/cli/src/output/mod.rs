@@ -1,0 +1,1 @@
+//! What several commands and tools print. Each module takes values of `cib` and `policy` and gives text.
