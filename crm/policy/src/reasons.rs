@@ -1,0 +1,160 @@
+//! Why a plan is as it is, as data: what gave each score, and where each resource goes. Turning questions about what
+//! would have to change into answers is left to whoever plans again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::readable;
+
+/// What changed a score.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A location constraint, a rule of one, or node health, by id.
+    Location(String),
+    /// The resource runs there and would rather stay.
+    Stickiness,
+    /// Too many failures there.
+    MigrationThreshold {
+        /// How many were counted.
+        failures: i32,
+    },
+    /// A failure of an operation.
+    Failure(String),
+    /// A colocation, and the partner it is with.
+    Colocation {
+        /// Id of the constraint.
+        id: String,
+        /// The other resource.
+        with: String,
+    },
+    /// The target role is Stopped.
+    TargetRole,
+    /// All resources are to be stopped.
+    StopAll,
+    /// There is no quorum.
+    NoQuorum,
+    /// The node cannot run resources now.
+    NodeUnavailable(&'static str),
+    /// The resource waits for a node that was shut down.
+    ShutdownLock,
+    /// It is not managed, so it stays where it is.
+    Unmanaged,
+    /// All instances that may run already do.
+    CollectiveLimit,
+    /// A ticket is not granted.
+    Ticket(String),
+    /// Anything else, by the name Pacemaker's log gives it.
+    Other(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Location(id) => write!(f, "location constraint {id}"),
+            Source::Stickiness => write!(f, "stickiness"),
+            Source::MigrationThreshold { failures } => write!(f, "{failures} failures reach migration-threshold"),
+            Source::Failure(what) => write!(f, "failure ({what})"),
+            Source::Colocation { id, with } => write!(f, "colocation {id} with {with}"),
+            Source::TargetRole => write!(f, "target-role is Stopped"),
+            Source::StopAll => write!(f, "stop-all-resources"),
+            Source::NoQuorum => write!(f, "no quorum"),
+            Source::NodeUnavailable(why) => write!(f, "the node is {why}"),
+            Source::ShutdownLock => write!(f, "locked to another node by shutdown-lock"),
+            Source::Unmanaged => write!(f, "not managed: it stays where it is"),
+            Source::CollectiveLimit => write!(f, "as many instances as allowed are placed already"),
+            Source::Ticket(id) => write!(f, "ticket {id} is not granted"),
+            Source::Other(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// One change of one score.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Node whose score changed.
+    pub node: String,
+    /// By how much.
+    pub score: i32,
+    /// Why.
+    pub source: Source,
+}
+
+/// Everything known about one resource.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Explanation {
+    /// The resource.
+    pub resource: String,
+    /// Where it is.
+    pub current: Vec<String>,
+    /// Role now.
+    pub current_role: String,
+    /// Where it goes.
+    pub next: Option<String>,
+    /// Role then.
+    pub next_role: String,
+    /// Final scores of the nodes it knows.
+    pub scores: Vec<(String, i32)>,
+    /// What gave them, in the order it happened.
+    pub changes: Vec<Change>,
+    /// Its actions and why they are needed or cannot be done.
+    pub actions: Vec<(String, Option<String>)>,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.current.as_slice(), &self.next) {
+            ([], None) => writeln!(f, "{} is stopped and stays stopped.", self.resource)?,
+            ([], Some(next)) => writeln!(f, "{} is stopped and will run on {next}.", self.resource)?,
+            ([at], Some(next)) if at == next => writeln!(f, "{} runs on {at} and stays there.", self.resource)?,
+            (at, Some(next)) => writeln!(f, "{} runs on {} and moves to {next}.", self.resource, at.join(", "))?,
+            (at, None) => writeln!(f, "{} runs on {} and will be stopped.", self.resource, at.join(", "))?,
+        }
+        if self.current_role != self.next_role {
+            writeln!(f, "Its role changes from {} to {}.", self.current_role, self.next_role)?;
+        }
+        for (node, score) in &self.scores {
+            writeln!(f, "On {node} its score is {}:", readable(*score))?;
+            for change in self.changes.iter().filter(|change| change.node == *node) {
+                writeln!(f, "  {:>+9} {}", Signed(change.score), change.source)?;
+            }
+        }
+        for (action, reason) in &self.actions {
+            match reason {
+                Some(reason) => writeln!(f, "Action {action} is planned because of: {reason}.")?,
+                None => writeln!(f, "Action {action} is planned.")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Signed(i32);
+
+impl fmt::Display for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            score if score >= 1_000_000 => "+INFINITY".to_owned(),
+            score if score <= -1_000_000 => "-INFINITY".to_owned(),
+            score => format!("{score:+}"),
+        };
+        f.pad(&text)
+    }
+}
+
+/// The reasons of a plan, by resource id.
+#[derive(Clone, Debug, Default)]
+pub struct Reasons {
+    pub(crate) by_resource: BTreeMap<String, Explanation>,
+}
+
+impl Reasons {
+    /// What is known about the resource of that id; instances have their number in it.
+    pub fn explain(&self, resource: &str) -> Option<&Explanation> {
+        self.by_resource.get(resource)
+    }
+
+    /// All resources, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Explanation> {
+        self.by_resource.values()
+    }
+}
