@@ -1,2 +1,113 @@
 #![forbid(unsafe_code)]
-//! One fencing operation as a machine: devices, topology levels, history.
+//! Fencing as a machine: which devices can cut a node off, in what order they are tried, history.
+//!
+//! It knows nothing of resources and plans: it is asked to cut a node off, by whatever route works.
+//! The shell hands in an [`Event`] with the time, calls [`Fencer::poll`] until it gives nothing more,
+//! carries each [`Command`] out and sends [`Event::Timeout`] at [`Fencer::deadline`].
+
+mod request;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use request::{Action, Device, Failure, Level, Success, Target, TargetMatch};
+
+/// One process of a fence agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The whole configuration of fencing, each time it changes.
+    Configure {
+        /// Every device this node may use.
+        devices: Vec<Device>,
+        /// The topology; empty when there is none.
+        levels: Vec<Level>,
+    },
+    /// Fence a node. It is answered by one [`Command::Done`].
+    Fence {
+        /// The caller's number for the request, unique among those not yet answered.
+        request: u64,
+        /// Whom.
+        target: Target,
+        /// What to do.
+        action: Action,
+        /// How long one device may take unless it has a `pcmk_<action>_timeout` (`stonith-timeout`).
+        device_timeout: Duration,
+        /// How long the whole request may take, over all devices.
+        timeout: Duration,
+        /// Where the chance in `pcmk_delay_max` comes from.
+        seed: u64,
+    },
+    /// A fence agent ended. One that could not be started counts as ended with code 127 and the
+    /// reason on `stderr`; one ended by a signal as 128 and the signal.
+    Ended {
+        /// Which.
+        run: RunId,
+        /// Its exit code.
+        code: i32,
+        /// What it wrote, bounded by the shell.
+        stdout: String,
+        /// What it wrote on standard error, bounded by the shell.
+        stderr: String,
+    },
+    /// The time of [`Fencer::deadline`] has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run a fence agent as a process group of its own, with `options` as `name=value` lines on its
+    /// standard input, and send [`Event::Ended`] when it is gone.
+    Spawn {
+        /// The number to give back.
+        run: RunId,
+        /// The device's name, for logs.
+        device: String,
+        /// The agent.
+        agent: String,
+        /// What to write to it, `action` included.
+        options: BTreeMap<String, String>,
+    },
+    /// Kill the whole process group of a run.
+    Kill {
+        /// Which run.
+        run: RunId,
+    },
+    /// A request is answered.
+    Done {
+        /// Which.
+        request: u64,
+        /// How it went.
+        result: Result<Success, Failure>,
+    },
+}
+
+/// The fence devices of a cluster, and the requests under way. See the crate's guide.
+#[derive(Debug, Default)]
+pub struct Fencer {}
+
+impl Fencer {
+    /// A fencer that knows no device yet.
+    pub fn new() -> Self {
+        Fencer::default()
+    }
+
+    /// Takes an event in. Never blocks, never fails.
+    pub fn handle(&mut self, now: Duration, event: Event) {
+        let _ = (now, event);
+    }
+
+    /// The next thing to do; call until it gives `None`.
+    pub fn poll(&mut self) -> Option<Command> {
+        None
+    }
+
+    /// When to send [`Event::Timeout`].
+    pub fn deadline(&self) -> Option<Duration> {
+        None
+    }
+}
