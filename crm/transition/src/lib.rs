@@ -9,6 +9,9 @@ pub mod action;
 pub mod graph;
 pub mod walk;
 
+pub mod dot;
+pub mod xml;
+
 pub use action::{Action, ActionKind, ClusterAction, Resource};
 pub use graph::{ActionId, Settings, Transition};
 pub use walk::{Outcome, Walk};
