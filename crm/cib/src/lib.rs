@@ -3,4 +3,14 @@
 
 pub mod document;
 
+pub mod boolean;
+pub mod date;
+pub mod duration;
+pub mod score;
+
+pub mod nvset;
+pub mod rule;
+
+pub mod digest;
+
 pub use document::{Document, Element, ParseError, Position};
