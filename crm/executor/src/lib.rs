@@ -3,20 +3,18 @@
 //!
 //! The shell hands in what happened as an [`Event`] with the time, calls [`Executor::poll`] until it
 //! gives nothing more, carries each [`Command`] out, and sends [`Event::Timeout`] at
-//! [`Executor::deadline`]. Time is the [`Duration`] since any fixed moment.
+//! [`Executor::deadline`]. Time is the [`Duration`](std::time::Duration) since any fixed moment.
 
+mod executor;
+mod lane;
 mod operation;
 mod outcome;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use operation::{Agent, End, Operation, Output, RunId, Signal};
+pub use executor::{Executor, KILL_GRACE, MAX_OPERATIONS_PER_RESOURCE, RecurringView, RunView, TERM_GRACE};
+pub use operation::{Agent, DEFAULT_TIMEOUT, End, Operation, Output, RunId, Signal};
 pub use outcome::{Outcome, Status};
-
-/// What an operation with a timeout of zero gets: Pacemaker's default of 20 s, so that no wait is
-/// without an end.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,44 +82,4 @@ pub enum Command {
         /// Whether there was such an operation.
         found: bool,
     },
-}
-
-/// The operations of one node. See the crate's guide.
-#[derive(Debug)]
-pub struct Executor {
-    limit: usize,
-}
-
-impl Executor {
-    /// A new, idle executor that runs at most `limit` agents at once (at least one).
-    /// `first_call_id` must be above every call id in this node's history, which is ordered by it.
-    pub fn new(limit: usize, first_call_id: u32) -> Self {
-        let _ = first_call_id;
-        Executor { limit: limit.max(1) }
-    }
-
-    /// Takes an event in. Never blocks, never fails.
-    pub fn handle(&mut self, now: Duration, event: Event) {
-        let _ = (now, event);
-    }
-
-    /// The next thing to do; call until it gives `None`.
-    pub fn poll(&mut self) -> Option<Command> {
-        None
-    }
-
-    /// When to send [`Event::Timeout`].
-    pub fn deadline(&self) -> Option<Duration> {
-        None
-    }
-
-    /// How many agents may run at once.
-    pub fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Whether nothing runs and nothing waits to run. Recurring operations between two runs do not count.
-    pub fn is_idle(&self) -> bool {
-        true
-    }
 }

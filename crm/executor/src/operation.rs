@@ -2,6 +2,11 @@
 //! How a result is judged lies in `outcome`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What an operation with a timeout of zero gets: Pacemaker's default of 20 s, so that no wait is
+/// without an end.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The agent of a resource, as the CIB names it: `class:provider:kind`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +41,7 @@ pub struct Operation {
     pub action: String,
     /// Zero for an operation that runs once, otherwise the pause between two runs.
     pub interval_ms: u32,
-    /// How long one run may take; zero stands for [`DEFAULT_TIMEOUT`](crate::DEFAULT_TIMEOUT).
+    /// How long one run may take; zero stands for [`DEFAULT_TIMEOUT`].
     pub timeout_ms: u32,
     /// How long a recurring operation waits before its first run.
     pub start_delay_ms: u32,
@@ -50,6 +55,14 @@ impl Operation {
     /// Whether it is run again and again until it is cancelled.
     pub fn is_recurring(&self) -> bool {
         self.interval_ms > 0
+    }
+
+    /// How long one run may take.
+    pub fn timeout(&self) -> Duration {
+        match self.timeout_ms {
+            0 => DEFAULT_TIMEOUT,
+            timeout_ms => Duration::from_millis(timeout_ms.into()),
+        }
     }
 
     /// Whether it only asks, once, what state the resource is in.

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::Operation;
+use ocf::ExitCode;
+
+use crate::{End, Operation, Output};
 
 /// How far an operation came, with Pacemaker's numbers (`op-status` in the CIB).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,4 +56,62 @@ pub struct Outcome {
     /// The executor's number for the operation. It grows with each one given and stays the same over
     /// the runs of a recurring one.
     pub call_id: u32,
+}
+
+/// A result without the operation it belongs to: what is compared to see whether a recurring
+/// operation has news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub status: Status,
+    pub rc: i32,
+    pub exit_reason: String,
+}
+
+impl Verdict {
+    pub(crate) fn new(status: Status, rc: ExitCode, exit_reason: impl Into<String>) -> Self {
+        Verdict { status, rc: rc.code().into(), exit_reason: exit_reason.into() }
+    }
+
+    pub(crate) fn done(rc: ExitCode) -> Self {
+        Verdict::new(Status::Done, rc, "")
+    }
+}
+
+/// Judges a run that ended before its timeout.
+pub(crate) fn judge(operation: &Operation, end: &End) -> Verdict {
+    match end {
+        End::Exited { code, output } if operation.agent.class == "stonith" => judge_fence_agent(*code, output),
+        End::Exited { code, output } => judge_exit(*code, output),
+        End::Signalled { signal, output } => {
+            let reason = ocf::exit_reason(&output.stderr);
+            let reason = reason.map_or_else(|| format!("the agent was ended by signal {signal}"), str::to_owned);
+            Verdict::new(Status::Error, ExitCode::Error, reason)
+        }
+        End::NotStarted { reason, missing: true } => {
+            Verdict::new(Status::NotInstalled, ExitCode::NotInstalled, reason.as_str())
+        }
+        End::NotStarted { reason, missing: false } => Verdict::new(Status::Error, ExitCode::Error, reason.as_str()),
+    }
+}
+
+fn judge_exit(code: i32, output: &Output) -> Verdict {
+    let reason = ocf::exit_reason(&output.stderr).map(str::to_owned);
+    match ExitCode::from_code(code) {
+        Some(known) => Verdict::new(Status::Done, known, reason.unwrap_or_default()),
+        // OCF: a code the contract does not know says no more than that something went wrong.
+        None => {
+            let said = || format!("the agent exited with code {code}, which the OCF contract does not know");
+            Verdict::new(Status::Done, ExitCode::Error, reason.unwrap_or_else(said))
+        }
+    }
+}
+
+/// The fence-agent protocol knows success and failure only, and says why on its last line.
+fn judge_fence_agent(code: i32, output: &Output) -> Verdict {
+    if code == 0 {
+        return Verdict::done(ExitCode::Ok);
+    }
+    let line = output.stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let reason = line.map_or_else(|| format!("the fence agent exited with code {code}"), str::to_owned);
+    Verdict::new(Status::Error, ExitCode::Error, reason)
 }
