@@ -9,7 +9,7 @@ pub mod resource;
 pub mod score;
 
 pub use action::{ActId, Action, OnFail, Related, Requires};
-pub use cluster::{Cluster, NoQuorumPolicy, Options, Placement};
+pub use cluster::{Cluster, FailedOperation, NoQuorumPolicy, Options, Placement};
 pub use flags::{ActFlags, NodeFlags, OrderFlags, RscFlags};
 pub use node::{Node, NodeId, NodeKind};
 pub use resource::{CloneData, MultiplyActive, Resource, Role, RscId, RscKind};

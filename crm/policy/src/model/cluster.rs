@@ -86,6 +86,23 @@ pub struct Options {
     pub placement: Placement,
 }
 
+/// An operation whose result was not as wanted, for displays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedOperation {
+    /// Name of its resource in the history.
+    pub resource: String,
+    /// Where it failed.
+    pub node: NodeId,
+    /// `start`, `monitor`, …
+    pub operation: String,
+    /// Interval in milliseconds.
+    pub interval_ms: u32,
+    /// Exit status of the agent.
+    pub rc: i32,
+    /// It is a probe that failed because the agent cannot work there: the resource counts as stopped.
+    pub masked_probe: bool,
+}
+
 /// Everything the plan knows.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
@@ -115,6 +132,8 @@ pub struct Cluster {
     pub disabled: u32,
     /// Instances that are left alone because of a failure.
     pub blocked: u32,
+    /// Failed operations, in the order they were found.
+    pub failed: Vec<FailedOperation>,
 }
 
 impl Cluster {

@@ -81,6 +81,8 @@ pub struct CloneData {
     pub min: u32,
     /// Element of the cloned resource.
     pub child: Option<Element>,
+    /// Its id.
+    pub child_id: String,
     /// Instances made so far, to number the next.
     pub instances: u32,
     /// Promoted instances known or chosen.
