@@ -244,8 +244,9 @@ fn neighbour(message: &NeighbourMessage) -> Option<News> {
 fn local_address(message: &AddressMessage) -> Option<IpAddr> {
     // IPv6 addresses without a peer come as Address alone, IPv4 ones always have Local.
     let of = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
-    of(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None })
-        .or_else(|| of(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None }))
+    of(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None }).or_else(|| {
+        of(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None })
+    })
 }
 
 fn family(address: IpAddr) -> AddressFamily {
@@ -256,7 +257,8 @@ fn family(address: IpAddr) -> AddressFamily {
 fn messages(mut bytes: &[u8]) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
-        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes).context("reading the kernel's answer")?;
+        let message =
+            NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes).context("reading the kernel's answer")?;
         // The kernel pads each message to four bytes, and gives the length without the padding.
         let length = (message.header.length as usize).next_multiple_of(4);
         if length == 0 {

@@ -1,1 +1,5 @@
 //! What several commands and tools print. Each module takes values of `cib` and `policy` and gives text.
+
+pub mod list;
+pub mod nodes;
+pub mod resources;
