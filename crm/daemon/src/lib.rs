@@ -1,2 +1,4 @@
 #![forbid(unsafe_code)]
 //! systoled: the one program that touches the world.
+
+pub mod supervise;
