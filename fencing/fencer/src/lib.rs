@@ -5,11 +5,18 @@
 //! The shell hands in an [`Event`] with the time, calls [`Fencer::poll`] until it gives nothing more,
 //! carries each [`Command`] out and sends [`Event::Timeout`] at [`Fencer::deadline`].
 
+mod fencer;
+mod history;
+mod operation;
+mod parameters;
 mod request;
+mod topology;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use fencer::{ActiveView, Fencer, KILL_GRACE, LIST_AGE, MAX_REQUESTS, QUESTION_TIMEOUT};
+pub use history::{HISTORY_LENGTH, Record};
 pub use request::{Action, Device, Failure, Level, Success, Target, TargetMatch};
 
 /// One process of a fence agent.
@@ -84,30 +91,4 @@ pub enum Command {
         /// How it went.
         result: Result<Success, Failure>,
     },
-}
-
-/// The fence devices of a cluster, and the requests under way. See the crate's guide.
-#[derive(Debug, Default)]
-pub struct Fencer {}
-
-impl Fencer {
-    /// A fencer that knows no device yet.
-    pub fn new() -> Self {
-        Fencer::default()
-    }
-
-    /// Takes an event in. Never blocks, never fails.
-    pub fn handle(&mut self, now: Duration, event: Event) {
-        let _ = (now, event);
-    }
-
-    /// The next thing to do; call until it gives `None`.
-    pub fn poll(&mut self) -> Option<Command> {
-        None
-    }
-
-    /// When to send [`Event::Timeout`].
-    pub fn deadline(&self) -> Option<Duration> {
-        None
-    }
 }

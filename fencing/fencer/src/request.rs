@@ -79,6 +79,9 @@ impl Action {
 pub struct Success {
     /// The devices that did it, in the order they were used.
     pub devices: Vec<String>,
+    /// What did not go well on the way, in words for the operator: devices that failed before another
+    /// succeeded, or that could not switch the target on again.
+    pub remarks: Vec<String>,
 }
 
 /// The target was not fenced, or nobody knows whether it was.
