@@ -70,6 +70,8 @@ fn write_name(document: &mut Document, parent: Element, action: &Action) -> Elem
             document.set(element, name, value);
         }
     };
+    // `mode` is part of what a deletion is; what else there is tells only how it is done.
+    set("mode", action.extra.iter().find(|(name, _)| name == "mode").map(|(_, value)| value.as_str()));
     set("id", Some(&action.number.to_string()));
     set("operation", Some(&action.operation));
     set("operation_key", Some(&action.key));
@@ -77,13 +79,13 @@ fn write_name(document: &mut Document, parent: Element, action: &Action) -> Elem
     set("on_node", action.node.as_deref());
     set("on_node_uuid", action.node_uuid.as_deref());
     set("router_node", action.router_node.as_deref());
-    for (name, value) in &action.extra {
-        set(name, Some(value));
-    }
     element
 }
 
 fn write_details(document: &mut Document, element: Element, action: &Action) {
+    for (name, value) in action.extra.iter().filter(|(name, _)| name != "mode") {
+        document.set(element, name, value);
+    }
     if let Some(resource) = &action.resource {
         let primitive = document.append(element, "primitive");
         document.set(primitive, "id", &resource.id);
@@ -99,7 +101,14 @@ fn write_details(document: &mut Document, element: Element, action: &Action) {
     // An action with nothing else to say has the element all the same.
     let attributes = document.append(element, "attributes");
     for (name, value) in &action.attributes {
-        document.set(attributes, name, value);
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            // XML has no such names for attributes.
+            let parameter = document.append(attributes, "param");
+            document.set(parameter, "name", name);
+            document.set(parameter, "value", value);
+        } else {
+            document.set(attributes, name, value);
+        }
     }
     for (name, nodes) in [("downed", &action.downed), ("maintenance", &action.maintenance)] {
         if nodes.is_empty() {
@@ -243,6 +252,10 @@ fn read_action(document: &Document, element: Element) -> Result<Action, ReadErro
             "attributes" => {
                 let pairs = document.attributes(child).map(|(name, value)| (name.to_owned(), value.to_owned()));
                 action.attributes = pairs.collect();
+                for parameter in document.children_named(child, "param") {
+                    let text = |name: &str| document.attribute(parameter, name).unwrap_or_default().to_owned();
+                    action.attributes.insert(text("name"), text("value"));
+                }
             }
             "downed" => action.downed = nodes(),
             "maintenance" => action.maintenance = nodes(),
@@ -291,6 +304,8 @@ mod tests {
         });
         stop.attributes.insert("CRM_meta_timeout".into(), "20000".into());
         stop.attributes.insert("port".into(), "80".into());
+        stop.attributes.insert("1".into(), "a name that XML has not".into());
+        stop.extra = vec![("shutdown-lock".into(), "12".into())];
         stop.priority = 5;
         let mut leave =
             Action::new(3, ActionKind::Cluster(ClusterAction::Shutdown), "do_shutdown", "do_shutdown-one".into());
