@@ -12,5 +12,7 @@ pub mod nvset;
 pub mod rule;
 
 pub mod digest;
+pub mod patch;
 
 pub use document::{Document, Element, ParseError, Position};
+pub use patch::Patch;
