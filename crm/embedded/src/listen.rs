@@ -67,7 +67,7 @@ pub fn listen(path: &SocketPath) -> Result<Listening, ListenError> {
             // Whatever else it answers, somebody is there: even a hub whose queue is full.
             Err(_) => return Err(ListenError::InUse { path: path.clone(), pid: None }),
             Ok(stream) => {
-                let pid = getsockopt(&stream, PeerCredentials).ok().map(|peer| peer.pid());
+                let pid = getsockopt(&stream, PeerCredentials).ok().map(|peer| peer.pid()).filter(|pid| *pid > 0);
                 return Err(ListenError::InUse { path: path.clone(), pid });
             }
         },

@@ -244,7 +244,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
     ) {
         let mut world = World {
-            hub: Hub::new(&Config { expected_votes, ..Config::default() }),
+            hub: Hub::new(&Config::new(Duration::from_secs(1), expected_votes).expect("a configuration")),
             now: Duration::ZERO,
             last_client: 0,
             there: BTreeMap::new(),

@@ -140,15 +140,15 @@ impl Runner {
 }
 
 fn config(words: &str) -> Option<Config> {
-    let mut config = Config::default();
+    let (mut token, mut expected_votes) = (Config::default().token(), None);
     for word in words.split_whitespace() {
         match word.split_once('=')? {
-            ("token", ms) => config.token = Duration::from_millis(ms.parse().ok()?),
-            ("expected-votes", votes) => config.expected_votes = Some(votes.parse().ok()?),
+            ("token", ms) => token = Duration::from_millis(ms.parse().ok()?),
+            ("expected-votes", votes) => expected_votes = Some(votes.parse().ok()?),
             _ => return None,
         }
     }
-    Some(config)
+    Config::new(token, expected_votes).ok()
 }
 
 fn describe(command: &Command) -> String {
@@ -157,7 +157,8 @@ fn describe(command: &Command) -> String {
             let to: Vec<String> = to.iter().map(|client| client.0.to_string()).collect();
             format!("{} <- {}", to.join(","), describe_frame(frame))
         }
-        Command::Close { client, reason } => format!("{} closed: {reason}", client.0),
+        Command::Close { client, reason: None } => format!("{} closed", client.0),
+        Command::Close { client, reason: Some(reason) } => format!("{} closed: {reason}", client.0),
         Command::Stop => "stop".into(),
     }
 }

@@ -62,6 +62,10 @@ fn socket(directory: &tempfile::TempDir) -> SocketPath {
     directory.path().join("hub").to_str().expect("a name").parse().expect("a path")
 }
 
+fn token(ms: u64) -> Config {
+    Config::new(Duration::from_millis(ms), None).expect("a configuration")
+}
+
 fn identity(id: u32) -> Identity {
     Identity::new(NodeId(id), &format!("node{id}"), 1).expect("a node")
 }
@@ -251,7 +255,7 @@ async fn last_frame(mut stream: UnixStream) -> Option<ToClient> {
 
 #[tokio::test]
 async fn a_member_that_hangs_is_taken_out_and_told() {
-    let cluster = Cluster::start(Config { token: Duration::from_millis(200), expected_votes: None });
+    let cluster = Cluster::start(token(200));
     let mut one = cluster.client(1);
     members(&mut one, &[1]).await;
     let hanging = raw_member(&cluster.socket(), 2);
@@ -264,7 +268,7 @@ async fn a_member_that_hangs_is_taken_out_and_told() {
 
 #[tokio::test]
 async fn a_member_that_does_not_read_is_taken_out_and_the_others_lose_nothing() {
-    let cluster = Cluster::start(Config { token: Duration::from_millis(300), expected_votes: None });
+    let cluster = Cluster::start(token(300));
     let mut one = cluster.client(1);
     members(&mut one, &[1]).await;
     let deaf = raw_member(&cluster.socket(), 2);
@@ -324,7 +328,7 @@ async fn what_is_too_long_is_not_taken() {
 
 #[tokio::test]
 async fn an_operator_is_answered() {
-    let cluster = Cluster::start(Config { expected_votes: Some(3), ..Config::default() });
+    let cluster = Cluster::start(Config::new(Duration::from_secs(1), Some(3)).expect("a configuration"));
     let mut one = cluster.client(1);
     members(&mut one, &[1]).await;
     let Reply::Status(status) = cluster.ask("status").await else { panic!("a status was asked for") };
