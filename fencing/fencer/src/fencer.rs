@@ -155,8 +155,16 @@ impl Fencer {
     fn configure(&mut self, devices: Vec<Device>, levels: Vec<Level>) {
         let devices = devices.into_iter().map(|device| (device.name.clone(), device)).collect();
         let former = std::mem::replace(&mut self.devices, devices);
-        // What an agent listed holds as long as its device is what it was.
-        self.lists.retain(|name, _| self.devices.get(name).is_some_and(|device| former.get(name) == Some(device)));
+        // What is known of a device holds as long as it is what it was: what its agent listed, and that
+        // it is for a node. It must not cut another one off because a port was given away meanwhile.
+        let devices = &self.devices;
+        let unchanged = |name: &str| devices.get(name).is_some_and(|device| former.get(name) == Some(device));
+        self.lists.retain(|name, _| unchanged(name));
+        for operation in self.operations.values_mut().filter(|operation| operation.run().is_none()) {
+            if operation.current().is_some_and(|step| !unchanged(&step.device)) {
+                operation.choose_again();
+            }
+        }
         (self.topology, self.problems) = Topology::new(levels);
         for level in self.topology.levels() {
             if level.devices.is_empty() {
@@ -208,9 +216,9 @@ impl Fencer {
     /// Moves an operation on until it waits for something.
     fn advance(&mut self, id: u64) {
         while let Some(operation) = self.operations.get_mut(&id) {
-            // An agent that runs is waited for even if its device is no longer configured: what it did
-            // to the target is a fact.
             if operation.run().is_some() {
+                // It is waited for even if its device is no longer configured: what an agent did to the
+                // target is a fact.
                 return;
             }
             let Some(step) = operation.current().cloned() else {

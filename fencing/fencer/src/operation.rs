@@ -162,9 +162,14 @@ impl Operation {
         self.start_step()
     }
 
-    fn start_step(&mut self) -> Next {
+    /// Goes back to the question whether the current step's device is for the target.
+    pub(crate) fn choose_again(&mut self) {
         self.known = None;
         self.stage = Stage::Choosing;
+    }
+
+    fn start_step(&mut self) -> Next {
+        self.choose_again();
         if self.route == self.routes.len() { self.over_failed() } else { Next::Step }
     }
 
