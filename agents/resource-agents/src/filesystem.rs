@@ -58,7 +58,7 @@ impl Agent for Filesystem {
         }
         match call.environment.check_level.unwrap_or(0) {
             0 => Ok(()),
-            10 => read_device(&mount, deadline),
+            10 => read_device(&settings, &mount, deadline),
             20 => write_status_file(&settings, &mount, deadline),
             level => Err(Failure::not_configured(format!("OCF_CHECK_LEVEL is {level}; expected 0, 10 or 20"))),
         }?;
@@ -177,10 +177,11 @@ fn hangs(doing: &str) -> Failure {
 }
 
 /// Depth 10: the device answers. Reads past all caches.
-fn read_device(mount: &Mount, deadline: Deadline) -> Result<(), Failure> {
+fn read_device(settings: &Settings, mount: &Mount, deadline: Deadline) -> Result<(), Failure> {
     let device = PathBuf::from(&mount.source);
-    let is_block = fs::metadata(&device).is_ok_and(|about| about.file_type().is_block_device());
-    if !is_block {
+    let is_block = || fs::metadata(&device).is_ok_and(|about| about.file_type().is_block_device());
+    // The device below a bind mount is somebody else's.
+    if !matches!(settings.source, Source::Device(_)) || !is_block() {
         log(Level::Info, &format!("{} is not a block device: a monitor of depth 10 has nothing to read", mount.source));
         return Ok(());
     }

@@ -29,6 +29,11 @@ pub struct IPaddr2;
 /// First argument of the process that sends the announcements after the first.
 pub const ANNOUNCE: &str = "--announce";
 
+/// How long a link that was down may take to find its peer: as long as copper needs to agree on a speed.
+const CARRIER_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks at it.
+const CARRIER_LOOK: Duration = Duration::from_millis(10);
+
 impl Agent for IPaddr2 {
     fn metadata(&self) -> Metadata {
         describe::metadata()
@@ -240,7 +245,7 @@ impl Host {
             self.take_from_loopback(ip, run_directory)?;
         }
         if !link.up {
-            self.netlink.set_up(link.index).map_err(|error| denied(&format!("setting {} up", link.name), error))?;
+            self.set_up(&link)?;
         }
         let speaker = speaker(ip, &link)?;
         if let Some(speaker) = speaker.as_ref().filter(|_| !settings.conflict_wait.is_zero()) {
@@ -279,6 +284,21 @@ impl Host {
             Some(speaker) => announce_with(&speaker, settings, &link, settings.announce_count),
             None => Ok(()),
         }
+    }
+
+    /// Sets a link up and waits until it can carry packets: who is asked over a link without carrier cannot answer.
+    fn set_up(&mut self, link: &Link) -> Result<(), Failure> {
+        self.netlink.set_up(link.index).map_err(|error| denied(&format!("setting {} up", link.name), error))?;
+        let until = Instant::now() + CARRIER_WAIT;
+        while Instant::now() < until {
+            let now = self.netlink.link_numbered(link.index).map_err(|e| reading("interfaces", e))?;
+            if now.is_none_or(|now| now.fault.is_none()) {
+                return Ok(());
+            }
+            std::thread::sleep(CARRIER_LOOK);
+        }
+        log(Level::Warning, &format!("{} has been set up, but has no carrier", link.name));
+        Ok(())
     }
 
     fn release(&mut self, settings: &Settings, run_directory: &std::path::Path) -> Result<(), Failure> {
