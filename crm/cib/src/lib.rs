@@ -14,5 +14,10 @@ pub mod rule;
 pub mod digest;
 pub mod patch;
 
+mod replica;
+mod write;
+
 pub use document::{Document, Element, ParseError, Position};
 pub use patch::Patch;
+pub use replica::Cib;
+pub use write::{Applied, Lifetime, OpResult, OpStatus, Refused, Version, Write};
