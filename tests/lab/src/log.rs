@@ -49,3 +49,15 @@ pub fn follow(node: &str, log: impl Read, story: &Storyteller) {
         }
     }
 }
+
+/// Reads a log of text lines until it ends, and tells those that speak of trouble.
+pub fn follow_text(who: &str, log: impl Read, story: &Storyteller) {
+    for line in BufReader::new(log).lines().map_while(Result::ok) {
+        let level = match &line {
+            line if line.contains("ERROR") || line.contains("panicked") => "error",
+            line if line.contains("WARN") => "warn",
+            _ => "debug",
+        };
+        story.log(who, Line { mono_us: clock::now_us(), level: level.to_owned(), message: line, ..Line::default() });
+    }
+}
