@@ -124,6 +124,8 @@ struct Watching {
 struct Watched {
     news: Listener,
     mounts: Option<File>,
+    /// The mounts have changed since they were read. The kernel says so once, to whoever polls first.
+    is_stale: bool,
 }
 
 /// What was seen at one look.
@@ -169,22 +171,23 @@ impl Watching {
     }
 
     /// Waits until the kernel or someone in the lab has something to say.
-    fn wait(&self) -> Result<()> {
+    fn wait(&mut self) -> Result<()> {
         let mut waited = vec![PollFd::new(self.ear.as_fd(), PollFlags::POLLIN)];
-        for watched in self.nodes.values() {
-            waited.push(PollFd::new(watched.news.as_fd(), PollFlags::POLLIN));
-            if let Some(mounts) = &watched.mounts {
-                // The kernel's sign for "the mounts have changed since they were last read".
-                waited.push(PollFd::new(mounts.as_fd(), PollFlags::POLLPRI));
-            }
-        }
-        if let Some(client) = &self.client {
-            waited.push(PollFd::new(client.as_fd(), PollFlags::POLLIN));
-        }
+        waited.extend(self.client.iter().map(|client| PollFd::new(client.as_fd(), PollFlags::POLLIN)));
+        waited.extend(self.nodes.values().map(|watched| PollFd::new(watched.news.as_fd(), PollFlags::POLLIN)));
+        let first_mounts = waited.len();
+        let mounts = self.nodes.values().filter_map(|watched| watched.mounts.as_ref());
+        waited.extend(mounts.map(|mounts| PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)));
         match poll(&mut waited, PollTimeout::NONE) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-            Err(error) => Err(error).context("waiting for news"),
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error).context("waiting for news"),
         }
+        let changed: Vec<bool> = waited[first_mounts..].iter().map(|polled| polled.any().unwrap_or(true)).collect();
+        let watched = self.nodes.values_mut().filter(|watched| watched.mounts.is_some());
+        for (watched, changed) in watched.zip(changed) {
+            watched.is_stale |= changed;
+        }
+        Ok(())
     }
 
     /// Looks everywhere once, without waiting.
@@ -204,9 +207,10 @@ impl Watching {
                 }
             }
             let Some(mounts) = &mut watched.mounts else { continue };
-            if !has_changed(mounts) {
+            if !has_changed(mounts) && !watched.is_stale {
                 continue;
             }
+            watched.is_stale = false;
             let Ok(points) = mount_points(mounts) else { continue };
             for directory in &self.directories {
                 let thing = Thing::FileSystem(directory.clone());
@@ -250,7 +254,7 @@ impl Watching {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Watch { node, news, mounts } => {
-                self.nodes.insert(node, Watched { news, mounts: Some(mounts) });
+                self.nodes.insert(node, Watched { news, mounts: Some(mounts), is_stale: true });
             }
             Order::WatchClient { news } => self.client = Some(news),
             Order::LetGoOfMounts { node, done } => {
