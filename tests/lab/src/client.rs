@@ -58,8 +58,10 @@ pub struct Heard {
 pub struct Silence {
     /// The last answer before it.
     pub from_us: u64,
-    /// The first answer after it.
+    /// The first answer after it, or the moment until which there was none.
     pub to_us: u64,
+    /// Whether there was an answer after it.
+    pub has_ended: bool,
 }
 
 impl Silence {
@@ -70,10 +72,13 @@ impl Silence {
 }
 
 impl Heard {
-    /// The longest silence that ended after a moment.
-    pub fn longest_silence(&self, since_us: u64) -> Option<Silence> {
-        let pairs = self.answers_us.windows(2).map(|pair| Silence { from_us: pair[0], to_us: pair[1] });
-        pairs.filter(|silence| silence.to_us > since_us).max_by_key(|silence| silence.to_us - silence.from_us)
+    /// The longest silence that reached beyond `since_us`; the one that goes on at `now_us` counts too.
+    pub fn longest_silence(&self, since_us: u64, now_us: u64) -> Option<Silence> {
+        let pairs =
+            self.answers_us.windows(2).map(|pair| Silence { from_us: pair[0], to_us: pair[1], has_ended: true });
+        let last = self.answers_us.last().map(|last| Silence { from_us: *last, to_us: now_us, has_ended: false });
+        let reaching = pairs.chain(last).filter(|silence| silence.to_us > since_us);
+        reaching.max_by_key(|silence| silence.to_us.saturating_sub(silence.from_us))
     }
 
     /// How many good answers came since a moment.
@@ -200,13 +205,16 @@ mod tests {
     #[test]
     fn the_longest_silence_ends_after_the_fault() {
         let heard = Heard { answers_us: vec![0, 900, 1_000, 1_300, 1_310, 1_500], ..Heard::default() };
-        for (since, expected) in
-            [(0, Some((0, 900))), (900, Some((1_000, 1_300))), (1_305, Some((1_310, 1_500))), (1_500, None)]
-        {
-            let silence = heard.longest_silence(since).map(|silence| (silence.from_us, silence.to_us));
-            assert_eq!(silence, expected, "since {since}");
+        for (since, now, expected) in [
+            (0, 1_501, (0, 900, true)),
+            (900, 1_501, (1_000, 1_300, true)),
+            (1_305, 1_501, (1_310, 1_500, true)),
+            (1_305, 2_000, (1_500, 2_000, false)),
+        ] {
+            let found = heard.longest_silence(since, now).map(|found| (found.from_us, found.to_us, found.has_ended));
+            assert_eq!(found, Some(expected), "since {since}, now {now}");
         }
         assert_eq!(heard.answers_since(1_300), 3);
-        assert_eq!(Heard::default().longest_silence(0), None);
+        assert_eq!(Heard::default().longest_silence(0, 9), None);
     }
 }

@@ -275,7 +275,7 @@ impl Stage {
             self.story.lab(format!("{} did not {expected} without quorum", active.name()));
         }
         let restored = clock::now_us();
-        for node in self.cluster.nodes() {
+        for node in self.cluster.nodes().iter().filter(|node| !node.is_on()) {
             self.cluster.switch_on(node)?;
         }
         Ok((stopped, restored, as_it_should))
@@ -328,7 +328,7 @@ impl Stage {
             .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
             .chain(self.scene.service.iter().map(|service| service.id.clone()))
             .collect();
-        let silence = heard.longest_silence(fault_us);
+        let silence = heard.longest_silence(fault_us, clock::now_us());
         let evidence = Evidence {
             fault: options.fault,
             fault_us,
@@ -352,6 +352,7 @@ impl Stage {
             was_coordinator,
             recovered,
             outage_ms: silence.map(|silence| tenth(silence.ms())),
+            outage_ended: silence.is_some_and(|silence| silence.has_ended),
             detected_ms: evidence.since(moments.detected),
             fenced_ms: evidence.since(moments.fenced),
             stopped_ms: evidence.since(moments.stopped),

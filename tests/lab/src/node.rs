@@ -128,26 +128,33 @@ impl Node {
                 node.clear_away();
             }
         });
-        let next = |what| output.recv_timeout(FURNISH).with_context(|| format!("waiting until it is {what}"));
-        let pid = next("made")?;
-        let pid = pid.strip_prefix("pid ").and_then(|pid| pid.parse().ok()).context("its board speaks in riddles")?;
-        if next("furnished")? != "furnished" {
-            bail!("its board speaks in riddles");
+        // The board says which process init is, and init that it is ready: whoever comes first.
+        let (mut pid, mut is_furnished) = (None, false);
+        while pid.is_none() || !is_furnished {
+            let line = output.recv_timeout(FURNISH).context("waiting for its namespaces")?;
+            match line.strip_prefix("pid ").map(str::parse) {
+                Some(Ok(number)) => pid = Some(number),
+                None if line == "furnished" => is_furnished = true,
+                _ => bail!("its board speaks in riddles: {line:?}"),
+            }
         }
+        let pid = pid.context("its board did not say which process is its first")?;
+        // Of an earlier life. The kernel takes it away as well, but in its own time.
+        let _ = network::disconnect(&self.cable);
         network::connect(&self.cable, &self.plan.interface, &Namespace::of_process(pid)?)?;
         self.witness.watch_node(self.name(), pid)?;
         stdin.write_all(b"connected\n").context("telling it that its cable is there")?;
         Ok((pid, stdin))
     }
 
-    /// Cuts its power: process 1 and the cable are gone in the same moment. When this returns every process of the
-    /// node is dead and reaped, its network is gone and what it had mounted is not mounted any more.
+    /// Cuts its power: process 1 and the cable are dead in the same moment. When this returns every process of the
+    /// node is dead and reaped, nothing reaches its network, and what it had mounted is not mounted any more.
     pub fn switch_off(&self) -> Result<()> {
         let mut running = self.lock();
         let Some(mut on) = running.take() else { return Ok(()) };
         self.witness.let_go_of_mounts(self.name());
         kill(Pid::from_raw(on.pid as i32), Signal::SIGKILL).with_context(|| format!("killing {}", self.name()))?;
-        network::disconnect(&self.cable)?;
+        network::plug(&self.cable, false)?;
         on.board.wait().with_context(|| format!("waiting for the end of {}", self.name()))?;
         self.witness.forget_node(self.name());
         Ok(())
@@ -162,7 +169,7 @@ impl Node {
             *running = Some(on);
             return;
         }
-        let _ = network::disconnect(&self.cable);
+        let _ = network::plug(&self.cable, false);
         let _ = on.board.wait();
         self.witness.forget_node(self.name());
         self.story.lab(format!("{} went off by itself", self.name()));
