@@ -1,7 +1,8 @@
 //! The power switch of the nodes: a server on a Unix socket that fence agents ask, a line a question.
 //!
 //! `off NODE`, `on NODE`, `reboot NODE`, `status NODE`, `list`, `monitor`. It answers `OK …`, or `ERROR` and why; `OK` to
-//! `off` and `reboot` comes when the node is dead: every process reaped, its network gone, nothing mounted.
+//! `off` and `reboot` comes when the node is dead: every process reaped, nothing reaches its network, nothing mounted.
+//! `OK` to `on` comes at once, as power is there at once; the node takes a while to boot.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -71,8 +72,11 @@ fn obey(question: &str, cluster: &Arc<Cluster>) -> Result<String> {
         ["list"] => format!("OK {}", cluster.names().join(" ")),
         ["status", name] => format!("OK {}", if node(name)?.is_on() { "on" } else { "off" }),
         ["on", name] => {
-            cluster.switch_on(&node(name)?)?;
-            format!("OK {name} is on")
+            let node = node(name)?;
+            if !node.is_on() {
+                cluster.boot_later(node, BOOT);
+            }
+            format!("OK {name} boots")
         }
         ["off", name] => {
             node(name)?.switch_off()?;
