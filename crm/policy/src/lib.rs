@@ -1,12 +1,40 @@
 #![forbid(unsafe_code)]
 //! Where everything should run, and the steps from here to there.
+//!
+//! [`plan`] is the table of contents: what is, is read from the CIB; what is wanted, from its constraints; every
+//! resource is given its place; actions lead from one to the other; their order makes a transition of them. It is a
+//! function of the CIB and the time alone, so that a simulator and the coordinator agree to the byte.
+//!
+//! ```
+//! let cib = cib::Document::parse(r#"<cib have-quorum="1"><configuration>
+//!   <crm_config><cluster_property_set id="o"><nvpair id="f" name="fencing-enabled" value="false"/></cluster_property_set></crm_config>
+//!   <nodes><node id="1" uname="north"/></nodes>
+//!   <resources><primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/></resources><constraints/>
+//! </configuration><status><node_state id="1" uname="north" in_ccm="true" crmd="online" join="member" expected="member"/>
+//! </status></cib>"#).unwrap();
+//! let plan = policy::plan(&policy::Input::new(&cib, 1_700_000_000));
+//! assert_eq!(plan.transition.len(), 2, "a probe and a start");
+//! assert!(plan.reasons.explain("ip").unwrap().to_string().contains("will run on north"));
+//! ```
+
+mod engine;
+mod nvpairs;
 
 pub mod model;
+mod status;
+
+mod constraint;
+mod place;
+mod schedule;
+
 pub mod reasons;
 pub mod scores;
+mod templates;
 
 use cib::Document;
 use transition::Transition;
+
+use engine::Engine;
 
 pub use model::{Cluster, NodeId, RscId};
 pub use reasons::Reasons;
@@ -25,12 +53,14 @@ pub struct Input<'a> {
     pub scores: bool,
     /// Whether to log the capacity of nodes as well.
     pub utilization: bool,
+    /// Whether secret parameters may be hidden in the CIB, so that a difference in them alone means nothing.
+    pub sanitized: bool,
 }
 
 impl<'a> Input<'a> {
     /// A first transition with nothing logged.
     pub fn new(cib: &'a Document, now: i64) -> Self {
-        Input { cib, now, transition_id: 1, scores: false, utilization: false }
+        Input { cib, now, transition_id: 1, scores: false, utilization: false, sanitized: false }
     }
 }
 
@@ -49,4 +79,64 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Remarks `crm_simulate` prints among its output, such as changes of private parameters only.
     pub notices: Vec<String>,
+}
+
+/// Makes the plan.
+pub fn plan(input: &Input) -> Plan {
+    let cib = templates::expand(input.cib);
+    let mut engine = Engine::new(&cib, input.now);
+    engine.transition_id = input.transition_id;
+    engine.log_scores = input.scores;
+    engine.log_utilization = input.utilization;
+    engine.sanitized = input.sanitized;
+
+    engine.read_status();
+    engine.add_health_locations();
+    engine.read_constraints();
+    engine.apply_node_criteria();
+    engine.create_internal_constraints();
+    engine.handle_config_changes();
+    engine.assign_resources();
+    engine.schedule_resource_actions();
+    engine.order_remote_actions();
+    engine.schedule_fencing_and_shutdowns();
+    engine.apply_orderings();
+    let transition = engine.create_transition();
+    let reasons = engine.collect_reasons();
+    Plan {
+        transition,
+        cluster: engine.cluster,
+        reasons,
+        scores: engine.scores,
+        warnings: engine.warnings,
+        notices: engine.notices,
+    }
+}
+
+/// Reads what is, and plans nothing.
+pub fn read_status(cib: &Document, now: i64) -> Cluster {
+    let cib = templates::expand(cib);
+    let mut engine = Engine::new(&cib, now);
+    engine.read_status();
+    engine.cluster
+}
+
+impl Engine<'_> {
+    fn create_internal_constraints(&mut self) {
+        for rsc in self.cluster.top.clone() {
+            self.order_internally(rsc);
+        }
+    }
+
+    fn schedule_resource_actions(&mut self) {
+        if self.cluster.options.probes {
+            self.schedule_probes();
+        }
+        if self.cluster.options.stop_removed_resources {
+            self.clear_failures_of_removed();
+        }
+        for rsc in self.cluster.top.clone() {
+            self.create_actions(rsc);
+        }
+    }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::readable;
+use crate::engine::{Engine, Where};
+use crate::model::{ActFlags, NodeId, RscId, readable};
 
 /// What changed a score.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,5 +157,53 @@ impl Reasons {
     /// All resources, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Explanation> {
         self.by_resource.values()
+    }
+}
+
+impl Engine<'_> {
+    /// Gathers what is known about each resource once the plan is made.
+    pub(crate) fn collect_reasons(&mut self) -> Reasons {
+        let mut by_resource: BTreeMap<String, Explanation> = BTreeMap::new();
+        let name = |node: NodeId| self.node(node).name.clone();
+        for (at, resource) in self.cluster.resources.iter().enumerate() {
+            let rsc = RscId(at as u32);
+            if !self.is_linked(rsc) {
+                continue;
+            }
+            let current = self.locations(rsc, Where::Current).into_iter().map(name).collect();
+            let next = self.locations(rsc, Where::Assigned).first().copied().map(name);
+            let scores = self
+                .cluster
+                .nodes_by_name
+                .iter()
+                .filter_map(|node| resource.allowed.get(*node).map(|entry| (name(*node), entry.score)));
+            let explanation = Explanation {
+                resource: resource.id.clone(),
+                current,
+                current_role: self.role(rsc, true).text().to_owned(),
+                next,
+                next_role: self.role(rsc, false).text().to_owned(),
+                scores: scores.collect(),
+                changes: Vec::new(),
+                actions: self.explained_actions(rsc),
+            };
+            by_resource.insert(resource.id.clone(), explanation);
+        }
+        for (rsc, node, score, source) in std::mem::take(&mut self.changes) {
+            if let Some(explanation) = by_resource.get_mut(&self.rsc(rsc).id) {
+                explanation.changes.push(Change { node: self.node(node).name.clone(), score, source });
+            }
+        }
+        Reasons { by_resource }
+    }
+
+    fn explained_actions(&self, rsc: RscId) -> Vec<(String, Option<String>)> {
+        let planned = self.rsc(rsc).actions.iter().map(|action| self.act(*action));
+        let planned = planned.filter(|action| action.is(ActFlags::ADDED_TO_GRAPH));
+        let described = planned.map(|action| {
+            let place = action.node.map(|node| format!(" on {}", self.node(node).name)).unwrap_or_default();
+            (format!("{}{place}", action.key), action.reason.clone())
+        });
+        described.collect()
     }
 }

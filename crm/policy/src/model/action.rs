@@ -107,9 +107,9 @@ pub struct Action {
     pub runnable_before: u32,
     /// How many it needs.
     pub required_runnable_before: u32,
-    /// What comes before, newest first.
+    /// What comes before, oldest relation first.
     pub before: Vec<Related>,
-    /// What comes after, newest first.
+    /// What comes after, oldest relation first.
     pub after: Vec<Related>,
 }
 

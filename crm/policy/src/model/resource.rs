@@ -87,6 +87,8 @@ pub struct CloneData {
     pub instances: u32,
     /// Promoted instances known or chosen.
     pub promoted: u32,
+    /// Whether instances were already sorted for promotion.
+    pub promotion_constrained: bool,
     /// Whether promotion scores were already added.
     pub added_promoted_constraints: bool,
     /// Pseudo actions for notifications.

@@ -1,0 +1,222 @@
+//! How dependents pull the resource they must be with: their wishes are merged into its scores, weighted by the score
+//! of the colocation, and so on along chains. Single precision and the way of rounding are part of the result.
+
+use crate::constraint::colocation::Colocation;
+use crate::engine::{Engine, Where};
+use crate::model::{INFINITY, NodeTable, RscFlags, RscId, RscKind, add};
+
+/// Stands for a node that would have fallen below 0 where only gains count.
+const SUNK: i32 = -100 * INFINITY;
+
+/// Which colocations are followed, and how they count.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Select {
+    /// Follow primaries instead of dependents.
+    pub this_with: bool,
+    /// A node does not lose its place by what others wish.
+    pub nonnegative: bool,
+    /// Tables in which no node is usable count for nothing.
+    pub active: bool,
+}
+
+/// A colocation's score as a weight.
+pub(crate) fn factor_of(score: i32) -> f32 {
+    score as f32 / INFINITY as f32
+}
+
+impl Engine<'_> {
+    /// Merges the wishes of a dependent into the scores of its primary.
+    pub fn add_dependent_scores(&mut self, at: u32, primary: RscId) {
+        let colocation = &self.colocations[at as usize];
+        if !self.has_influence(colocation, None) {
+            return;
+        }
+        let (dependent, factor) = (colocation.dependent, factor_of(colocation.score));
+        let select = Select { nonnegative: self.rsc(primary).is_clone(), active: true, ..Select::default() };
+        let before = self.rsc(primary).allowed.clone();
+        let mut nodes = Some(before.clone());
+        self.merge_scores(dependent, Some(primary), &mut nodes, Some(at), factor, select);
+        let merged = nodes.unwrap_or_default();
+        self.note_merge(primary, at, &before, &merged);
+        self.rsc_mut(primary).allowed = merged;
+    }
+
+    pub fn note_merge(&mut self, primary: RscId, at: u32, before: &NodeTable, after: &NodeTable) {
+        let colocation = &self.colocations[at as usize];
+        let (id, with) = (colocation.id.clone(), self.rsc(colocation.dependent).id.clone());
+        for (node, entry) in after.iter() {
+            let was = before.get(node).map_or(0, |entry| entry.score);
+            let source = crate::reasons::Source::Colocation { id: id.clone(), with: with.clone() };
+            self.note(primary, node, entry.score.saturating_sub(was), source);
+        }
+    }
+
+    /// Merges what `source` and all that depends on it wish into `nodes`; without a table, begins one with the scores
+    /// of `source`.
+    pub fn merge_scores(
+        &mut self,
+        source: RscId,
+        target: Option<RscId>,
+        nodes: &mut Option<NodeTable>,
+        colocation: Option<u32>,
+        factor: f32,
+        select: Select,
+    ) {
+        if self.is(source, RscFlags::UPDATING_NODES) {
+            return;
+        }
+        self.set_rsc(source, RscFlags::UPDATING_NODES);
+        if let RscKind::Group { .. } = self.rsc(source).kind {
+            let members = &self.rsc(source).children;
+            let member = if nodes.is_none() { members.last() } else { members.first() }.copied();
+            if let Some(member) = member {
+                self.merge_scores(member, target, nodes, colocation, factor, select);
+            }
+        } else {
+            self.merge_own_scores(source, target, nodes, colocation, factor, select);
+        }
+        self.clear_rsc(source, RscFlags::UPDATING_NODES);
+    }
+
+    fn merge_own_scores(
+        &mut self,
+        source: RscId,
+        target: Option<RscId>,
+        nodes: &mut Option<NodeTable>,
+        colocation: Option<u32>,
+        factor: f32,
+        mut select: Select,
+    ) {
+        let mut target = target;
+        let mut work = match nodes {
+            None => {
+                target = Some(source);
+                self.rsc(source).allowed.clone()
+            }
+            Some(nodes) => {
+                let mut work = nodes.clone();
+                if let Some(at) = colocation {
+                    let colocation = self.colocations[at as usize].clone();
+                    self.add_matching(&mut work, source, target, &colocation, factor, select.nonnegative);
+                }
+                work
+            }
+        };
+        if self.any_available(&work) {
+            let list = if select.this_with { self.this_with(source) } else { self.with_this(source) };
+            select.active = true;
+            for at in list {
+                let constraint = &self.colocations[at as usize];
+                let weight = factor * constraint.score as f32 / INFINITY as f32;
+                let other = if select.this_with {
+                    constraint.primary
+                } else if self.has_influence(constraint, None) {
+                    constraint.dependent
+                } else {
+                    continue;
+                };
+                let mut table = Some(work);
+                self.merge_scores(other, target, &mut table, Some(at), weight, select);
+                work = table.unwrap_or_default();
+            }
+        } else if select.active {
+            return;
+        }
+        if select.nonnegative {
+            for (_, entry) in work.iter_mut() {
+                if entry.score == SUNK {
+                    entry.score = 1;
+                }
+            }
+        }
+        *nodes = Some(work);
+    }
+
+    fn add_matching(
+        &mut self,
+        nodes: &mut NodeTable,
+        source: RscId,
+        target: Option<RscId>,
+        colocation: &Colocation,
+        factor: f32,
+        only_positive: bool,
+    ) {
+        let wishes = self.wishes_of(source, colocation);
+        for (node, entry) in nodes.iter_mut() {
+            let value = self.node_attribute(node, &colocation.attribute, target, Where::Assigned);
+            let score = self.best_score(&wishes, source, &colocation.attribute, node, value);
+            // Two negatives would make a wish: only where the dependent has one node left, it is one.
+            if factor < 0.0
+                && score < 0
+                && (self.rsc(colocation.primary).stickiness >= -score
+                    || !self.has_influence(colocation, None)
+                    || !self.allowed_on_one(colocation.dependent))
+            {
+                continue;
+            }
+            if entry.score == SUNK {
+                continue;
+            }
+            let exact = factor * score as f32;
+            let mut delta = (f64::from(exact) + if exact < 0.0 { -0.5 } else { 0.5 }) as i32;
+            if delta == 0 && score != 0 {
+                delta = if factor > 0.0 {
+                    1
+                } else if factor < 0.0 {
+                    -1
+                } else {
+                    0
+                };
+            }
+            let sum = add(delta, entry.score);
+            if only_positive && sum < 0 && entry.score > 0 {
+                entry.score = SUNK;
+            } else if !(only_positive && sum < 0 && entry.score == 0) {
+                entry.score = sum;
+            }
+        }
+    }
+
+    /// The scores of a dependent as they count here: a member of a group that is colocated on its own account brings
+    /// the group's locations.
+    fn wishes_of(&mut self, source: RscId, colocation: &Colocation) -> NodeTable {
+        let group = self.parent(source).filter(|parent| self.rsc(*parent).is_group());
+        let own = self.rsc(source).allowed.clone();
+        let Some(group) = group else { return own };
+        let first = self.rsc(group).children.first() == Some(&source);
+        if source != colocation.dependent || !colocation.explicit || first {
+            return own;
+        }
+        let noted = self.changes.len();
+        for at in (0..self.locations.len()).rev() {
+            if self.locations[at].rsc == group {
+                let location = self.locations[at].clone();
+                self.apply_location(source, &location);
+            }
+        }
+        self.changes.truncate(noted);
+        std::mem::replace(&mut self.rsc_mut(source).allowed, own)
+    }
+
+    fn best_score(
+        &self,
+        wishes: &NodeTable,
+        source: RscId,
+        attribute: &str,
+        node: crate::model::NodeId,
+        value: Option<&str>,
+    ) -> i32 {
+        let usable = |node, score: i32| if self.available(node) { score.max(-INFINITY) } else { -INFINITY };
+        if attribute == "#uname" && self.rsc(source).meta("container-attribute-target").is_none() {
+            return wishes.get(node).map_or(-INFINITY, |entry| usable(node, entry.score));
+        }
+        let matching = wishes.iter().filter(|(other, _)| {
+            Self::same_value(value, self.node_attribute(*other, attribute, Some(source), Where::Assigned))
+        });
+        matching.map(|(other, entry)| usable(other, entry.score)).max().unwrap_or(-INFINITY)
+    }
+
+    fn allowed_on_one(&self, rsc: RscId) -> bool {
+        self.rsc(rsc).allowed.iter().filter(|(_, entry)| entry.score >= 0).count() == 1
+    }
+}

@@ -1,0 +1,217 @@
+//! What follows when the configuration is no longer the one a resource runs with: restart, reload, new monitors;
+//! cancellation of operations that are no longer configured; clean-up after resources that are not.
+
+use cib::Element;
+
+use crate::engine::{Engine, op_key};
+use crate::model::{NodeFlags, NodeId, OrderFlags, RscFlags, RscId};
+use crate::schedule::digest::Verdict;
+use crate::status::failcount::Counting;
+
+impl Engine<'_> {
+    pub fn handle_config_changes(&mut self) {
+        let Some(status) = self.doc.descend(&["status"]) else { return };
+        let states: Vec<Element> = self.doc.children_named(status, "node_state").collect();
+        for node in self.cluster.nodes_by_name.clone() {
+            if !self.node(node).is(NodeFlags::MAINTENANCE) && !self.available(node) {
+                continue;
+            }
+            let name = self.node(node).name.clone();
+            let state = states.iter().find(|state| self.attr(**state, "uname") == Some(name.as_str()));
+            let list = state
+                .and_then(|state| self.doc.child(*state, "lrm"))
+                .and_then(|lrm| self.doc.child(lrm, "lrm_resources"));
+            let Some(list) = list else { continue };
+            for entry in self.doc.children_named(list, "lrm_resource").collect::<Vec<_>>() {
+                if self.doc.child(entry, "lrm_rsc_op").is_none() {
+                    continue;
+                }
+                let id = self.doc.id(entry).to_owned();
+                let mut matching = Vec::new();
+                for rsc in self.cluster.top.clone() {
+                    self.collect_matching(rsc, &id, &mut matching);
+                }
+                for rsc in matching.into_iter().rev() {
+                    if self.rsc(rsc).is_primitive() {
+                        self.check_history(entry, rsc, node);
+                    }
+                }
+            }
+        }
+    }
+
+    fn collect_matching(&self, rsc: RscId, id: &str, found: &mut Vec<RscId>) {
+        let resource = self.rsc(rsc);
+        if resource.id == id || resource.history_id.as_deref() == Some(id) {
+            found.push(rsc);
+        }
+        for child in &resource.children {
+            self.collect_matching(*child, id, found);
+        }
+    }
+
+    fn check_history(&mut self, entry: Element, rsc: RscId, node: NodeId) {
+        if self.is(rsc, RscFlags::REMOVED) {
+            if !self.rsc(self.top(rsc)).is_anonymous_clone() {
+                self.schedule_cleanup(rsc, node, false);
+            }
+            return;
+        }
+        let active = self.rsc(rsc).active.contains(&node);
+        if self.agent_changed(entry, rsc, node, active) {
+            self.schedule_cleanup(rsc, node, false);
+        }
+        if !active {
+            return;
+        }
+        let operations = self.sorted_operations(entry);
+        let (start, stop) = self.active_operations(&operations);
+        if start < stop {
+            return;
+        }
+        for operation in operations.into_iter().skip(start.max(0) as usize) {
+            self.check_operation(operation, rsc, node);
+        }
+    }
+
+    fn check_operation(&mut self, operation: Element, rsc: RscId, node: NodeId) {
+        let task = self.attr(operation, "operation").unwrap_or_default();
+        let interval = self.number(operation, "interval").unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
+        let maintenance = self.is(rsc, RscFlags::MAINTENANCE) || self.node(node).is(NodeFlags::MAINTENANCE);
+        if interval > 0 && maintenance {
+            let call_id = self.attr(operation, "call-id");
+            self.schedule_cancel(rsc, call_id, task, interval, node);
+        } else if (interval > 0 || matches!(task, "monitor" | "start" | "promote" | "migrate_from"))
+            && self.check_configuration(operation, rsc, node)
+            && self.fail_count(node, rsc, Counting::EFFECTIVE, None).0 != 0
+        {
+            // Failures of what was configured before say nothing about what is configured now.
+            self.clear_fail_count(rsc, node);
+        }
+    }
+
+    /// Whether the agent is another one now; what runs with the old one must be stopped.
+    fn agent_changed(&mut self, entry: Element, rsc: RscId, node: NodeId, active: bool) -> bool {
+        let xml = self.rsc(rsc).xml;
+        let changed = ["type", "class", "provider"]
+            .into_iter()
+            .filter(|name| self.attr(xml, name) != self.attr(entry, name))
+            .count();
+        for _ in 0..changed {
+            self.trigger_unfencing(Some(rsc), node, "Device definition changed");
+        }
+        if changed > 0 && active {
+            self.stop_action(rsc, node, false);
+            self.set_rsc(rsc, RscFlags::START_PENDING);
+        }
+        changed > 0
+    }
+
+    /// Acts on a change of an operation's configuration; whether there was one.
+    fn check_configuration(&mut self, operation: Element, rsc: RscId, node: NodeId) -> bool {
+        let task = self.attr(operation, "operation").unwrap_or_default();
+        let interval = self.number(operation, "interval").unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
+        if interval > 0 && self.operation_config(rsc, task, interval, false).is_none() {
+            if self.cluster.options.cancel_removed_actions {
+                let call_id = self.attr(operation, "call-id");
+                self.schedule_cancel(rsc, call_id, task, interval, node);
+            }
+            return true;
+        }
+        let verdict = self.compare_digest(rsc, operation, node);
+        if verdict != Verdict::Match && self.only_secrets_changed(rsc, operation, node) {
+            let shown = cib_interval(interval);
+            let (id, name) = (self.rsc(rsc).id.clone(), self.node(node).name.clone());
+            let magic = self.attr(operation, "transition-magic").unwrap_or_default();
+            let digest_task = task_for_digest(task, interval);
+            self.notices.push(format!(
+                "Only 'private' parameters to {shown}-interval {digest_task} for {id} on {name} changed: {magic}"
+            ));
+            return false;
+        }
+        match verdict {
+            Verdict::Match => false,
+            Verdict::Restart => {
+                self.force_restart(rsc, task_for_digest(task, interval), interval, node);
+                true
+            }
+            Verdict::Unknown | Verdict::Mismatch => {
+                if interval > 0 {
+                    self.reschedule_recurring(rsc, task, interval, node);
+                } else if self.attr(operation, "op-restart-digest").is_some() {
+                    self.trigger_unfencing(Some(rsc), node, "Device parameters changed (reload)");
+                    self.schedule_reload(rsc, node);
+                } else {
+                    self.force_restart(rsc, task_for_digest(task, interval), interval, node);
+                }
+                true
+            }
+        }
+    }
+
+    fn force_restart(&mut self, rsc: RscId, task: &str, interval_ms: u32, node: NodeId) {
+        let key = op_key(&self.rsc(rsc).id, task, interval_ms);
+        let required = self.action(Some(rsc), key, task, None, false);
+        self.set_reason(required, "resource definition change", true);
+        self.trigger_unfencing(Some(rsc), node, "Device parameters changed");
+    }
+
+    fn schedule_reload(&mut self, rsc: RscId, node: NodeId) {
+        let resource = self.rsc(rsc);
+        if !resource.is(RscFlags::MANAGED) || resource.is(RscFlags::FAILED) {
+            return;
+        }
+        if resource.is(RscFlags::START_PENDING) {
+            self.stop_action(rsc, node, false);
+            return;
+        }
+        self.set_rsc(rsc, RscFlags::RELOAD);
+        let reload = self.simple_action(rsc, "reload-agent", Some(node), false);
+        self.set_reason(reload, "resource definition change", false);
+        for task in ["stop", "demote"] {
+            let end = self.end(rsc, task);
+            let flags = OrderFlags::ORDERED | OrderFlags::THEN_CANCELS_FIRST;
+            self.add_ordering(Self::action_end(reload), end, flags);
+        }
+    }
+
+    /// Failures of what is no longer configured are forgotten.
+    pub fn clear_failures_of_removed(&mut self) {
+        for rsc in self.cluster.top.clone() {
+            if !self.is(rsc, RscFlags::REMOVED) {
+                continue;
+            }
+            for node in self.cluster.nodes_by_name.clone() {
+                if !self.node(node).online() || self.fail_count(node, rsc, Counting::EFFECTIVE, None).0 == 0 {
+                    continue;
+                }
+                let clear = self.clear_fail_count(rsc, node);
+                let end = self.end(rsc, "stop");
+                self.add_ordering(Self::action_end(clear), end, OrderFlags::ORDERED);
+            }
+        }
+    }
+}
+
+/// A probe, a migration and a promotion show what a start would have done.
+fn task_for_digest(task: &str, interval_ms: u32) -> &str {
+    if interval_ms == 0 && matches!(task, "monitor" | "migrate_from" | "promote") { "start" } else { task }
+}
+
+/// An interval in the words of displays: `10s`, `1m30s`, `0s`.
+fn cib_interval(ms: u32) -> String {
+    let mut text = String::new();
+    let mut rest = ms / 1000;
+    for (unit, name) in [(86_400, "d"), (3_600, "h"), (60, "m")] {
+        if rest >= unit {
+            text.push_str(&format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if !ms.is_multiple_of(1000) {
+        text.push_str(&format!("{rest}.{:03}s", ms % 1000));
+    } else if rest > 0 || text.is_empty() {
+        text.push_str(&format!("{rest}s"));
+    }
+    text
+}
