@@ -1,2 +1,30 @@
-#![forbid(unsafe_code)]
-//! OCF resource agents of our own, one multicall binary.
+//! OCF resource agents of our own, in one program: `systole-agents`.
+//!
+//! An agent is a file here and a line in [`AGENTS`]. It implements [`ocf::Agent`]; everything around it (reading the
+//! environment, printing metadata and reasons, being found by a resource manager) is done once, in `program`.
+//! The agents run under any resource manager that speaks OCF, and know nothing of ours.
+
+pub mod announce;
+mod bounded;
+pub mod dummy;
+pub mod filesystem;
+pub mod ipaddr2;
+pub mod netlink;
+pub mod program;
+mod run_directory;
+pub mod tcp_file;
+
+use ocf::Agent;
+
+/// Every agent, by name.
+pub const AGENTS: &[(&str, &dyn Agent)] = &[
+    ("Dummy", &dummy::Dummy),
+    ("Filesystem", &filesystem::Filesystem),
+    ("IPaddr2", &ipaddr2::IPaddr2),
+    ("TcpFile", &tcp_file::TcpFile),
+];
+
+/// The agent with this name.
+pub fn agent(name: &str) -> Option<&'static dyn Agent> {
+    AGENTS.iter().find(|(known, _)| *known == name).map(|(_, agent)| *agent)
+}

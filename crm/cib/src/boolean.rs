@@ -8,9 +8,9 @@
 /// ```
 pub fn parse(text: &str) -> Option<bool> {
     let is = |word: &&str| text.eq_ignore_ascii_case(word);
-    if ["true", "on", "yes", "y", "1"].iter().any(|word| is(word)) {
+    if ["true", "on", "yes", "y", "1"].iter().any(is) {
         Some(true)
-    } else if ["false", "off", "no", "n", "0"].iter().any(|word| is(word)) {
+    } else if ["false", "off", "no", "n", "0"].iter().any(is) {
         Some(false)
     } else {
         None

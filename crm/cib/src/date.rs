@@ -102,6 +102,16 @@ pub fn format(unix: i64) -> String {
     format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", at.year, at.month, at.day, at.hour, at.minute, at.second)
 }
 
+/// Writes a moment as `Thu Feb 29 12:30:00 2024`, which `cib-last-written` has been from the beginning.
+pub fn ctime(unix: i64) -> String {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let at = Calendar::at(unix);
+    let day = DAYS[(at.week_day - 1) as usize];
+    let month = MONTHS[(at.month - 1) as usize];
+    format!("{day} {month} {:2} {:02}:{:02}:{:02} {:04}", at.day, at.hour, at.minute, at.second, at.year)
+}
+
 /// Days since 1970 of a date without its time.
 fn date(text: &str) -> Option<i64> {
     let parts: Vec<&str> = text.split('-').collect();
@@ -305,6 +315,12 @@ mod tests {
         {
             assert_eq!(parse(text, 0), None, "{text}");
         }
+    }
+
+    #[test]
+    fn ctime_is_what_the_c_library_prints() {
+        assert_eq!(ctime(1_709_209_805), "Thu Feb 29 12:30:05 2024");
+        assert_eq!(ctime(0), "Thu Jan  1 00:00:00 1970");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! All text lies in one pool and all attributes in another, so that a clone is a handful of `memcpy`s: the daemon
 //! clones a whole CIB whenever it writes while a plan still reads the old one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -388,9 +389,12 @@ impl Document {
         }
     }
 
-    /// Sets an attribute: in its place if it is there, behind the others if not.
+    /// Sets an attribute: in its place if it is there, behind the others if not. Characters that XML cannot carry
+    /// (control characters in an agent's output, say) become U+FFFD, so that what is written can be read again.
     pub fn set(&mut self, element: Element, name: &str, value: &str) {
         let Kind::Element { attributes, .. } = self.nodes[element.0 as usize].kind else { return };
+        let carried = carriable(value);
+        let value: &str = &carried;
         let range = as_range(attributes);
         if let Some(at) = range.clone().find(|i| &*self.names[self.attributes[*i].name as usize] == name) {
             if self.slice(self.attributes[at].value) != value {
@@ -539,9 +543,15 @@ impl Document {
         std::mem::swap(self, &mut fresh);
     }
 
-    /// How many nodes, removed ones included, the pools hold: a measure for when to [`compact`](Self::compact).
+    /// How many nodes, attributes and bytes of text, those no longer in use included, the pools hold: a measure for
+    /// when to [`compact`](Self::compact).
     pub fn pool_size(&self) -> usize {
-        self.nodes.len() + self.attributes.len()
+        self.nodes.len() + self.attributes.len() + self.text.len()
+    }
+
+    /// How many elements enclose this one; 0 for the root.
+    pub fn depth(&self, element: Element) -> usize {
+        std::iter::successors(self.parent(element), |parent| self.parent(*parent)).count()
     }
 
     fn is_element(&self, node: u32) -> bool {
@@ -638,6 +648,20 @@ fn as_range(span: Span) -> Range<usize> {
     span.start as usize..(span.start + span.len) as usize
 }
 
+/// Whether XML allows this as the name of an element or an attribute.
+pub fn is_name(text: &str) -> bool {
+    let first = |c: char| c.is_alphabetic() || c == '_' || c == ':';
+    text.starts_with(first) && text.chars().all(|c| first(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{b7}'))
+}
+
+fn carriable(value: &str) -> Cow<'_, str> {
+    let forbidden = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}');
+    match value.contains(forbidden) {
+        false => Cow::Borrowed(value),
+        true => Cow::Owned(value.replace(forbidden, "\u{fffd}")),
+    }
+}
+
 fn line_starts(source: &str) -> Vec<u32> {
     std::iter::once(0)
         .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
@@ -727,6 +751,15 @@ mod tests {
             "<!DOCTYPE a><a/>",
             "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^",
         );
+    }
+
+    #[test]
+    fn what_is_set_can_be_read_again() {
+        let mut d = Document::new("a");
+        d.set(d.root(), "reason", "\u{1b}[31mred\0\n\t<&>\"'");
+        let again = Document::parse(&d.to_xml()).unwrap();
+        assert_eq!(again.attribute(again.root(), "reason"), Some("\u{fffd}[31mred\u{fffd}\n\t<&>\"'"));
+        assert!(is_name("lrm_rsc_op") && !is_name("") && !is_name("a b") && !is_name("9") && !is_name("a='b'"));
     }
 
     #[test]

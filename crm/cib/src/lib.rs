@@ -12,5 +12,12 @@ pub mod nvset;
 pub mod rule;
 
 pub mod digest;
+pub mod patch;
+
+mod replica;
+mod write;
 
 pub use document::{Document, Element, ParseError, Position};
+pub use patch::Patch;
+pub use replica::Cib;
+pub use write::{Applied, Lifetime, OpResult, OpStatus, Refused, Version, Write};

@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 /// How long anything here may take before the test fails; all of it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+type Case = fn(&Path);
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, role, socket, script] = &arguments[..]
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
     {
         return as_supervisor(socket, script);
     }
-    let cases: [(&str, fn(&Path)); 6] = [
+    let cases: [(&str, Case); 6] = [
         ("a clean end is the end", a_clean_end_is_the_end),
         ("an unclean end is followed by a new start", an_unclean_end_is_followed_by_a_new_start),
         ("too many deaths end the supervisor", too_many_deaths_end_the_supervisor),

@@ -12,7 +12,7 @@ use engine::{Host, MAX_PAYLOAD, Member, Membership, NodeId};
 
 use crate::frame::{PROTOCOL, ToClient, ToHub};
 use crate::votes::Votes;
-use crate::{Identity, NodeStatus, Reply, Request, RequestError, Status};
+use crate::{Config, Identity, NodeStatus, Reply, Request, RequestError, Status};
 
 /// Nodes a hub will know: four times what Corosync is used with, and it keeps every frame far below its bound.
 pub const MAX_NODES: usize = 128;
@@ -23,22 +23,6 @@ const PINGS_PER_TOKEN: u32 = 4;
 /// A connection, numbered by the shell; a number is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClientId(pub u64);
-
-/// What a hub is started with.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Config {
-    /// A member that is silent for so long is taken out. Also the time a new connection has to say who it is, and a
-    /// client may be behind with reading.
-    pub token: Duration,
-    /// Votes of the whole cluster. Without it they are learned as nodes join.
-    pub expected_votes: Option<u32>,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { token: Duration::from_secs(1), expected_votes: None }
-    }
-}
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,8 +79,8 @@ pub enum Command {
     Close {
         /// Which.
         client: ClientId,
-        /// Why, for the log.
-        reason: String,
+        /// Why, for the log; none when it went as it should.
+        reason: Option<String>,
     },
     /// End the hub.
     Stop,
@@ -167,10 +151,10 @@ impl Hub {
     /// A hub without clients.
     pub fn new(config: &Config) -> Hub {
         Hub {
-            token: config.token,
+            token: config.token(),
             clients: BTreeMap::new(),
             names: BTreeMap::new(),
-            votes: Votes::new(config.expected_votes),
+            votes: Votes::new(config.expected_votes()),
             sides: Vec::new(),
             told: BTreeMap::new(),
             changed: false,
@@ -320,6 +304,10 @@ impl Hub {
 
     /// Takes a client out from our side.
     fn close(&mut self, client: ClientId, reason: String) {
+        self.end(client, Some(reason));
+    }
+
+    fn end(&mut self, client: ClientId, reason: Option<String>) {
         if self.clients.contains_key(&client) {
             self.commands.push_back(Command::Close { client, reason });
             self.forget(client);
@@ -476,7 +464,7 @@ impl Hub {
         let stop = request == Ok(Request::Stop);
         let reply = request.and_then(|request| self.carry_out(request)).unwrap_or_else(Reply::Refused);
         self.send([client], ToClient::Reply(reply));
-        self.close(client, "it has its answer".into());
+        self.end(client, None);
         if stop {
             self.commands.push_back(Command::Stop);
         }

@@ -27,6 +27,7 @@ mod control;
 pub mod frame;
 mod votes;
 
+mod config;
 mod hub;
 
 mod listen;
@@ -39,8 +40,9 @@ mod presence;
 
 pub use blocking::GreetError;
 pub use client::Client;
+pub use config::{BadConfig, Config};
 pub use control::{ControlError, NodeStatus, Reply, Request, RequestError, Status, control};
-pub use hub::{ClientId, Command, Config, Event, Hub, MAX_NODES};
+pub use hub::{ClientId, Command, Event, Hub, MAX_NODES};
 pub use identity::{BadIdentity, Identity};
 pub use listen::{ListenError, Listening, listen};
 pub use presence::{Presence, PresenceError, presence};

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use crate::SocketPath;
 
@@ -24,10 +25,15 @@ pub struct Listening {
 pub enum ListenError {
     /// One hub is enough; two would split the cluster.
     #[error(
-        "a hub listens on {0} already: use that one, end it with the request `stop`, or choose another --socket for a \
-         second cluster"
+        "a hub{} listens on {path} already: use that one, end it with the request `stop`, or choose another --socket \
+         for a second cluster", pid.map_or(String::new(), |pid| format!(" (process {pid})"))
     )]
-    InUse(SocketPath),
+    InUse {
+        /// Where.
+        path: SocketPath,
+        /// Which process, if the system tells.
+        pid: Option<i32>,
+    },
     /// We replace dead sockets and nothing else.
     #[error("{0} exists and is no socket: remove it, or choose another --socket")]
     NotASocket(SocketPath),
@@ -59,7 +65,11 @@ pub fn listen(path: &SocketPath) -> Result<Listening, ListenError> {
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(bind)?,
             // Whatever else it answers, somebody is there: even a hub whose queue is full.
-            _ => return Err(ListenError::InUse(path.clone())),
+            Err(_) => return Err(ListenError::InUse { path: path.clone(), pid: None }),
+            Ok(stream) => {
+                let pid = getsockopt(&stream, PeerCredentials).ok().map(|peer| peer.pid()).filter(|pid| *pid > 0);
+                return Err(ListenError::InUse { path: path.clone(), pid });
+            }
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(bind(error)),
@@ -115,7 +125,8 @@ mod tests {
         drop(UnixListener::bind(&path).expect("a socket nobody listens on"));
         let first = listen(&path).expect("the dead socket is replaced");
         assert_eq!(fs::metadata(&path).expect("the socket").permissions().mode() & 0o777, 0o600);
-        assert!(matches!(listen(&path), Err(ListenError::InUse(_))));
+        let second = listen(&path).expect_err("one hub is enough").to_string();
+        assert!(second.contains(&format!("(process {})", std::process::id())), "{second}");
         drop(first);
         assert!(!path.as_ref().exists());
     }

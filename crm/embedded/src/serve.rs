@@ -59,7 +59,7 @@ pub fn run_hub(socket: &SocketPath, config: &Config) -> Result<(), HubError> {
 
 /// Serves clients until `shutdown` is done or an operator asks to stop. The socket is removed in the end.
 pub async fn serve(listening: Listening, config: &Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    info!(socket = %listening.path(), token_ms = config.token.as_millis() as u64, "the hub listens");
+    info!(socket = %listening.path(), token_ms = config.token().as_millis() as u64, "the hub listens");
     let mut shell = Shell {
         listener: UnixListener::from_std(listening.listener()?)?,
         hub: Hub::new(config),
@@ -90,6 +90,8 @@ struct Connection {
     waiting_bytes: usize,
     written: usize,
     behind: bool,
+    /// It can no longer be written to. What it said before that is still to be read, its last message maybe.
+    deaf: bool,
     /// It has said who it is, and so is held back while somebody is behind.
     greeted: bool,
 }
@@ -169,6 +171,7 @@ impl Shell {
             waiting_bytes: 0,
             written: 0,
             behind: false,
+            deaf: false,
             greeted: false,
         };
         self.connections.insert(client, connection);
@@ -221,16 +224,8 @@ impl Shell {
     /// Writes what can be written; whether anything was.
     fn write(&mut self, context: &mut Context<'_>) -> bool {
         let mut busy = false;
-        let mut ended = Vec::new();
-        for (client, connection) in &mut self.connections {
-            match connection.write(context) {
-                Ok(wrote) => busy |= wrote,
-                Err(error) => ended.push((*client, error)),
-            }
-        }
-        busy |= !ended.is_empty();
-        for (client, error) in ended {
-            self.closed(client, &error.to_string());
+        for connection in self.connections.values_mut() {
+            busy |= connection.write(context).unwrap_or_else(|_| connection.become_deaf());
         }
         busy
     }
@@ -268,7 +263,10 @@ impl Shell {
             match command {
                 Command::Send { to, frame } => self.send(&to, &frame),
                 Command::Close { client, reason } => {
-                    info!(client = client.0, reason, "connection closed");
+                    match reason {
+                        Some(reason) => info!(client = client.0, reason, "connection closed"),
+                        None => debug!(client = client.0, "connection closed"),
+                    }
                     if let Some(mut connection) = self.connections.remove(&client) {
                         connection.write_now();
                     }
@@ -287,7 +285,7 @@ impl Shell {
         }
         let bytes: Arc<[u8]> = frame.encode().into();
         for client in to {
-            if let Some(connection) = self.connections.get_mut(client) {
+            if let Some(connection) = self.connections.get_mut(client).filter(|connection| !connection.deaf) {
                 connection.waiting_bytes += bytes.len();
                 connection.waiting.push_back(Arc::clone(&bytes));
             }
@@ -318,6 +316,14 @@ impl Connection {
             wrote |= self.write_some()?;
         }
         Ok(wrote)
+    }
+
+    /// Writing failed, as a rule because the client has gone. Reading will find its end. Something happened: true.
+    fn become_deaf(&mut self) -> bool {
+        self.deaf = true;
+        self.waiting.clear();
+        (self.waiting_bytes, self.written) = (0, 0);
+        true
     }
 
     /// The last words to a client that is closed; what the kernel does not take at once is lost with it.

@@ -4,6 +4,35 @@
 //! The shell hands in what happened as an [`Event`] with the time, calls [`Executor::poll`] until it
 //! gives nothing more, carries each [`Command`] out, and sends [`Event::Timeout`] at
 //! [`Executor::deadline`]. Time is the [`Duration`](std::time::Duration) since any fixed moment.
+//!
+//! Each resource has a queue and at most one process. A process that does not end in time is asked to,
+//! then killed, and if even that fails its resource stays busy while what waits behind it is answered as
+//! failed. A recurring operation is due an interval after its last end, and told when it has news.
+//!
+//! ```
+//! use std::time::Duration;
+//! use executor::{Agent, Command, End, Event, Executor, Operation, Output};
+//!
+//! let mut executor = Executor::new(4, 1);
+//! let agent = Agent { class: "ocf".into(), provider: Some("heartbeat".into()), kind: "IPaddr2".into() };
+//! executor.handle(Duration::ZERO, Event::Run(Operation {
+//!     id: 1,
+//!     resource: "vip".into(),
+//!     agent,
+//!     action: "start".into(),
+//!     interval_ms: 0,
+//!     timeout_ms: 20_000,
+//!     start_delay_ms: 0,
+//!     parameters: [("ip".to_owned(), "192.0.2.7".to_owned())].into(),
+//!     target_rc: 0,
+//! }));
+//! let Some(Command::Spawn { run, .. }) = executor.poll() else { panic!() };
+//! assert_eq!(executor.deadline(), Some(Duration::from_secs(20)));
+//! let end = End::Exited { code: 0, output: Output::default() };
+//! executor.handle(Duration::from_millis(30), Event::Ended { run, end });
+//! let Some(Command::Report(outcome)) = executor.poll() else { panic!() };
+//! assert_eq!((outcome.rc, outcome.ran_ms), (0, 30));
+//! ```
 
 mod executor;
 mod lane;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::history::{History, Record};
-use crate::operation::{Next, Operation, Question, Stage};
+use crate::operation::{Next, Operation, Question, Request, Stage};
 use crate::parameters::{HostCheck, words};
 use crate::topology::{Topology, single};
 use crate::{Action, Command, Device, Event, Failure, Level, RunId, Success, Target};
@@ -122,11 +122,12 @@ impl Fencer {
 
     /// When to send [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Duration> {
-        let operations = self.operations.values().map(|operation| match operation.stage {
-            Stage::Delaying { until } => until.min(operation.until),
-            _ => operation.until,
+        let requests = self.operations.values().flat_map(|operation| &operation.requests).map(|request| request.until);
+        let delays = self.operations.values().filter_map(|operation| match operation.stage {
+            Stage::Delaying { until } => Some(until),
+            _ => None,
         });
-        operations.chain(self.runs.values().map(|run| run.until)).min()
+        requests.chain(delays).chain(self.runs.values().map(|run| run.until)).min()
     }
 
     /// The last operations that are over, oldest first.
@@ -154,8 +155,16 @@ impl Fencer {
     fn configure(&mut self, devices: Vec<Device>, levels: Vec<Level>) {
         let devices = devices.into_iter().map(|device| (device.name.clone(), device)).collect();
         let former = std::mem::replace(&mut self.devices, devices);
-        // What an agent listed holds as long as its device is what it was.
-        self.lists.retain(|name, _| self.devices.get(name).is_some_and(|device| former.get(name) == Some(device)));
+        // What is known of a device holds as long as it is what it was: what its agent listed, and that
+        // it is for a node. It must not cut another one off because a port was given away meanwhile.
+        let devices = &self.devices;
+        let unchanged = |name: &str| devices.get(name).is_some_and(|device| former.get(name) == Some(device));
+        self.lists.retain(|name, _| unchanged(name));
+        for operation in self.operations.values_mut().filter(|operation| operation.run().is_none()) {
+            if operation.current().is_some_and(|step| !unchanged(&step.device)) {
+                operation.choose_again();
+            }
+        }
         (self.topology, self.problems) = Topology::new(levels);
         for level in self.topology.levels() {
             if level.devices.is_empty() {
@@ -177,7 +186,7 @@ impl Fencer {
         seed: u64,
     ) {
         let mut waiting = self.operations.values().flat_map(|operation| &operation.requests);
-        if waiting.any(|waiting| *waiting == request) {
+        if waiting.any(|waiting| waiting.id == request) {
             // The same request told twice; its answer is on the way.
             return;
         }
@@ -186,19 +195,18 @@ impl Fencer {
             let reason = format!("{MAX_REQUESTS} fencing requests are waiting already; try again when some are done");
             return self.commands.push_back(Command::Done { request, result: Err(Failure { reason }) });
         }
-        let until = self.now.saturating_add(timeout);
+        let answer_to = Request { id: request, since: self.now, until: self.now.saturating_add(timeout) };
         let same = |operation: &&mut Operation| operation.action == action && operation.target.name == target.name;
         if let Some(operation) = self.operations.values_mut().find(same) {
-            operation.requests.push(request);
-            operation.until = operation.until.max(until);
+            operation.requests.push(answer_to);
             return;
         }
         let mut routes = self.topology.routes(&target, action);
         if routes.is_empty() {
             routes = single(self.devices.keys(), action);
         }
-        let mut operation = Operation::new(request, target, action, routes, self.now);
-        (operation.seed, operation.device_timeout, operation.until) = (seed, device_timeout, until);
+        let mut operation = Operation::new(answer_to, target, action, routes);
+        (operation.seed, operation.device_timeout) = (seed, device_timeout);
         self.operations.insert(self.next_operation, operation);
         self.next_operation += 1;
     }
@@ -208,6 +216,11 @@ impl Fencer {
     /// Moves an operation on until it waits for something.
     fn advance(&mut self, id: u64) {
         while let Some(operation) = self.operations.get_mut(&id) {
+            if operation.run().is_some() {
+                // It is waited for even if its device is no longer configured: what an agent did to the
+                // target is a fact.
+                return;
+            }
             let Some(step) = operation.current().cloned() else {
                 // No device at all, or a level without devices.
                 let next = operation.step_unfit("it names no device");
@@ -247,9 +260,9 @@ impl Fencer {
                     }
                 }
                 Stage::Delaying { until } if self.now < until => return,
-                Stage::Delaying { .. } => operation.stage = Stage::Ready { tries: 0, first: None },
-                Stage::Ready { tries, first } => {
-                    if !self.attempt(id, &step.device, step.action, tries, first) {
+                Stage::Delaying { .. } => operation.stage = Stage::Ready { tries: 0, spent: Duration::ZERO },
+                Stage::Ready { tries, spent } => {
+                    if !self.attempt(id, &step.device, step.action, tries, spent) {
                         return;
                     }
                 }
@@ -266,7 +279,7 @@ impl Fencer {
     fn over(&mut self, id: u64, result: Result<Success, Failure>) {
         let Some(operation) = self.operations.remove(&id) else { return };
         for request in operation.requests {
-            self.commands.push_back(Command::Done { request, result: result.clone() });
+            self.commands.push_back(Command::Done { request: request.id, result: result.clone() });
         }
         self.history.push(Record {
             target: operation.target.name,
@@ -292,14 +305,14 @@ impl Fencer {
     }
 
     /// Runs an agent against the target; false when its device is not free.
-    fn attempt(&mut self, id: u64, name: &str, action: Action, tries: u32, first: Option<Duration>) -> bool {
+    fn attempt(&mut self, id: u64, name: &str, action: Action, tries: u32, spent: Duration) -> bool {
         let (device, operation) = (&self.devices[name], &self.operations[&id]);
-        let first = first.unwrap_or(self.now);
         let options = device.options(action.word(), Some(&operation.target));
         let budget = device.timeout(action.word()).unwrap_or(operation.device_timeout);
-        let allowed = budget.saturating_sub(self.now.saturating_sub(first));
+        // Never less than a repetition is promised, should the timeout be made shorter between two tries.
+        let allowed = budget.saturating_sub(spent).max(budget * 3 / 10);
         let Some(run) = self.spawn(id, name, options, allowed) else { return false };
-        let stage = Stage::Running { run, tries: tries + 1, first };
+        let stage = Stage::Running { run, tries: tries + 1, spent, since: self.now };
         self.operations.get_mut(&id).expect("it was there above").stage = stage;
         true
     }
@@ -337,15 +350,9 @@ impl Fencer {
     }
 
     fn timeout(&mut self) {
-        let late: Vec<u64> =
-            self.operations.iter().filter(|(_, operation)| operation.until <= self.now).map(|(id, _)| *id).collect();
-        for id in late {
-            let operation = &self.operations[&id];
-            let (run, result) = (operation.run(), operation.over_late());
-            if let Some(run) = run {
-                self.give_up(run);
-            }
-            self.over(id, result);
+        let ids: Vec<u64> = self.operations.keys().copied().collect();
+        for id in ids {
+            self.answer_late(id);
         }
         let hanging: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| run.until <= self.now).map(|(id, _)| *id).collect();
@@ -358,6 +365,25 @@ impl Fencer {
                 // It was killed a while ago.
                 None => drop(self.runs.remove(&run)),
             }
+        }
+    }
+
+    /// Answers the requests whose time is over. The operation goes on for the others; without any it ends.
+    fn answer_late(&mut self, id: u64) {
+        let now = self.now;
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        let (late, left): (Vec<Request>, _) = operation.requests.iter().partition(|request| request.until <= now);
+        let Some(last) = late.last() else { return };
+        if left.is_empty() {
+            let (run, result) = (operation.run(), operation.over_late(last));
+            if let Some(run) = run {
+                self.give_up(run);
+            }
+            return self.over(id, result);
+        }
+        operation.requests = left;
+        for request in &late {
+            self.commands.push_back(Command::Done { request: request.id, result: operation.over_late(request) });
         }
     }
 
@@ -389,17 +415,16 @@ impl Fencer {
                     RunEnd::Failed { reason, .. } | RunEnd::TimedOut { reason } => Err(reason),
                 });
             }
-            Stage::Running { tries, first, .. } => {
+            Stage::Running { tries, spent, since, .. } => {
                 let next = match end {
                     RunEnd::Succeeded { .. } => operation.step_succeeded(),
                     RunEnd::TimedOut { reason } => operation.step_failed(&reason),
                     RunEnd::Failed { reason, .. } => {
                         let step = operation.current().expect("a running operation has a step");
                         let device = self.devices.get(&step.device);
-                        if device
-                            .is_some_and(|device| may_retry(device, operation, step.action, tries, self.now - first))
-                        {
-                            operation.stage = Stage::Ready { tries, first: Some(first) };
+                        let spent = spent + self.now.saturating_sub(since);
+                        if device.is_some_and(|device| may_retry(device, operation, step.action, tries, spent)) {
+                            operation.stage = Stage::Ready { tries, spent };
                             return;
                         }
                         let tries = if tries > 1 { format!(" ({tries} tries)") } else { String::new() };
@@ -449,9 +474,9 @@ fn capability(device: &Device, operation: &Operation, listing: Option<&Listing>)
 
 /// A failed attempt is repeated while there are tries left and a good part of the time: what begins
 /// with less than three tenths of it would only be cut short.
-fn may_retry(device: &Device, operation: &Operation, action: Action, tries: u32, elapsed: Duration) -> bool {
+fn may_retry(device: &Device, operation: &Operation, action: Action, tries: u32, spent: Duration) -> bool {
     let budget = device.timeout(action.word()).unwrap_or(operation.device_timeout);
-    tries < device.tries(action.word()) && elapsed.as_millis() * 10 < budget.as_millis() * 7
+    tries < device.tries(action.word()) && spent.as_millis() * 10 < budget.as_millis() * 7
 }
 
 /// The end of an agent in words: its code and its last line.

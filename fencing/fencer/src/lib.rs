@@ -3,7 +3,36 @@
 //!
 //! It knows nothing of resources and plans: it is asked to cut a node off, by whatever route works.
 //! The shell hands in an [`Event`] with the time, calls [`Fencer::poll`] until it gives nothing more,
-//! carries each [`Command`] out and sends [`Event::Timeout`] at [`Fencer::deadline`].
+//! carries each [`Command`] out and sends [`Event::Timeout`] at [`Fencer::deadline`]. Time is the
+//! [`Duration`] since any fixed moment.
+//!
+//! A request becomes an operation with routes: the topology's levels for the target, or each device for
+//! itself. When a device's turn comes, it is found out whether it is for the target; then its delay
+//! passes, and its agent is run until it succeeds or may not be repeated. The first route whose steps all
+//! succeed is the answer.
+//!
+//! ```
+//! use std::time::Duration;
+//! use fencer::{Action, Command, Device, Event, Fencer, Target};
+//!
+//! let mut fencer = Fencer::new();
+//! let parameters = [("pcmk_host_map".to_owned(), "node1:4".to_owned())].into();
+//! let device = Device { name: "pdu".into(), agent: "fence_apc".into(), parameters };
+//! fencer.handle(Duration::ZERO, Event::Configure { devices: vec![device], levels: vec![] });
+//! fencer.handle(Duration::ZERO, Event::Fence {
+//!     request: 1,
+//!     target: Target { name: "node1".into(), id: None, attributes: Default::default() },
+//!     action: Action::Reboot,
+//!     device_timeout: Duration::from_secs(60),
+//!     timeout: Duration::from_secs(120),
+//!     seed: 0,
+//! });
+//! let Some(Command::Spawn { run, agent, options, .. }) = fencer.poll() else { panic!() };
+//! assert_eq!((agent.as_str(), options["port"].as_str()), ("fence_apc", "4"));
+//! let ended = Event::Ended { run, code: 0, stdout: String::new(), stderr: String::new() };
+//! fencer.handle(Duration::from_secs(3), ended);
+//! assert!(matches!(fencer.poll(), Some(Command::Done { request: 1, result: Ok(_) })));
+//! ```
 
 mod fencer;
 mod history;

@@ -15,10 +15,10 @@ pub(crate) enum Stage {
     Asking { run: RunId, question: Question },
     /// It is, and the delay of the device passes.
     Delaying { until: Duration },
-    /// The agent is to be run as soon as the device is free; `first` is when it was run first.
-    Ready { tries: u32, first: Option<Duration> },
+    /// The agent is to be run as soon as the device is free; earlier tries took `spent`.
+    Ready { tries: u32, spent: Duration },
     /// The agent runs.
-    Running { run: RunId, tries: u32, first: Duration },
+    Running { run: RunId, tries: u32, spent: Duration, since: Duration },
 }
 
 /// What an agent can be asked about a target.
@@ -39,16 +39,24 @@ impl Question {
     }
 }
 
+/// Somebody who waits for an operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    pub id: u64,
+    pub since: Duration,
+    /// When it must be answered.
+    pub until: Duration,
+}
+
 /// One fencing operation, for all requests that want the same.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    pub requests: Vec<u64>,
+    pub requests: Vec<Request>,
     pub target: Target,
     pub action: Action,
     pub seed: u64,
     pub device_timeout: Duration,
     pub started: Duration,
-    pub until: Duration,
     /// Invariant: the current route is `routes[route]` and the current step `steps[step]` of it, while
     /// the operation is not over.
     pub routes: Vec<Route>,
@@ -80,15 +88,14 @@ pub(crate) enum Next {
 }
 
 impl Operation {
-    pub(crate) fn new(request: u64, target: Target, action: Action, routes: Vec<Route>, now: Duration) -> Self {
+    pub(crate) fn new(request: Request, target: Target, action: Action, routes: Vec<Route>) -> Self {
         Operation {
             requests: vec![request],
             target,
             action,
             seed: 0,
             device_timeout: Duration::ZERO,
-            started: now,
-            until: now,
+            started: request.since,
             routes,
             route: 0,
             step: 0,
@@ -155,9 +162,14 @@ impl Operation {
         self.start_step()
     }
 
-    fn start_step(&mut self) -> Next {
+    /// Goes back to the question whether the current step's device is for the target.
+    pub(crate) fn choose_again(&mut self) {
         self.known = None;
         self.stage = Stage::Choosing;
+    }
+
+    fn start_step(&mut self) -> Next {
+        self.choose_again();
         if self.route == self.routes.len() { self.over_failed() } else { Next::Step }
     }
 
@@ -185,10 +197,10 @@ impl Operation {
         self.tried.iter().filter(|tried| tried.attempted).map(|tried| tried.words.clone()).collect()
     }
 
-    /// How it ends when the time of the whole request is over.
-    pub(crate) fn over_late(&self) -> Result<Success, Failure> {
+    /// The answer to a request whose time is over.
+    pub(crate) fn over_late(&self, request: &Request) -> Result<Success, Failure> {
         let (action, node) = (self.action.word(), &self.target.name);
-        let time = crate::fencer::time(self.until.saturating_sub(self.started));
+        let time = crate::fencer::time(request.until.saturating_sub(request.since));
         let device = self.current().map_or("", |step| &step.device);
         let state = match self.stage {
             Stage::Asking { question, .. } => format!("{device} was being asked for its {}", question.word()),

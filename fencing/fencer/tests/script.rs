@@ -32,6 +32,7 @@ impl Shell {
     fn carry_out(&mut self, step: &Step) -> String {
         match step.word(0) {
             "device" => {
+                self.devices.retain(|device| device.name != step.word(1));
                 self.devices.push(device(step));
                 self.configure()
             }

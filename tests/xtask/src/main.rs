@@ -1,2 +1,45 @@
-//! `cargo xtask`: the project's own commands.
-fn main() {}
+#![forbid(unsafe_code)]
+//! `cargo xtask`: the project's own commands. Each is a file of its own; what they show and test is elsewhere.
+
+mod build;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show a cluster on this machine that loses a node: build it, run it, break it, and print how long clients waited
+    #[command(after_long_help = demo::EXPLANATION)]
+    Demo(demo::Arguments),
+    /// Build everything and pass all tests, system tests included
+    Test(test::Arguments),
+    /// A part of the lab's works, started by the lab itself
+    #[command(hide = true)]
+    Stage(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = lab::machine::take_part() {
+        return code;
+    }
+    let result = match Cli::parse().task {
+        Task::Demo(arguments) => demo::run(arguments),
+        Task::Stage(arguments) => demo::stage(arguments),
+        Task::Test(arguments) => test::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,6 @@
+//! System tests: the real program, in namespaces that the tests make.
+
+mod address;
+mod file_system;
+mod service;
+mod space;

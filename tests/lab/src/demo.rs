@@ -1,0 +1,414 @@
+//! The demonstration: a cluster, a client, a fault, and a receipt.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::adapt;
+use crate::client::{Client, Question};
+use crate::clock::{self, ms_between};
+use crate::cluster::{Cluster, control_socket, program};
+use crate::disk;
+use crate::fault::Fault;
+use crate::holdings::Thing;
+use crate::network;
+use crate::node::Node;
+use crate::receipt::{Evidence, Receipt, sentence, tenth};
+use crate::sandbox::{self, Privilege};
+use crate::scene::Scene;
+use crate::story::{Happening, Page, Storyteller, What};
+use crate::wait::until;
+use crate::witness::Witness;
+
+/// The most nodes that one machine's demonstration is made for.
+pub const MAX_NODES: usize = 16;
+
+/// Starting everything takes a second or two; a busy machine may need many times that.
+const START: Duration = Duration::from_secs(60);
+
+/// A recovery that takes longer than this is none.
+const RECOVER: Duration = Duration::from_secs(60);
+
+/// After the recovery: until lost nodes are back and nothing moves any more.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// So long no resource may have been started or stopped, for the cluster to count as settled.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// The service counts as answering when it gave [`ENOUGH`] answers in this time, of fifty questions.
+const STEADY: Duration = Duration::from_millis(250);
+const ENOUGH: usize = 25;
+
+/// So long the cluster is left without quorum.
+const ALONE: Duration = Duration::from_secs(1);
+
+/// What is to be demonstrated.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory with `cib.xml`.
+    pub directory: PathBuf,
+    /// How many nodes; as many as the configuration names, or three, when absent.
+    pub nodes: Option<usize>,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The receipt for programs.
+    pub json: bool,
+    /// Leave the cluster up at the end.
+    pub keep: bool,
+    /// The node that starts first, and so coordinates.
+    pub coordinator: Option<String>,
+    /// After how many milliseconds of silence the engine counts a daemon as lost.
+    pub token_ms: u64,
+    /// Where the programs under test are.
+    pub programs: PathBuf,
+}
+
+impl Options {
+    /// What can be checked before anything is built or started.
+    pub fn check(&self) -> Result<()> {
+        let mut scene = Scene::read(&self.directory)?;
+        adapt::set_nodes(&mut scene, self.nodes);
+        adapt::writable_directories(&scene)?;
+        if let Some(name) = &self.coordinator
+            && !scene.nodes.contains(name)
+        {
+            bail!("there is no node {name:?} to coordinate: the nodes are {}", scene.nodes.join(", "));
+        }
+        Ok(())
+    }
+}
+
+/// Shows it all, in a process that [`sandbox::run`] has started. Says whether all went as it should.
+pub fn run(options: &Options) -> Result<bool> {
+    let mut scene = Scene::read(&options.directory)?;
+    let mut changes = adapt::set_nodes(&mut scene, options.nodes);
+    let privilege = sandbox::enter(&options.programs, &adapt::writable_directories(&scene)?)?;
+    let (disks, why) = disk::kind(privilege);
+    let adapted = adapt::set_hardware(&mut scene, disks)?;
+    changes.extend(why.filter(|_| !adapted.disks.is_empty()));
+    changes.extend(adapted.changes);
+
+    let answer = format!("served from the shared disk, demonstration {}", clock::now_us());
+    for wanted in &adapted.disks {
+        disk::make(wanted, disks, &answer)?;
+    }
+    let story = Storyteller::new(if options.json { Page::Stderr } else { Page::Stdout });
+    let stage = Stage::build(options, scene, changes, &answer, story)?;
+    let receipt = stage.play(options)?;
+    stage.story.rest();
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&receipt).context("writing the receipt")?);
+    } else {
+        stage.story.heading(&format!("\nThe receipt: {} of {}", receipt.fault, receipt.from));
+        print!("{}", receipt.to_text());
+    }
+    if options.keep {
+        stage.explain(privilege);
+        loop {
+            // Ctrl-C ends the keeper, and with it everything.
+            thread::park();
+        }
+    }
+    Ok(receipt.is_good())
+}
+
+/// The cluster and all who watch it.
+struct Stage {
+    scene: Scene,
+    changes: Vec<String>,
+    story: Storyteller,
+    witness: Witness,
+    cluster: Arc<Cluster>,
+    client: Client,
+}
+
+impl Stage {
+    fn build(options: &Options, scene: Scene, changes: Vec<String>, answer: &str, story: Storyteller) -> Result<Self> {
+        let count = scene.nodes.len();
+        story.heading(&format!(
+            "{count} nodes in namespaces of this machine, with the configuration {}",
+            options.directory.join("cib.xml").display()
+        ));
+        for change in &changes {
+            story.say(&format!("  (in a copy: {change})"));
+        }
+        let vips: Vec<_> = scene.vips.iter().map(|vip| vip.ip).collect();
+        let directories = scene.file_systems.iter().map(|file_system| file_system.directory.clone()).collect();
+        let mut addresses = network::host_addresses(scene.network, &vips, count + 1)?;
+        let client_address = addresses.pop().context("the client has no address")?;
+        let witness = Witness::start(vips, directories, story.clone())?;
+        network::make_bridge()?;
+        let cluster = Cluster::prepare(&scene, &addresses, options.token_ms, &witness, &story)?;
+        until(&story, "the engine's hub", START, || Ok(cluster.is_hub_up()?.then_some(())))?
+            .context("the engine's hub does not answer")?;
+
+        let first = options.coordinator.as_ref().and_then(|name| cluster.node(name));
+        if let Some(first) = &first {
+            first.switch_on()?;
+            until(&story, "the first node", START, || Ok((cluster.members()? > 0).then_some(())))?
+                .with_context(|| format!("{} does not join the cluster", first.name()))?;
+        }
+        for node in cluster.nodes() {
+            node.switch_on()?;
+        }
+        let expected = scene.service.as_ref().map(|_| answer.to_owned());
+        let port = scene.service.as_ref().map_or(1, |service| service.port);
+        let question = Question { to: SocketAddr::new(scene.network.ip, port), expected };
+        let client = Client::start(client_address, question)?;
+        witness.watch_client(client.namespace())?;
+        Ok(Self { scene, changes, story, witness, cluster, client })
+    }
+
+    /// From the first start to the receipt.
+    fn play(&self, options: &Options) -> Result<Receipt> {
+        let active = self.wait_for_service()?;
+        let was_coordinator = self.cluster.coordinator().as_deref() == Some(active.name());
+        self.story.say(&format!(
+            "  {} runs {}; the client has its answers from {}{}",
+            active.name(),
+            self.scene.subject,
+            self.scene.network.ip,
+            if was_coordinator { format!("; {} coordinates", active.name()) } else { String::new() },
+        ));
+        self.story.heading(&format!("\nThe fault: {}", options.fault.name()));
+
+        let fault_us = clock::now_us();
+        self.story.begin(fault_us);
+        options.fault.strike(&self.cluster, &self.scene, &active)?;
+        let mut quorum = None;
+        let recovered = match options.fault {
+            Fault::QuorumLoss => {
+                let (stopped, restored, as_it_should) = self.live_without_quorum(&active)?;
+                quorum = Some((stopped, restored));
+                self.wait_for_recovery(options.fault, &active, restored)? && as_it_should
+            }
+            _ => self.wait_for_recovery(options.fault, &active, fault_us)?,
+        };
+        let settled = recovered && self.settle()?;
+        Ok(self.receipt(options, &active, was_coordinator, fault_us, settled, quorum))
+    }
+
+    fn address(&self) -> Thing {
+        Thing::Address(self.scene.network.ip)
+    }
+
+    /// The node that holds the client's address; `None` when none or more than one does.
+    fn holder(&self) -> Option<Arc<Node>> {
+        let holdings = self.witness.holdings();
+        let address = self.address();
+        let mut holders = holdings.holders(&address);
+        match (holders.next(), holders.next()) {
+            (Some(only), None) => self.cluster.node(only),
+            _ => None,
+        }
+    }
+
+    /// Whether answers come, one after the other.
+    fn is_answered(&self) -> bool {
+        self.client.answers_since(clock::now_us().saturating_sub(STEADY.as_micros() as u64)) >= ENOUGH
+    }
+
+    /// Whether nothing was started or stopped for a while.
+    fn is_quiet(&self) -> bool {
+        let since = clock::now_us().saturating_sub(QUIET.as_micros() as u64);
+        !self.story.any_since(since, moves)
+    }
+
+    fn wait_for_service(&self) -> Result<Arc<Node>> {
+        let count = self.cluster.nodes().len();
+        let joined = || Ok((self.cluster.members()? == count).then_some(()));
+        if until(&self.story, &format!("{count} nodes to join the cluster"), START, joined)?.is_none() {
+            bail!("of {count} nodes only {} joined the cluster{}", self.cluster.members()?, self.last_words());
+        }
+        let ready = || Ok(self.holder().filter(|_| self.is_answered() && self.is_quiet()));
+        match until(&self.story, &format!("{} to start", self.scene.subject), START, ready)? {
+            Some(active) => Ok(active),
+            None => {
+                let trouble = self.client.heard().trouble.unwrap_or_else(|| "nobody holds the address".to_owned());
+                bail!(
+                    "{} was not started within {} s: {trouble}{}",
+                    self.scene.subject,
+                    START.as_secs(),
+                    self.last_words()
+                )
+            }
+        }
+    }
+
+    /// What the nodes complained of last; where the reason for a start that failed is.
+    fn last_words(&self) -> String {
+        const LINES: usize = 8;
+        let complaint = |one: &Happening| match &one.what {
+            What::Log(line) if matches!(line.level.to_ascii_lowercase().as_str(), "error" | "warn" | "warning") => {
+                Some(format!("\n  {}: {}", one.who, line.message))
+            }
+            _ => None,
+        };
+        let mut words: Vec<String> = self.story.happenings().iter().filter_map(complaint).collect();
+        words.drain(..words.len().saturating_sub(LINES));
+        words.concat()
+    }
+
+    /// The active node is alone: it must stop everything, unless its policy is another one. Then the others come back.
+    /// Gives when everything was stopped, when the power was back, and whether the policy was kept.
+    fn live_without_quorum(&self, active: &Node) -> Result<(Option<u64>, u64, bool)> {
+        let stops = self.scene.stops_without_quorum;
+        let mut stopped = None;
+        if stops {
+            let released = || Ok((!self.witness.holdings().is_anything_held()).then(clock::now_us));
+            let what = format!("{} to stop everything", active.name());
+            stopped = until(&self.story, &what, RECOVER, released)?;
+        }
+        // Whatever runs now runs without quorum.
+        thread::sleep(ALONE);
+        let as_it_should = if stops {
+            stopped.is_some() && !self.witness.holdings().is_anything_held()
+        } else {
+            self.holder().is_some_and(|holder| holder.name() == active.name())
+        };
+        if !as_it_should {
+            let expected = if stops { "stop everything" } else { "keep everything" };
+            self.story.lab(format!("{} did not {expected} without quorum", active.name()));
+        }
+        let restored = clock::now_us();
+        for node in self.cluster.nodes().iter().filter(|node| !node.is_on()) {
+            self.cluster.switch_on(node)?;
+        }
+        Ok((stopped, restored, as_it_should))
+    }
+
+    /// Waits until the service is where it belongs after the fault, and answers.
+    fn wait_for_recovery(&self, fault: Fault, active: &Node, since_us: u64) -> Result<bool> {
+        let lost = |one: &Happening| matches!(&one.what, What::Released(thing) if *thing == self.address());
+        let recovered = || {
+            let happened = match fault {
+                Fault::Fail => self.story.any_since(since_us, lost),
+                Fault::QuorumLoss => self.cluster.members()? == self.cluster.nodes().len(),
+                _ => true,
+            };
+            let holder = self.holder().filter(|holder| !fault.moves() || holder.name() != active.name());
+            Ok((happened && holder.is_some() && self.is_answered()).then_some(()))
+        };
+        Ok(until(&self.story, "the service", RECOVER, recovered)?.is_some())
+    }
+
+    /// Waits until lost nodes are back and nothing moves any more. Says whether the service answers then.
+    fn settle(&self) -> Result<bool> {
+        let is_settled = || {
+            let are_back = !self.cluster.is_booting() && {
+                let on = self.cluster.nodes().iter().filter(|node| node.is_on()).count();
+                self.cluster.members()? == on
+            };
+            Ok((are_back && self.is_quiet()).then_some(()))
+        };
+        let settled = until(&self.story, "the cluster to settle", SETTLE, is_settled)?.is_some();
+        if !settled {
+            self.story.lab("the cluster does not settle".to_owned());
+        }
+        Ok(settled && self.is_answered() && self.holder().is_some())
+    }
+
+    fn receipt(
+        &self,
+        options: &Options,
+        active: &Node,
+        was_coordinator: bool,
+        fault_us: u64,
+        recovered: bool,
+        quorum: Option<(Option<u64>, u64)>,
+    ) -> Receipt {
+        let heard = self.client.heard();
+        let happenings = self.story.happenings();
+        let overlaps = self.witness.holdings().overlaps(clock::now_us());
+        let resources: Vec<String> = (self.scene.vips.iter().map(|vip| vip.id.clone()))
+            .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
+            .chain(self.scene.service.iter().map(|service| service.id.clone()))
+            .collect();
+        let silence = heard.longest_silence(fault_us, clock::now_us());
+        let evidence = Evidence {
+            fault: options.fault,
+            fault_us,
+            active: active.name(),
+            happenings: &happenings,
+            silence,
+            resources: &resources,
+        };
+        let moments = evidence.moments();
+        let after_detection = match (moments.detected, moments.first_answer) {
+            (Some(detected), Some(answer)) if options.fault != Fault::QuorumLoss && answer > detected => {
+                Some(tenth(ms_between(detected, answer)))
+            }
+            _ => None,
+        };
+        Receipt {
+            fault: options.fault.name(),
+            from: active.name().to_owned(),
+            to: self.holder().map(|holder| holder.name().to_owned()),
+            nodes: self.cluster.nodes().len(),
+            was_coordinator,
+            recovered,
+            outage_ms: silence.map(|silence| tenth(silence.ms())),
+            outage_ended: silence.is_some_and(|silence| silence.has_ended),
+            detected_ms: evidence.since(moments.detected),
+            fenced_ms: evidence.since(moments.fenced),
+            stopped_ms: evidence.since(moments.stopped),
+            started_ms: evidence.since(moments.started),
+            announced_ms: evidence.since(moments.announced),
+            first_answer_ms: evidence.since(moments.first_answer),
+            after_detection_ms: after_detection,
+            dual_active_ms: overlaps.iter().map(|overlap| overlap.ms).sum(),
+            dual_active: overlaps.iter().map(|overlap| sentence(overlap, fault_us)).collect(),
+            stopped_without_quorum_ms: evidence.since(quorum.and_then(|(stopped, _)| stopped)),
+            power_restored_ms: evidence.since(quorum.map(|(_, restored)| restored)),
+            asked: heard.asked,
+            answered: heard.answers_us.len(),
+            wrong: heard.wrong,
+            changes: self.changes.clone(),
+        }
+    }
+
+    /// How to look into a cluster that is kept.
+    fn explain(&self, privilege: Privilege) {
+        let credentials = if privilege == Privilege::UserNamespace { " --preserve-credentials" } else { "" };
+        let sudo = if privilege == Privilege::Root { "" } else { " (as the user who started this)" };
+        self.story.heading("\nThe cluster stays up until you press Ctrl-C");
+        self.story.say(&format!("In another terminal{sudo}:"));
+        for node in self.cluster.nodes() {
+            match node.pid().and_then(sandbox::outer_pid) {
+                Some(pid) => {
+                    let enter = format!("nsenter --target {pid} --all{credentials}");
+                    self.story.say(&format!("  {enter} {} status", program("systole").display()));
+                    self.story.say(&format!("  {enter} bash        # a shell on {}", node.name()));
+                }
+                None => self.story.say(&format!("  # {} is off", node.name())),
+            }
+        }
+        if let Some(pid) = sandbox::outer_pid(1) {
+            self.story.say(&format!("  nsenter --target {pid} --all{credentials} bash        # beside the nodes"));
+            if let Some(node) = self.cluster.nodes().iter().find(|node| node.is_on()) {
+                let socket = control_socket(node);
+                self.story.say(&format!(
+                    "    there: {} --socket {} status",
+                    program("systole").display(),
+                    socket.display()
+                ));
+            }
+        }
+    }
+}
+
+/// A resource is being started or stopped, or a node came or went.
+fn moves(one: &Happening) -> bool {
+    match &one.what {
+        What::Log(line) => {
+            matches!(line.event.as_str(), "membership" | "fenced" | "fence_begin")
+                || (line.event.starts_with("operation") && matches!(line.operation.as_deref(), Some("start" | "stop")))
+        }
+        What::Held(_) | What::Released(_) => true,
+        What::Announced(_) | What::Lab(_) => false,
+    }
+}

@@ -1,0 +1,137 @@
+//! The demonstration as its users start it, once for each fault: real daemons, real agents, real fencing, and a receipt.
+//!
+//! Nothing here measures: that the service comes back, and that it was never active twice, holds on any machine.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::Value;
+
+/// One demonstration at a time: they get along, but a small machine is slow with many nodes.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The directory with the programs: named by `cargo xtask test`, or built now.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        if let Some(named) = env::var_os("SYSTOLE_BIN_DIR") {
+            return named.into();
+        }
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet"]);
+        for package in ["daemon", "cli", "resource-agents", "fence-agents", "xtask"] {
+            cargo.args(["--package", package]);
+        }
+        let status = cargo.status().expect("cargo runs, as it runs this test");
+        assert!(status.success(), "the programs under test are built: cargo build --workspace");
+        // This test lies in TARGET/debug/deps.
+        let own = env::current_exe().expect("a test knows where it lies");
+        own.ancestors().nth(2).expect("a test lies in cargo's target directory").to_owned()
+    })
+}
+
+fn demo(arguments: &[&str]) -> Output {
+    let programs = programs();
+    Command::new(programs.join("xtask"))
+        .arg("demo")
+        .args(arguments)
+        .env("SYSTOLE_BIN_DIR", programs)
+        .output()
+        .expect("the demonstration can be started")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a demonstration and gives its receipt, having looked at what holds for all of them.
+fn receipt(arguments: &[&str]) -> Value {
+    let _turn = turn();
+    let output = demo(&[arguments, &["--json"]].concat());
+    let story = text(&output.stderr);
+    let receipt: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no receipt ({error}), {}:\n{story}", output.status));
+    assert_eq!(receipt["dual_active"], Value::Array(Vec::new()), "nothing was active twice\n{receipt:#}\n{story}");
+    assert_eq!(receipt["dual_active_ms"], 0.0, "{receipt:#}");
+    assert_eq!(receipt["recovered"], true, "the service came back\n{receipt:#}\n{story}");
+    assert!(output.status.success(), "{}\n{story}", output.status);
+    assert!(receipt["outage_ms"].is_number(), "the client measured its outage\n{receipt:#}");
+    receipt
+}
+
+fn moved(receipt: &Value) {
+    assert_ne!(receipt["from"], receipt["to"], "it runs on another node\n{receipt:#}");
+    assert!(receipt["announced_ms"].is_number(), "the client was told\n{receipt:#}");
+    assert!(receipt["started_ms"].is_number(), "it was started there\n{receipt:#}");
+}
+
+#[test]
+fn a_lost_node_is_fenced_and_its_service_comes_up_elsewhere() {
+    let receipt = receipt(&["--fault", "crash"]);
+    moved(&receipt);
+    assert!(receipt["fenced_ms"].is_number(), "{receipt:#}");
+    assert!(receipt["detected_ms"].as_f64() <= receipt["fenced_ms"].as_f64(), "{receipt:#}");
+}
+
+#[test]
+fn an_isolated_node_is_dead_before_its_service_comes_up_elsewhere() {
+    let receipt = receipt(&["--fault", "isolate"]);
+    moved(&receipt);
+    assert!(receipt["stopped_ms"].as_f64() <= receipt["started_ms"].as_f64(), "{receipt:#}");
+}
+
+#[test]
+fn a_deleted_address_is_found_and_restored() {
+    let receipt = receipt(&["--fault", "fail"]);
+    assert_eq!(receipt["from"], receipt["to"], "one failure does not move it\n{receipt:#}");
+    assert!(receipt["detected_ms"].is_number(), "the monitor found it\n{receipt:#}");
+}
+
+#[test]
+fn standby_moves_the_service_away() {
+    moved(&receipt(&["--fault", "standby"]));
+}
+
+#[test]
+fn a_move_moves_the_service() {
+    moved(&receipt(&["--fault", "move"]));
+}
+
+#[test]
+fn without_quorum_the_service_stops_and_comes_back_with_it() {
+    let receipt = receipt(&["--fault", "quorum-loss"]);
+    assert!(receipt["stopped_without_quorum_ms"].as_f64() < receipt["power_restored_ms"].as_f64(), "{receipt:#}");
+}
+
+#[test]
+fn an_address_alone_fails_over_among_five_nodes() {
+    let vip = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/vip");
+    let receipt = receipt(&[vip, "--nodes", "5", "--coordinator", "node2"]);
+    moved(&receipt);
+    assert_eq!((&receipt["nodes"], &receipt["was_coordinator"]), (&Value::from(5), &Value::from(false)), "{receipt:#}");
+}
+
+#[test]
+fn wrong_input_is_told_with_place_and_remedy() {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let broken = scratch.path().join("cib.xml");
+    std::fs::write(&broken, "<cib>\n  <configuration>\n</cib>\n").expect("a file");
+    let broken = scratch.path().display().to_string();
+    for (arguments, code, expected) in [
+        (&["/nonexistent"][..], 2, "there is no configuration /nonexistent/cib.xml"),
+        (&["--nodes", "2"], 2, "expected a number from 3 to 16"),
+        (&["--fault", "flood"], 2, "[possible values: crash, isolate, fail, standby, move, quorum-loss]"),
+        (&[&broken], 1, "cib.xml:3:"),
+        (&["--coordinator", "node9"], 1, "there is no node \"node9\""),
+    ] {
+        let output = demo(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
