@@ -1,5 +1,6 @@
 //! The demonstration: a cluster, a client, a fault, and a receipt.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::cluster::{Cluster, control_socket, program};
 use crate::disk;
 use crate::fault::Fault;
 use crate::holdings::Thing;
+use crate::idle::{self, Idle};
 use crate::network;
 use crate::node::Node;
 use crate::receipt::{Evidence, Receipt, sentence, tenth};
@@ -61,6 +63,8 @@ pub struct Options {
     pub keep: bool,
     /// The node that starts first, and so coordinates.
     pub coordinator: Option<String>,
+    /// Before the fault, measure for so long what the daemons need when nothing happens.
+    pub idle: Option<Duration>,
     /// After how many milliseconds of silence the engine counts a daemon as lost.
     pub token_ms: u64,
     /// Where the programs under test are.
@@ -101,10 +105,11 @@ pub fn run(options: &Options) -> Result<bool> {
     let receipt = stage.play(options)?;
     stage.story.rest();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&receipt).context("writing the receipt")?);
+        let receipt = serde_json::to_string_pretty(&receipt).context("writing the receipt")?;
+        writeln!(io::stdout(), "{receipt}").context("printing the receipt")?;
     } else {
         stage.story.heading(&format!("\nThe receipt: {} of {}", receipt.fault, receipt.from));
-        print!("{}", receipt.to_text());
+        stage.story.say(receipt.to_text().trim_end());
     }
     if options.keep {
         stage.explain(privilege);
@@ -133,8 +138,11 @@ impl Stage {
             "{count} nodes in namespaces of this machine, with the configuration {}",
             options.directory.join("cib.xml").display()
         ));
+        if !changes.is_empty() {
+            story.say("  fitted to this machine, in a copy:");
+        }
         for change in &changes {
-            story.say(&format!("  (in a copy: {change})"));
+            story.say(&format!("  - {change}"));
         }
         let vips: Vec<_> = scene.vips.iter().map(|vip| vip.ip).collect();
         let directories = scene.file_systems.iter().map(|file_system| file_system.directory.clone()).collect();
@@ -174,6 +182,7 @@ impl Stage {
             self.scene.network.ip,
             if was_coordinator { format!("; {} coordinates", active.name()) } else { String::new() },
         ));
+        let idle = options.idle.map(|span| self.measure_idle(span)).transpose()?;
         self.story.heading(&format!("\nThe fault: {}", options.fault.name()));
 
         let fault_us = clock::now_us();
@@ -189,7 +198,21 @@ impl Stage {
             _ => self.wait_for_recovery(options.fault, &active, fault_us)?,
         };
         let settled = recovered && self.settle()?;
-        Ok(self.receipt(options, &active, was_coordinator, fault_us, settled, quorum))
+        let mut receipt = self.receipt(options, &active, was_coordinator, fault_us, settled, quorum);
+        receipt.idle = idle;
+        Ok(receipt)
+    }
+
+    /// What the daemons need when nothing happens.
+    fn measure_idle(&self, span: Duration) -> Result<Vec<Idle>> {
+        self.story.say(&format!("  measuring for {} s what the daemons need when nothing happens", span.as_secs()));
+        let pids: Vec<(String, u32)> =
+            self.cluster.nodes().iter().filter_map(|node| Some((node.name().to_owned(), node.pid()?))).collect();
+        let idle = idle::measure(&pids, span)?;
+        for node in &idle {
+            self.story.say(&format!("  {node}"));
+        }
+        Ok(idle)
     }
 
     fn address(&self) -> Thing {
@@ -367,6 +390,7 @@ impl Stage {
             asked: heard.asked,
             answered: heard.answers_us.len(),
             wrong: heard.wrong,
+            idle: None,
             changes: self.changes.clone(),
         }
     }

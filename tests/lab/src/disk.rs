@@ -17,7 +17,7 @@ const IMAGE_BYTES: u64 = 64 << 20;
 
 /// Which kind this machine allows, and why not the better one.
 pub fn kind(privilege: Privilege) -> (Disks, Option<String>) {
-    if privilege == Privilege::UserNamespace {
+    if privilege == Privilege::UserNamespace || !is_outermost_user_namespace() {
         let reason = "not root: the shared disk is a bind-mounted directory instead of an image with ext4";
         return (Disks::Directories, Some(reason.to_owned()));
     }
@@ -72,6 +72,12 @@ fn fill(directory: &Path, disk: &Disk, answer: &str) -> Result<()> {
         fs::write(&path, answer).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
+}
+
+/// A container's root may be root of its user namespace only, and such a one mounts no disks.
+fn is_outermost_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Debian keeps it out of a user's PATH.

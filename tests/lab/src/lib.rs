@@ -18,6 +18,7 @@
 
 pub mod demo;
 pub mod fault;
+pub mod idle;
 pub mod receipt;
 
 pub mod adapt;

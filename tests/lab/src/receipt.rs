@@ -8,6 +8,7 @@ use crate::client::Silence;
 use crate::clock::ms_between;
 use crate::fault::Fault;
 use crate::holdings::Overlap;
+use crate::idle::Idle;
 use crate::story::{Happening, What};
 
 /// All times in milliseconds since the fault unless said; absent is what did not happen.
@@ -59,6 +60,9 @@ pub struct Receipt {
     pub answered: usize,
     /// Answers that said something else than they should.
     pub wrong: u64,
+    /// What the daemons needed before the fault, if that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Vec<Idle>>,
     /// How the configuration was fitted to the lab.
     pub changes: Vec<String>,
 }

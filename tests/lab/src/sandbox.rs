@@ -6,6 +6,7 @@
 //! So there is nothing to clean up, and no way to forget it.
 
 use std::fs;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -95,23 +96,26 @@ fn leave_namespaces() -> Result<Privilege> {
             Ok(()) => return Ok(Privilege::Root),
             // A container's root: it may still be allowed a user namespace.
             Err(Errno::EPERM) => {}
-            Err(error) => return Err(refused(error)),
+            Err(error) => return Err(refused(error, true)),
         }
     }
     let (user, group) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(refused)?;
-    let map = |file: &str, text: String| {
-        fs::write(format!("/proc/self/{file}"), text).with_context(|| format!("writing /proc/self/{file}"))
+    let refuse = |error| refused(error, user.is_root());
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(refuse)?;
+    let map = |file: &str, text: String| match fs::write(format!("/proc/self/{file}"), text) {
+        // A root without its capabilities may not be mapped.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(refuse(Errno::EPERM)),
+        written => written.with_context(|| format!("writing /proc/self/{file}")),
     };
     map("setgroups", "deny".to_owned())?;
     map("uid_map", format!("0 {user} 1"))?;
     map("gid_map", format!("0 {group} 1"))?;
-    unshare(namespaces).map_err(refused)?;
+    unshare(namespaces).map_err(refuse)?;
     Ok(Privilege::UserNamespace)
 }
 
 /// Why this machine gives us no namespaces, and what its administrator can do.
-fn refused(error: Errno) -> anyhow::Error {
+fn refused(error: Errno, by_root: bool) -> anyhow::Error {
     let knob = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let mut remedies = Vec::new();
     if knob("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
@@ -133,7 +137,10 @@ fn refused(error: Errno) -> anyhow::Error {
             "in a container, start it with `--privileged`, or with a seccomp profile that allows unshare".to_owned(),
         );
     }
-    remedies.push("or run the command as root".to_owned());
+    remedies.push(match by_root {
+        true => "or run the command as another user, or as a root with its capabilities".to_owned(),
+        false => "or run the command as root".to_owned(),
+    });
     anyhow!("this machine gives us no namespaces ({}):\n  {}", error.desc(), remedies.join("\n  "))
 }
 
@@ -158,7 +165,7 @@ pub fn enter(programs: &Path, writable: &[PathBuf]) -> Result<Privilege> {
         .with_context(|| format!("opening {}", programs.display()))?;
 
     remount("/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE).map_err(|error| match error {
-        Errno::EPERM | Errno::EACCES => refused(error),
+        Errno::EPERM | Errno::EACCES => refused(error, privilege == Privilege::Root),
         _ => anyhow!("making the mounts private: {}", error.desc()),
     })?;
     tmpfs("/run", "0755")?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
@@ -55,6 +56,9 @@ pub struct Arguments {
     /// Milliseconds of silence after which the engine counts a daemon as lost
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     token: u64,
+    /// Before the fault, measure for so many seconds what the daemons need when nothing happens
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    idle: Option<u64>,
     /// Build the programs with optimisation, as for production
     #[arg(long)]
     release: bool,
@@ -85,6 +89,7 @@ impl Arguments {
             json: self.json,
             keep: self.keep,
             coordinator: self.coordinator.clone(),
+            idle: self.idle.map(Duration::from_secs),
             token_ms: self.token,
             programs: self.programs.clone().unwrap_or_default(),
         })

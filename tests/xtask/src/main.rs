@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! `cargo xtask`: the project's own commands. Each is a file of its own; what they show and test is elsewhere.
 
+mod bench;
 mod build;
 mod demo;
 mod test;
@@ -22,6 +23,8 @@ enum Task {
     /// Show a cluster on this machine that loses a node: build it, run it, break it, and print how long clients waited
     #[command(after_long_help = demo::EXPLANATION)]
     Demo(demo::Arguments),
+    /// Measure what the README says of failover, memory and idle CPU
+    Bench(bench::Arguments),
     /// Build everything and pass all tests, system tests included
     Test(test::Arguments),
     /// A part of the lab's works, started by the lab itself
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().task {
         Task::Demo(arguments) => demo::run(arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Stage(arguments) => demo::stage(arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
