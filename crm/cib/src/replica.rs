@@ -164,9 +164,10 @@ impl Cib {
             Write::Configure { patch, expected, user, at } => self.configure(patch, *expected, user, *at)?,
             Write::Replace { xml, expected, user, at } => self.replace(xml, *expected, user, *at)?,
             Write::Node { id, uname } => self.node(id, uname)?,
-            Write::NodeState { id, uname, in_ccm, crmd, join, expected } => {
-                self.node_state(id, uname, *in_ccm, *crmd, join, expected)?
+            Write::NodeState { id, uname, in_ccm, crmd, join, expected, since } => {
+                self.node_state(id, uname, *in_ccm, *crmd, join, expected, *since)?
             }
+            Write::LetGo { node } => self.let_go(node)?,
             Write::Result(result) => self.result(result)?,
             Write::Attribute { node, lifetime, name, value } => {
                 self.attribute(node, *lifetime, name, value.as_deref())?
@@ -174,7 +175,7 @@ impl Cib {
             Write::Forget { node, resource, failures_only } => {
                 self.forget(node.as_deref(), resource.as_deref(), *failures_only)
             }
-            Write::Fenced { node, action, at, .. } => self.fenced(node, action, *at)?,
+            Write::Fenced { node, since, action, at, .. } => self.fenced(node, *since, action, *at)?,
             Write::Joined { node } => self.joined(node)?,
         };
         if done.configuration {

@@ -68,6 +68,13 @@ pub enum Write {
         join: String,
         /// What is wanted of it: `member` or `down`.
         expected: String,
+        /// Which join of the process group this state is of: the engine's `since` of the member.
+        since: u64,
+    },
+    /// A node may go: what it ran has moved away, and it is not missed when it leaves.
+    LetGo {
+        /// The node.
+        node: String,
     },
     /// What came of an operation, or that it has begun.
     Result(OpResult),
@@ -101,6 +108,14 @@ pub enum Write {
         by: String,
         /// When, in Unix seconds.
         at: i64,
+        /// The join that was ended; a node that has joined anew meanwhile is not touched. `None`: whatever it was.
+        since: Option<u64>,
+        /// The coordinator's run that ordered it; empty when an administrator vouches for it.
+        coordinator: String,
+        /// The transition of the order.
+        transition: u32,
+        /// The action of the order.
+        number: u32,
     },
     /// A node came, or came back, and nothing is known of what runs there.
     Joined {
@@ -119,7 +134,7 @@ pub enum Lifetime {
 }
 
 /// What came of one operation of a resource, or that it has begun ([`OpStatus::Pending`]).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OpResult {
     /// Where it ran.
     pub node: String,
@@ -186,10 +201,11 @@ impl OpResult {
 }
 
 /// How an operation ended; the numbers are Pacemaker's `op-status`.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(i8)]
 pub enum OpStatus {
     /// Nothing is known.
+    #[default]
     Unknown = -2,
     /// It has begun.
     Pending = -1,

@@ -17,6 +17,7 @@ impl Cib {
         crmd: i64,
         join: &str,
         expected: &str,
+        since: u64,
     ) -> Result<Applied, Refused> {
         if id.is_empty() || uname.is_empty() {
             return Err(Refused::Nameless("the node"));
@@ -33,10 +34,21 @@ impl Cib {
                 ("crmd", &crmd),
                 ("join", join),
                 ("expected", expected),
+                ("since", &since.to_string()),
                 ("crm-debug-origin", "membership"),
             ],
         );
         Ok(Applied { changed: changed || dropped, node: Some(id.to_owned()), ..Applied::default() })
+    }
+
+    pub(super) fn let_go(&mut self, node: &str) -> Result<Applied, Refused> {
+        if node.is_empty() {
+            return Err(Refused::Nameless("the node"));
+        }
+        let id = self.node_id(node);
+        let state = self.state(&id);
+        let changed = set_all(&mut self.document, state, &[("expected", "down"), ("crm-debug-origin", "let_go")]);
+        Ok(Applied { changed, node: Some(id), ..Applied::default() })
     }
 
     /// `in_ccm` and `crmd` as the CIB's feature set has them: words before 3.18, times since.
@@ -49,11 +61,17 @@ impl Cib {
         }
     }
 
-    pub(super) fn fenced(&mut self, node: &str, action: &str, at: i64) -> Result<Applied, Refused> {
+    pub(super) fn fenced(&mut self, node: &str, since: Option<u64>, action: &str, at: i64) -> Result<Applied, Refused> {
         if node.is_empty() {
             return Err(Refused::Nameless("the node"));
         }
         let id = self.node_id(node);
+        let joined = self.nodes.get(&id).and_then(|index| self.document.attribute(index.state, "since")?.parse().ok());
+        if let (Some(ended), Some(joined)) = (since, joined)
+            && ended != joined
+        {
+            return Ok(Applied { node: Some(id), ..Applied::default() });
+        }
         let changed = if action == "on" {
             self.transient(&id, "#node-unfenced", Some(&at.to_string()))
         } else {
@@ -78,7 +96,13 @@ impl Cib {
             return Err(Refused::Nameless("the node"));
         }
         let id = self.node_id(node);
-        let changed = self.clear(&id);
+        let mut changed = self.clear(&id);
+        if let Some(index) = self.nodes.get(&id)
+            && self.document.attribute(index.state, "since").is_some()
+        {
+            self.document.unset(index.state, "since");
+            changed = true;
+        }
         Ok(Applied { changed, node: Some(id), ..Applied::default() })
     }
 

@@ -223,6 +223,7 @@ fn nodes_come_and_go() {
         crmd,
         join: join.into(),
         expected: "member".into(),
+        since: 5,
     };
     let get = |cib: &Cib, name: &str| cib.document.attribute(cib.nodes["1"].state, name).unwrap_or("-").to_owned();
     assert!(cib.apply(&state(100, 0, "pending")).unwrap().changed);
@@ -233,16 +234,31 @@ fn nodes_come_and_go() {
     assert_eq!([get(&cib, "in_ccm"), get(&cib, "crmd")], ["100", "101"]);
 
     record(&mut cib, result("start", 0, 0, 1));
-    let fenced = |action: &str| Write::Fenced { node: "alpha".into(), action: action.into(), by: "b".into(), at: 9 };
-    cib.apply(&fenced("on")).unwrap();
+    let fenced = |action: &str, since| Write::Fenced {
+        node: "alpha".into(),
+        since,
+        action: action.into(),
+        by: "b".into(),
+        at: 9,
+        coordinator: String::new(),
+        transition: 1,
+        number: 1,
+    };
+    // It has joined anew since the order was given: what was ended was an earlier stay.
+    assert!(!cib.apply(&fenced("reboot", Some(4))).unwrap().changed);
+    cib.apply(&fenced("on", None)).unwrap();
     assert!(known(&cib).1.contains(&"#node-unfenced=9".to_owned()));
-    assert!(cib.apply(&fenced("reboot")).unwrap().changed);
+    assert!(cib.apply(&fenced("reboot", Some(5))).unwrap().changed);
     assert_eq!(known(&cib), (vec![], vec![]));
     assert_eq!([get(&cib, "in_ccm"), get(&cib, "join"), get(&cib, "expected")], ["0", "down", "down"]);
 
+    assert!(cib.apply(&state(100, 101, "member")).unwrap().changed);
+    assert!(cib.apply(&Write::LetGo { node: "alpha".into() }).unwrap().changed);
+    assert_eq!([get(&cib, "expected"), get(&cib, "since")], ["down", "5"]);
+
     record(&mut cib, result("monitor", 0, 7, 7));
     assert!(cib.apply(&Write::Joined { node: "1".into() }).unwrap().changed);
-    assert_eq!(known(&cib).0, Vec::<String>::new());
+    assert_eq!((known(&cib).0, get(&cib, "since")), (Vec::<String>::new(), "-".to_owned()));
 
     let applied = cib.apply(&Write::Node { id: "2".into(), uname: "beta".into() }).unwrap();
     assert!(applied.configuration);
@@ -325,7 +341,7 @@ fn write() -> impl Strategy<Value = Write> {
         4 => results,
         1 => (node(), node()).prop_map(|(id, uname)| Write::Node { id, uname }),
         2 => state.prop_map(|(id, uname, in_ccm, crmd)| Write::NodeState {
-            id, uname, in_ccm, crmd, join: "member".into(), expected: "member".into(),
+            id, uname, in_ccm, crmd, join: "member".into(), expected: "member".into(), since: 1,
         }),
         2 => attribute.prop_map(|(node, transient, name, value)| {
             let lifetime = if transient { Lifetime::Transient } else { Lifetime::Permanent };
@@ -333,9 +349,10 @@ fn write() -> impl Strategy<Value = Write> {
         }),
         1 => forget.prop_map(|(node, resource, failures_only)| Write::Forget { node, resource, failures_only }),
         1 => (node(), prop_oneof!["on", "off"]).prop_map(|(node, action)| Write::Fenced {
-            node, action, by: String::new(), at: 0,
+            node, since: None, action, by: String::new(), at: 0, coordinator: String::new(), transition: 0, number: 0,
         }),
         1 => node().prop_map(|node| Write::Joined { node }),
+        1 => node().prop_map(|node| Write::LetGo { node }),
         1 => (path, xml.clone(), 0usize..3, any::<i64>()).prop_map(|(path, xml, kind, at)| {
             let change = match kind {
                 0 => Change::Create { path, position: 0, xml },
