@@ -1,0 +1,137 @@
+//! Messages cut into pieces that an engine carries, and put together again. Pieces of one sender arrive in order; a
+//! message stands where its last piece stands.
+
+use std::collections::BTreeMap;
+
+use crate::PROTOCOL;
+use crate::message::Message;
+
+/// The longest message that is put together: a CIB of 288 MB is the largest that was ever measured.
+pub const MAX_MESSAGE: usize = 512 * 1024 * 1024;
+
+/// First bytes of each piece: a tag that nothing else in a process group begins with.
+const MAGIC: [u8; 4] = *b"SYS\x01";
+/// Magic, protocol, and whether more pieces follow.
+const HEADER: usize = 4 + 4 + 1;
+
+/// Why a piece was not taken. What its sender had begun is dropped.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Not of this program.
+    #[error("{0} bytes that are no message of Systole's")]
+    Foreign(usize),
+    /// Of a version that we do not know.
+    #[error("a message of protocol {0}; this node speaks {PROTOCOL}: upgrade this node")]
+    Newer(u32),
+    /// Longer than [`MAX_MESSAGE`].
+    #[error("a message of more than {MAX_MESSAGE} bytes")]
+    TooLong,
+    /// Well framed, but not to be read.
+    #[error("an unreadable message: {0}")]
+    Unreadable(String),
+}
+
+/// The message in pieces of at most `limit` bytes.
+pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
+    let body = serde_json::to_vec(message).expect("messages hold only text, numbers and lists of them");
+    let room = limit.saturating_sub(HEADER).max(1);
+    let count = body.len().div_ceil(room).max(1);
+    (0..count)
+        .map(|index| {
+            let piece = &body[index * room..((index + 1) * room).min(body.len())];
+            let mut frame = Vec::with_capacity(HEADER + piece.len());
+            frame.extend_from_slice(&MAGIC);
+            frame.extend_from_slice(&PROTOCOL.to_be_bytes());
+            frame.push(u8::from(index + 1 < count));
+            frame.extend_from_slice(piece);
+            frame
+        })
+        .collect()
+}
+
+/// Puts the pieces of all senders together.
+#[derive(Clone, Debug, Default)]
+pub struct Assembler {
+    begun: BTreeMap<u32, Vec<u8>>,
+}
+
+impl Assembler {
+    /// Takes a piece; gives the message when it was the last one.
+    pub fn take(&mut self, from: u32, frame: &[u8]) -> Result<Option<Message>, FrameError> {
+        let outcome = self.piece(from, frame);
+        if outcome.is_err() {
+            self.begun.remove(&from);
+        }
+        outcome
+    }
+
+    fn piece(&mut self, from: u32, frame: &[u8]) -> Result<Option<Message>, FrameError> {
+        let Some((header, piece)) = frame.split_at_checked(HEADER) else {
+            return Err(FrameError::Foreign(frame.len()));
+        };
+        if header[..4] != MAGIC {
+            return Err(FrameError::Foreign(frame.len()));
+        }
+        let protocol = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        if protocol > PROTOCOL {
+            return Err(FrameError::Newer(protocol));
+        }
+        let more = header[8] != 0;
+        let whole;
+        let body: &[u8] = match self.begun.get_mut(&from) {
+            None if !more => piece,
+            _ => {
+                let begun = self.begun.entry(from).or_default();
+                if begun.len() + piece.len() > MAX_MESSAGE {
+                    return Err(FrameError::TooLong);
+                }
+                begun.extend_from_slice(piece);
+                if more {
+                    return Ok(None);
+                }
+                whole = self.begun.remove(&from).unwrap_or_default();
+                &whole
+            }
+        };
+        serde_json::from_slice(body).map(Some).map_err(|error| FrameError::Unreadable(error.to_string()))
+    }
+
+    /// Forgets what senders had begun who are gone.
+    pub fn keep_only(&mut self, here: impl Fn(u32) -> bool) {
+        self.begun.retain(|from, _| here(*from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(length: usize) -> Message {
+        Message::State(crate::State { meeting: "m".into(), text: "x".repeat(length) })
+    }
+
+    #[test]
+    fn what_was_cut_comes_together_whoever_speaks_between() {
+        let (mut a, message) = (Assembler::default(), sample(1000));
+        let pieces = cut(&message, 64);
+        assert!(pieces.len() > 10 && pieces.iter().all(|piece| piece.len() <= 64));
+        for piece in &pieces[..pieces.len() - 1] {
+            assert_eq!(a.take(1, piece), Ok(None));
+            assert_eq!(a.take(2, &cut(&sample(1), 1000)[0]), Ok(Some(sample(1))));
+        }
+        assert_eq!(a.take(1, pieces.last().unwrap()), Ok(Some(message)));
+    }
+
+    #[test]
+    fn garbage_is_named_and_forgotten() {
+        let mut a = Assembler::default();
+        assert_eq!(a.take(1, b"hello"), Err(FrameError::Foreign(5)));
+        let mut newer = cut(&sample(1), 1000).remove(0);
+        newer[7] = 9;
+        assert_eq!(a.take(1, &newer), Err(FrameError::Newer(9)));
+        let mut broken = cut(&sample(1), 1000).remove(0);
+        broken.pop();
+        assert!(matches!(a.take(1, &broken), Err(FrameError::Unreadable(_))));
+        assert_eq!(a.take(1, &cut(&sample(2), 1000)[0]), Ok(Some(sample(2))));
+    }
+}

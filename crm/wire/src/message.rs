@@ -1,0 +1,83 @@
+//! What nodes tell each other, each in the one order that is the same for all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::order::{FenceOrder, OrderId, RunOrder};
+use crate::write::WriteForm;
+
+/// Who wants to know what became of a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// The controller of the sender.
+    Controller,
+    /// The executor or the fencer of the sender: nobody waits.
+    Local,
+    /// A client of the sender, by the sender's number for its request.
+    Client(u64),
+}
+
+/// One message.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Message {
+    /// Who I am and what I hold: said by all after a membership with someone new.
+    Hello(Hello),
+    /// The CIB that counts from here on, from the member whose it is.
+    State(State),
+    /// A write, to be applied here by everyone.
+    Write {
+        /// Who waits for it.
+        origin: Origin,
+        /// What is written.
+        write: WriteForm,
+    },
+    /// Run an operation.
+    Run(RunOrder),
+    /// Fence a node.
+    Fence(FenceOrder),
+    /// A fencing did not succeed. (Success is a write.)
+    FenceFailed {
+        /// Which.
+        order: OrderId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// This node has the configuration of that version on its disk.
+    Held {
+        /// `admin_epoch` of the version.
+        admin_epoch: u64,
+        /// `epoch` of the version.
+        epoch: u64,
+    },
+}
+
+/// What a member says of itself when it meets others.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::PROTOCOL`] of the sender.
+    pub protocol: u32,
+    /// Name of the cluster; members of two clusters do not mix.
+    pub cluster: String,
+    /// The sender's incarnation.
+    pub incarnation: String,
+    /// Which meeting this belongs to: the members and their `since`, so that an answer to an earlier one is dropped.
+    pub meeting: String,
+    /// `admin_epoch`, `epoch`, `num_updates` of the CIB it holds.
+    pub version: (u64, u64, u64),
+    /// Digest of that CIB.
+    pub digest: String,
+    /// Whether it belonged to a running cluster before this meeting.
+    pub running: bool,
+    /// Whether that cluster had quorum.
+    pub quorate: bool,
+    /// What it has been told to run and has not answered.
+    pub under_way: Vec<RunOrder>,
+}
+
+/// A CIB's text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Which meeting it belongs to.
+    pub meeting: String,
+    /// The text.
+    pub text: String,
+}

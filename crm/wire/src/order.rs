@@ -1,0 +1,76 @@
+//! What a coordinator tells others to do: run an operation, fence a node. They travel as messages in total order, so
+//! every member knows what is under way anywhere, and a new coordinator does not order it a second time.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Which order: unique in the life of a cluster.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct OrderId {
+    /// The incarnation of the coordinator that gave it.
+    pub coordinator: String,
+    /// Its transition.
+    pub transition: u32,
+    /// The action's number in the transition.
+    pub number: u32,
+}
+
+/// The resource of an order, and its agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resource {
+    /// The name its history is kept under.
+    pub id: String,
+    /// Agent standard: `ocf`, `stonith`, …
+    pub class: String,
+    /// Agent provider, for `ocf`.
+    pub provider: Option<String>,
+    /// Agent name.
+    pub kind: String,
+}
+
+/// An order to run one operation of one resource on one node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunOrder {
+    /// Which order it is.
+    pub id: OrderId,
+    /// Number of the node that is to do it.
+    pub to: u32,
+    /// Name of that node.
+    pub node: String,
+    /// The resource and its agent.
+    pub resource: Resource,
+    /// `start`, `stop`, `monitor`, …; `cancel` ends a recurring operation.
+    pub operation: String,
+    /// Milliseconds between repetitions; 0 for once. For `cancel`: of the operation to be ended.
+    pub interval_ms: u32,
+    /// For `cancel`: the operation to be ended.
+    pub cancels: Option<String>,
+    /// Milliseconds allowed.
+    pub timeout_ms: u32,
+    /// Milliseconds before a recurring operation first runs.
+    pub start_delay_ms: u32,
+    /// Exit status that means success.
+    pub target_rc: i32,
+    /// Instance parameters and `CRM_meta_*` values.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// An order to fence a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FenceOrder {
+    /// Which order it is.
+    pub id: OrderId,
+    /// Number of the node that is to do it.
+    pub to: u32,
+    /// Name of the node to be fenced.
+    pub target: String,
+    /// Id of the node to be fenced, as the CIB has it.
+    pub target_id: String,
+    /// The join that is to be ended: a node that has joined anew meanwhile is another one.
+    pub since: Option<u64>,
+    /// `reboot`, `off` or `on`.
+    pub action: String,
+    /// Milliseconds for all attempts together.
+    pub timeout_ms: u64,
+}

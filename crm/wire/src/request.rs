@@ -1,0 +1,91 @@
+//! What tools ask a daemon, and what it answers: a line of JSON each, at most [`MAX_LINE`] bytes, one after another on
+//! one connection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::write::WriteForm;
+
+/// The longest line that either side reads.
+pub const MAX_LINE: usize = 512 * 1024 * 1024;
+
+/// What a tool asks.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Who is here, and the whole CIB: [`Reply::Status`].
+    Status,
+    /// Write: [`Reply::Written`] once every member has applied it and, for the configuration, a majority holds it on
+    /// disk; [`Reply::Refused`] if nothing was written.
+    Write {
+        /// What is written.
+        write: WriteForm,
+        /// Also without quorum.
+        force: bool,
+    },
+    /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
+    Shutdown,
+}
+
+/// What a daemon answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// The write was made; the version of the CIB with it.
+    Written {
+        /// `admin_epoch`, `epoch`, `num_updates`.
+        version: (u64, u64, u64),
+    },
+    /// Nothing was written or done.
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Done, or begun.
+    Done,
+}
+
+/// How a node sees the cluster now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Name of the node that answers.
+    pub node: String,
+    /// Version of its program.
+    pub program: String,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// The members' names, by id.
+    pub members: Vec<String>,
+    /// Hosts that are up without a daemon.
+    pub hosts_only: Vec<String>,
+    /// The member that coordinates.
+    pub coordinator: Option<String>,
+    /// Whether there is quorum.
+    pub quorate: bool,
+    /// Votes present.
+    pub votes: u32,
+    /// Votes of the whole cluster.
+    pub expected_votes: u32,
+    /// Whether all members are known to hold the same CIB.
+    pub synced: bool,
+    /// Nothing is being done or waited for, as this node knows.
+    pub quiet: bool,
+    /// Operations under way, such as `start of web on node1`.
+    pub under_way: Vec<String>,
+    /// The CIB.
+    pub cib: String,
+    /// Its version.
+    pub version: (u64, u64, u64),
+}
+
+/// One line of JSON with its newline.
+pub fn to_line<T: Serialize>(value: &T) -> String {
+    let mut line =
+        serde_json::to_string(value).expect("requests and replies hold only text, numbers and lists of them");
+    line.push('\n');
+    line
+}
+
+/// Reads one line; the error says what is wrong with it.
+pub fn from_line<T: for<'de> Deserialize<'de>>(line: &str) -> Result<T, String> {
+    serde_json::from_str(line).map_err(|error| format!("expected one request or reply as a line of JSON: {error}"))
+}
