@@ -1,0 +1,542 @@
+//! The machine: what it is told, what it asks for, and what it does next on its own turn.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use cib::{Cib, OpResult, OpStatus, Write};
+use engine::{Membership, NodeId};
+use transition::{ActionId, Transition};
+use wire::{FenceOrder, OrderId, RunOrder};
+
+use crate::membership::{reconcile, without_daemon};
+use crate::note::{Level, Note};
+use crate::pending::Pending;
+use crate::walking::{Step, Walking, answered_order};
+
+/// How long a daemon may be away from a host that is up before its node counts as lost. A supervisor brings a daemon
+/// back within a second; planning waits meanwhile, so it must not be long.
+pub const DAEMON_GRACE: Duration = Duration::from_secs(5);
+/// How long the first coordinator of a cluster that starts waits for nodes it expects: Pacemaker's `dc-deadtime`.
+pub const DC_DEADTIME: Duration = Duration::from_secs(20);
+/// How often a coordinator plans though nothing happened: Pacemaker's `cluster-recheck-interval`.
+pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// After a fencing failed: the first pause before the next attempt; it doubles up to [`FENCE_PAUSE_MAX`].
+pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between attempts to fence.
+pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause of
+/// one window keeps the node usable for whoever comes to look.
+pub const STORM_PLANS: usize = 50;
+/// See [`STORM_PLANS`].
+pub const STORM_WINDOW: Duration = Duration::from_secs(5);
+
+/// What happened. Everything but `Planned` and `Timeout` is seen alike by all members, in the same order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Who is here now.
+    Membership(Membership),
+    /// All members hold the same CIB. `running`: one of them was in a cluster before, so this is not a cold start.
+    Synced {
+        /// Whether this cluster ran before we came.
+        running: bool,
+    },
+    /// A member said, when it met others, what is under way with it.
+    UnderWay {
+        /// Who said it.
+        node: NodeId,
+        /// What it has been told to run and has not answered.
+        orders: Vec<RunOrder>,
+    },
+    /// An order was seen by all members. `valid`: it came from the coordinator of that moment, and will be obeyed.
+    Ordered {
+        /// The order.
+        order: Order,
+        /// Whether it will be obeyed.
+        valid: bool,
+        /// Whether this controller gave it.
+        own: bool,
+    },
+    /// A write was applied, or refused, by all members.
+    Applied {
+        /// What was written.
+        write: Write,
+        /// Why not, if it was refused.
+        refused: Option<String>,
+        /// Whether this controller asked for it.
+        own: bool,
+    },
+    /// A fencing did not succeed. Success comes as a write.
+    FenceFailed {
+        /// Which.
+        order: OrderId,
+        /// Why.
+        reason: String,
+    },
+    /// The answer to [`Command::Plan`].
+    Planned {
+        /// Of which question.
+        generation: u64,
+        /// The plan.
+        transition: Transition,
+    },
+    /// A deadline has come.
+    Timeout,
+}
+
+/// Either kind of order.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// To run an operation.
+    Run(RunOrder),
+    /// To fence a node.
+    Fence(FenceOrder),
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Multicast a write.
+    Write(Write),
+    /// Multicast an order to run.
+    Run(RunOrder),
+    /// Multicast an order to fence.
+    Fence(FenceOrder),
+    /// Make a plan of the CIB as it is now.
+    Plan {
+        /// Number of the question; an answer to an older one is dropped.
+        generation: u64,
+    },
+    /// Tell the operator.
+    Note(Note),
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Not the coordinator, or not in step with the others yet.
+    Following,
+    /// The coordinator; nothing is being done.
+    Idle,
+    /// The coordinator; a plan was asked for.
+    Planning { generation: u64 },
+    /// The coordinator; a plan is being carried out.
+    Walking(Box<Walking>),
+}
+
+/// One node's controller.
+///
+/// Invariant: a plan is asked for only when every order and write that this controller gave has been seen by all,
+/// and nothing is pending anywhere.
+#[derive(Debug)]
+pub struct Controller {
+    me: NodeId,
+    incarnation: String,
+    view: Membership,
+    synced: bool,
+    /// Whether this cluster ran before: no cold start any more.
+    settled: bool,
+    started: Option<Duration>,
+    phase: Phase,
+    /// Something changed that no plan knows yet.
+    dirty: bool,
+    generation: u64,
+    transitions: u32,
+    pending: Pending,
+    /// What we gave and have not seen come back, in order: for a write of a walk's action, which.
+    sent: VecDeque<Option<ActionId>>,
+    /// Daemons that are away from a running host, and until when that is let pass; `None`: no longer.
+    grace: BTreeMap<NodeId, Option<Duration>>,
+    fence_failures: u32,
+    not_before: Option<Duration>,
+    recheck_at: Option<Duration>,
+    recent_plans: VecDeque<Duration>,
+    out: VecDeque<Command>,
+}
+
+impl Controller {
+    /// A controller that has heard of nobody yet. `incarnation` differs at every start of every daemon.
+    pub fn new(me: NodeId, incarnation: &str) -> Self {
+        Controller {
+            me,
+            incarnation: incarnation.to_owned(),
+            view: Membership::default(),
+            synced: false,
+            settled: false,
+            started: None,
+            phase: Phase::Following,
+            dirty: true,
+            generation: 0,
+            transitions: 0,
+            pending: Pending::default(),
+            sent: VecDeque::new(),
+            grace: BTreeMap::new(),
+            fence_failures: 0,
+            not_before: None,
+            recheck_at: None,
+            recent_plans: VecDeque::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Whether this node coordinates.
+    pub fn is_coordinator(&self) -> bool {
+        !matches!(self.phase, Phase::Following)
+    }
+
+    /// Whether this cluster acts, or has had time enough for all its nodes to come: no cold start any more.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether nothing is being done or waited for: for tests and for status.
+    pub fn is_quiet(&self) -> bool {
+        match self.phase {
+            Phase::Following => self.synced,
+            Phase::Idle => !self.dirty && self.pending.is_empty() && self.sent.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What is under way on a node, as all members know it.
+    pub fn under_way(&self, node: NodeId) -> Vec<RunOrder> {
+        self.pending.runs_on(node).cloned().collect()
+    }
+
+    /// Takes in what happened. Acts on nothing: that is `poll`'s.
+    pub fn handle(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Membership(view) => self.membership(view),
+            Event::Synced { running } => self.in_step(now, running),
+            Event::UnderWay { node, orders } => self.pending.replace(now, node, orders),
+            Event::Ordered { order, valid, own } => self.ordered(now, order, valid, own),
+            Event::Applied { write, refused, own } => self.applied(write, refused, own),
+            Event::FenceFailed { order, reason } => self.fence_failed(now, &order, &reason),
+            Event::Planned { generation, transition } => self.planned(now, generation, transition),
+            Event::Timeout => self.overdue(now),
+        }
+    }
+
+    /// When to be sent [`Event::Timeout`].
+    pub fn deadline(&self) -> Option<Duration> {
+        if !self.is_coordinator() {
+            return None;
+        }
+        let cold = (!self.settled).then(|| self.started.map(|start| start + DC_DEADTIME)).flatten();
+        [cold, self.not_before, self.recheck_at, self.pending.deadline(), self.grace.values().flatten().min().copied()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn membership(&mut self, view: Membership) {
+        let joined = view.members.iter().any(|new| !self.view.members.contains(new));
+        let gone: Vec<NodeId> = self.view.members.iter().map(|old| old.id).filter(|id| !view.has_member(*id)).collect();
+        self.view = view;
+        self.dirty = true;
+        if joined {
+            // Until all are known to hold the same CIB nobody acts on it.
+            self.synced = false;
+        }
+        let view = &self.view;
+        for lost in self.pending.keep_only(|id| view.has_member(id)) {
+            if let Phase::Walking(walking) = &mut self.phase {
+                walking.answered(&lost, false);
+            }
+        }
+        let eldest = self.view.eldest() == Some(self.me);
+        match &mut self.phase {
+            Phase::Walking(walking) if eldest && !joined => walking.abandon("the membership changed"),
+            Phase::Following if !eldest => {}
+            _ if eldest && self.synced => self.become_coordinator(),
+            _ => self.become_follower(),
+        }
+        if !gone.is_empty() && self.is_coordinator() {
+            self.not_before = None;
+        }
+    }
+
+    fn in_step(&mut self, now: Duration, running: bool) {
+        self.synced = true;
+        self.settled |= running;
+        self.started.get_or_insert(now);
+        self.dirty = true;
+        if self.view.eldest() == Some(self.me) {
+            self.become_coordinator();
+        }
+    }
+
+    fn become_coordinator(&mut self) {
+        assert!(self.synced, "only a member in step with the others may coordinate");
+        if matches!(self.phase, Phase::Following) {
+            self.note(Note::new(Level::Info, "coordinator", "this node coordinates now"));
+            self.phase = Phase::Idle;
+        } else if !matches!(self.phase, Phase::Walking(_)) {
+            self.phase = Phase::Idle;
+        }
+        self.dirty = true;
+    }
+
+    fn become_follower(&mut self) {
+        self.phase = Phase::Following;
+        self.sent.iter_mut().for_each(|action| *action = None);
+        self.grace.clear();
+    }
+
+    fn ordered(&mut self, now: Duration, order: Order, valid: bool, own: bool) {
+        if own {
+            self.sent.pop_front();
+        }
+        let to = match &order {
+            Order::Run(order) => order.to,
+            Order::Fence(order) => order.to,
+        };
+        if valid && self.view.has_member(NodeId(to)) {
+            // Someone acts: whoever comes to coordinate after this need not wait for a cluster that starts.
+            self.settled = true;
+            match order {
+                Order::Run(order) => self.pending.run(now, order),
+                Order::Fence(order) => self.pending.fence(now, order),
+            }
+        } else if own && let Phase::Walking(walking) = &mut self.phase {
+            let id = match &order {
+                Order::Run(order) => order.id.clone(),
+                Order::Fence(order) => order.id.clone(),
+            };
+            walking.answered(&id, false);
+        }
+    }
+
+    fn applied(&mut self, write: Write, refused: Option<String>, own: bool) {
+        let action = if own { self.sent.pop_front().flatten() } else { None };
+        let mut expected = own;
+        match &write {
+            Write::Result(result) => expected = self.result(result),
+            Write::Fenced { node, coordinator, transition, number, .. } => {
+                let order = OrderId { coordinator: coordinator.clone(), transition: *transition, number: *number };
+                self.pending.fenced(&order);
+                self.fence_failures = 0;
+                self.not_before = None;
+                self.note(Note::new(Level::Warning, "node_down", format!("{node} is known to be down")).on(node));
+                if let Phase::Walking(walking) = &mut self.phase {
+                    expected = walking.answered(&order, true).is_some();
+                }
+            }
+            _ => {}
+        }
+        if let (Some(action), Phase::Walking(walking)) = (action, &mut self.phase) {
+            walking.written(action, refused.is_none());
+        }
+        if !expected && refused.is_none() {
+            self.dirty = true;
+            if let Phase::Walking(walking) = &mut self.phase {
+                walking.abandon("the configuration or the status changed");
+            }
+        }
+    }
+
+    /// Whether the result was awaited and as wanted.
+    fn result(&mut self, result: &OpResult) -> bool {
+        let id = answered_order(result);
+        let awaited = self.pending.answered(&id).is_some();
+        match &mut self.phase {
+            Phase::Walking(walking) => walking.result(result) == Some(true),
+            // A repetition of a recurring operation that is as it should be changes no plan.
+            _ => !awaited && result.interval_ms > 0 && result.status == OpStatus::Done && result.rc == result.target_rc,
+        }
+    }
+
+    fn fence_failed(&mut self, now: Duration, order: &OrderId, reason: &str) {
+        let Some(fence) = self.pending.fenced(order) else { return };
+        self.note(
+            Note::new(Level::Error, "fence_failed", format!("fencing {} did not succeed: {reason}", fence.target))
+                .on(&fence.target),
+        );
+        let pause = FENCE_PAUSE.saturating_mul(1 << self.fence_failures.min(6)).min(FENCE_PAUSE_MAX);
+        self.fence_failures += 1;
+        self.not_before = Some(now + pause);
+        self.dirty = true;
+        if let Phase::Walking(walking) = &mut self.phase {
+            walking.answered(order, false);
+        }
+    }
+
+    fn planned(&mut self, now: Duration, generation: u64, mut transition: Transition) {
+        if !matches!(self.phase, Phase::Planning { generation: asked } if asked == generation) {
+            return;
+        }
+        if self.dirty || !self.view.has_member(self.me) {
+            // Something happened while it was made: it is older than what is known.
+            self.phase = Phase::Idle;
+            return;
+        }
+        self.transitions += 1;
+        transition.settings.transition_id = self.transitions;
+        self.recheck_at = Some(now + RECHECK_INTERVAL);
+        if transition.is_empty() {
+            self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
+            self.phase = Phase::Idle;
+            return;
+        }
+        let text = format!("transition {} has {} actions", self.transitions, transition.len());
+        self.note(Note::new(Level::Info, "plan", text));
+        self.phase = Phase::Walking(Box::new(Walking::new(transition, &self.incarnation, self.transitions)));
+    }
+
+    fn overdue(&mut self, now: Duration) {
+        if !self.is_coordinator() {
+            return;
+        }
+        if self.not_before.is_some_and(|time| time <= now) {
+            self.not_before = None;
+        }
+        for until in self.grace.values_mut() {
+            *until = until.filter(|time| *time > now);
+        }
+        if self.recheck_at.is_some_and(|time| time <= now) {
+            self.recheck_at = None;
+            self.dirty = true;
+        }
+        if !self.settled && self.started.is_some_and(|start| start + DC_DEADTIME <= now) {
+            self.settled = true;
+            self.dirty = true;
+        }
+        for order in self.pending.overdue_runs(now) {
+            self.no_answer(&order);
+        }
+        for order in self.pending.overdue_fences(now) {
+            self.fence_failed(now, &order.id.clone(), "no answer came from the node that was told to do it");
+        }
+    }
+
+    /// An answer that never came counts as a timeout of the operation, as Pacemaker has it.
+    fn no_answer(&mut self, order: &RunOrder) {
+        self.note(
+            Note::new(Level::Error, "no_answer", format!("{} has not said how it ended", order.node))
+                .on(&order.node)
+                .about(&order.resource.id, &order.operation),
+        );
+        let result = unanswered(order);
+        if let Phase::Walking(walking) = &mut self.phase {
+            walking.result(&result);
+        }
+        self.send(Command::Write(Write::Result(result)), None);
+    }
+
+    /// The next thing to do; call until `None`. `cib` is the replica as it is now, `unix` the time in seconds.
+    pub fn poll(&mut self, now: Duration, unix: i64, cib: &Cib) -> Option<Command> {
+        if self.out.is_empty() {
+            self.turn(now, unix, cib);
+        }
+        self.out.pop_front()
+    }
+
+    fn turn(&mut self, now: Duration, unix: i64, cib: &Cib) {
+        if let Phase::Walking(walking) = &mut self.phase {
+            let steps = walking.begin(&self.view, self.me, cib);
+            let over = walking.is_over();
+            for step in steps {
+                match step {
+                    Step::Run(order) => self.send(Command::Run(order), None),
+                    Step::Fence(order) => self.send(Command::Fence(order), None),
+                    Step::Write(action, write) => self.send(Command::Write(write), Some(action)),
+                }
+            }
+            if over {
+                self.finish_walk();
+            }
+        }
+        if matches!(self.phase, Phase::Idle) && self.out.iter().all(|command| matches!(command, Command::Note(_))) {
+            self.consider(now, unix, cib);
+        }
+    }
+
+    fn finish_walk(&mut self) {
+        let Phase::Walking(walking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        let summary = walking.summary();
+        self.dirty |= !walking.is_complete();
+        self.note(summary);
+    }
+
+    /// Nothing is being done: is there a reason to plan, and is this the moment?
+    fn consider(&mut self, now: Duration, unix: i64, cib: &Cib) {
+        if !self.dirty || !self.synced || !self.sent.is_empty() {
+            return;
+        }
+        let away = self.grant_grace(now, cib);
+        let writes = reconcile(&self.view, cib, &away, unix);
+        if !writes.is_empty() {
+            writes.into_iter().for_each(|write| self.send(Command::Write(write), None));
+            return;
+        }
+        let complete = self.view.votes >= self.view.expected_votes;
+        self.settled |= complete;
+        let waits = !self.settled || !away.is_empty() || !self.pending.is_empty();
+        if waits || self.not_before.is_some_and(|time| now < time) || self.storms(now) {
+            return;
+        }
+        self.dirty = false;
+        self.generation += 1;
+        self.phase = Phase::Planning { generation: self.generation };
+        self.out.push_back(Command::Plan { generation: self.generation });
+    }
+
+    /// Daemons that are away from a running host, and may be for a while yet.
+    fn grant_grace(&mut self, now: Duration, cib: &Cib) -> BTreeSet<NodeId> {
+        let away = without_daemon(&self.view, cib);
+        self.grace.retain(|id, _| away.contains(id));
+        for id in &away {
+            self.grace.entry(*id).or_insert(Some(now + DAEMON_GRACE));
+        }
+        away.into_iter().filter(|id| self.grace.get(id).is_some_and(Option::is_some)).collect()
+    }
+
+    fn storms(&mut self, now: Duration) -> bool {
+        while self.recent_plans.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
+            self.recent_plans.pop_front();
+        }
+        if self.recent_plans.len() >= STORM_PLANS {
+            self.note(Note::new(
+                Level::Error,
+                "storm",
+                format!(
+                    "{STORM_PLANS} plans within {} s: pausing; something fails as fast as it is tried",
+                    STORM_WINDOW.as_secs()
+                ),
+            ));
+            self.recent_plans.clear();
+            self.not_before = Some(now + STORM_WINDOW);
+            return true;
+        }
+        self.recent_plans.push_back(now);
+        false
+    }
+
+    fn send(&mut self, command: Command, action: Option<ActionId>) {
+        self.sent.push_back(action);
+        self.out.push_back(command);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.out.push_back(Command::Note(note));
+    }
+}
+
+/// The result of an operation that nobody answered for.
+fn unanswered(order: &RunOrder) -> OpResult {
+    OpResult {
+        node: order.node.clone(),
+        resource: order.resource.id.clone(),
+        class: order.resource.class.clone(),
+        provider: order.resource.provider.clone(),
+        kind: order.resource.kind.clone(),
+        operation: order.operation.clone(),
+        interval_ms: u64::from(order.interval_ms),
+        coordinator: order.id.coordinator.clone(),
+        transition: order.id.transition,
+        number: order.id.number,
+        target_rc: order.target_rc,
+        rc: 1,
+        status: OpStatus::Timeout,
+        exit_reason: format!("{} did not say how it ended", order.node),
+        ..OpResult::default()
+    }
+}

@@ -1,0 +1,241 @@
+//! One plan, from its first action to its last: what each action that may begin becomes, and which answer ends it.
+
+use cib::{Cib, OpResult, OpStatus, Write};
+use engine::{Membership, NodeId};
+use transition::{Action, ActionId, ActionKind, ClusterAction, Outcome, Transition, Walk};
+
+use wire::{FenceOrder, OrderId, Resource, RunOrder};
+
+use crate::membership::node_states;
+use crate::note::{Level, Note};
+
+/// What an agent may take when its operation names no timeout: Pacemaker's default, in milliseconds.
+pub const DEFAULT_TIMEOUT_MS: u32 = 20_000;
+/// What a fencing may take when the plan names no time, in milliseconds: Pacemaker's default.
+pub const DEFAULT_FENCING_MS: u64 = 60_000;
+
+/// What is to be done for an action that begins.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// A node runs an operation.
+    Run(RunOrder),
+    /// A node fences another.
+    Fence(FenceOrder),
+    /// The CIB is written; the action is done when the write has been applied.
+    Write(ActionId, Write),
+}
+
+/// A walk under way.
+#[derive(Clone, Debug)]
+pub struct Walking {
+    walk: Walk,
+    coordinator: String,
+    number: u32,
+    /// Nothing more begins: something happened that the plan did not know.
+    stale: Option<String>,
+    failed: u32,
+}
+
+impl Walking {
+    /// Stands before the first action. `number` is the transition's.
+    pub fn new(transition: Transition, coordinator: &str, number: u32) -> Self {
+        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, failed: 0 }
+    }
+
+    /// Begins nothing more, for the reason given; the first reason stays.
+    pub fn abandon(&mut self, why: impl Into<String>) {
+        self.stale.get_or_insert_with(|| why.into());
+    }
+
+    /// Why nothing more begins, if that is so.
+    pub fn abandoned(&self) -> Option<&str> {
+        self.stale.as_deref()
+    }
+
+    /// Whether all is done that will be done.
+    pub fn is_over(&self) -> bool {
+        self.walk.running().next().is_none() && (self.stale.is_some() || self.walk.is_over())
+    }
+
+    /// Whether every action was done.
+    pub fn is_complete(&self) -> bool {
+        self.walk.is_complete()
+    }
+
+    /// How many actions failed.
+    pub fn failed(&self) -> u32 {
+        self.failed
+    }
+
+    /// Begins what may begin. Points in the order pass by themselves.
+    pub fn begin(&mut self, view: &Membership, me: NodeId, cib: &Cib) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while self.stale.is_none() {
+            let Some(id) = self.walk.begin() else { break };
+            let action = self.walk.transition().action(id);
+            match self.step(id, action, view, me, cib) {
+                Ok(Some(step)) => steps.push(step),
+                Ok(None) => self.walk.end(id, Outcome::Done),
+                Err(why) => {
+                    self.fail(id);
+                    self.abandon(why);
+                }
+            }
+        }
+        steps
+    }
+
+    /// `Ok(None)`: nothing is to be done for it. `Err`: it cannot be carried out now.
+    fn step(
+        &self,
+        id: ActionId,
+        action: &Action,
+        view: &Membership,
+        me: NodeId,
+        cib: &Cib,
+    ) -> Result<Option<Step>, String> {
+        let node = action.router_node.as_deref().or(action.node.as_deref()).unwrap_or("");
+        match action.kind {
+            ActionKind::Pseudo => Ok(None),
+            ActionKind::Resource => {
+                let to = member_named(view, node)
+                    .ok_or_else(|| format!("{} is for {node}, which is not here", action.key))?;
+                let order =
+                    self.run_order(action, to, node).ok_or_else(|| format!("{} names no resource", action.key))?;
+                Ok(Some(Step::Run(order)))
+            }
+            ActionKind::Cluster(ClusterAction::Fence) => {
+                let target = action.node.clone().unwrap_or_default();
+                let to = fencing_member(view, &target, me).ok_or("nobody is here to fence")?;
+                Ok(Some(Step::Fence(FenceOrder {
+                    id: self.order_id(action),
+                    to: to.0,
+                    target_id: action.node_uuid.clone().unwrap_or_default(),
+                    since: node_states(cib)
+                        .into_iter()
+                        .find(|state| state.uname == target)
+                        .and_then(|state| state.since),
+                    target,
+                    action: action.fence_action().unwrap_or("reboot").to_owned(),
+                    timeout_ms: cib::duration::parse_ms(&self.walk.transition().settings.fencing_timeout)
+                        .unwrap_or(DEFAULT_FENCING_MS)
+                        .max(1_000),
+                })))
+            }
+            ActionKind::Cluster(ClusterAction::Shutdown) => {
+                let node = action.node.clone().unwrap_or_default();
+                Ok(Some(Step::Write(id, Write::LetGo { node })))
+            }
+            ActionKind::Cluster(ClusterAction::ClearFailcount) => Ok(Some(Step::Write(id, forget(action, true)))),
+            ActionKind::Cluster(ClusterAction::ForgetHistory) => Ok(Some(Step::Write(id, forget(action, false)))),
+        }
+    }
+
+    /// Takes in the result of an operation; whether it was one of ours, and as wanted. `None`: not of this walk.
+    pub fn result(&mut self, result: &OpResult) -> Option<bool> {
+        let id = self.running(&answered_order(result))?;
+        let wanted = matches!(result.status, OpStatus::Done | OpStatus::Cancelled)
+            && (result.rc == result.target_rc || result.status == OpStatus::Cancelled);
+        if wanted {
+            self.walk.end(id, Outcome::Done)
+        } else {
+            self.fail(id)
+        }
+        Some(wanted)
+    }
+
+    /// An order has come to its end. `None`: not of this walk.
+    pub fn answered(&mut self, order: &OrderId, success: bool) -> Option<()> {
+        let id = self.running(order)?;
+        if success {
+            self.walk.end(id, Outcome::Done)
+        } else {
+            self.fail(id)
+        }
+        Some(())
+    }
+
+    /// The write of an action has been applied (or refused).
+    pub fn written(&mut self, id: ActionId, success: bool) {
+        if success { self.walk.end(id, Outcome::Done) } else { self.fail(id) }
+    }
+
+    fn running(&self, order: &OrderId) -> Option<ActionId> {
+        let ours = order.coordinator == self.coordinator && order.transition == self.number;
+        ours.then(|| self.walk.running_number(order.number))?
+    }
+
+    fn order_id(&self, action: &Action) -> OrderId {
+        OrderId { coordinator: self.coordinator.clone(), transition: self.number, number: action.number }
+    }
+
+    fn run_order(&self, action: &Action, to: NodeId, node: &str) -> Option<RunOrder> {
+        let resource = action.resource.as_ref()?;
+        let cancel = action.operation == "cancel";
+        Some(RunOrder {
+            id: self.order_id(action),
+            to: to.0,
+            node: node.to_owned(),
+            resource: Resource {
+                id: resource.id.clone(),
+                class: resource.class.clone(),
+                provider: resource.provider.clone(),
+                kind: resource.kind.clone(),
+            },
+            operation: action.operation.clone(),
+            interval_ms: action.interval_ms(),
+            cancels: cancel.then(|| action.meta("operation").unwrap_or("monitor").to_owned()),
+            timeout_ms: action.timeout_ms().filter(|ms| *ms > 0).unwrap_or(DEFAULT_TIMEOUT_MS),
+            start_delay_ms: action.meta("start_delay").and_then(|text| text.parse().ok()).unwrap_or(0),
+            target_rc: action.target_rc(),
+            parameters: action.attributes.clone(),
+        })
+    }
+
+    fn fail(&mut self, id: ActionId) {
+        self.failed += 1;
+        self.walk.end(id, Outcome::Failed);
+        let key = self.walk.transition().action(id).key.clone();
+        self.abandon(format!("{key} failed"));
+    }
+
+    /// The sentence for the end of the walk.
+    pub fn summary(&self) -> Note {
+        let total = self.walk.transition().len();
+        match &self.stale {
+            None => Note::new(Level::Info, "plan_done", format!("transition {} is done: {total} actions", self.number)),
+            Some(why) => Note::new(
+                Level::Info,
+                "plan_abandoned",
+                format!("transition {} is left off to plan anew: {why}", self.number),
+            ),
+        }
+    }
+}
+
+/// The order that a result answers.
+pub fn answered_order(result: &OpResult) -> OrderId {
+    OrderId { coordinator: result.coordinator.clone(), transition: result.transition, number: result.number }
+}
+
+fn forget(action: &Action, failures_only: bool) -> Write {
+    Write::Forget {
+        node: action.node.clone(),
+        resource: action.resource.as_ref().map(|resource| resource.id.clone()),
+        failures_only,
+    }
+}
+
+/// The member of that name.
+pub fn member_named(view: &Membership, name: &str) -> Option<NodeId> {
+    view.hosts.iter().find(|host| host.name == name && view.has_member(host.id)).map(|host| host.id)
+}
+
+/// Who fences: ourselves, unless we are the target and another could.
+fn fencing_member(view: &Membership, target: &str, me: NodeId) -> Option<NodeId> {
+    let target = view.hosts.iter().find(|host| host.name == target).map(|host| host.id);
+    if target != Some(me) {
+        return Some(me);
+    }
+    view.members.iter().map(|member| member.id).find(|id| *id != me).or(Some(me))
+}

@@ -1,0 +1,249 @@
+//! One controller, told what happens step by step: what it asks for, and what it must not.
+
+use std::time::Duration;
+
+use cib::{Cib, OpResult, OpStatus, Write};
+use controller::machine::Order;
+use controller::{Command, Controller, Event};
+use engine::{Host, Member, Membership, NodeId};
+use transition::{Action, ActionKind, ClusterAction, Settings, Transition};
+use wire::{OrderId, RunOrder};
+
+const INCARNATION: &str = "incarnation";
+
+/// A controller on node 1 with its CIB; what it writes is applied at once, as the engine would bring it back.
+struct Bench {
+    controller: Controller,
+    cib: Cib,
+    now: Duration,
+}
+
+fn members(ids: &[u32]) -> Membership {
+    let hosts = ids.iter().map(|id| Host { id: NodeId(*id), name: format!("node{id}") }).collect();
+    let members = ids.iter().map(|id| Member { id: NodeId(*id), since: u64::from(*id) }).collect();
+    Membership { number: 1, hosts, members, quorate: ids.len() > 1, votes: ids.len() as u32, expected_votes: 3 }
+}
+
+impl Bench {
+    /// In step with nodes 1 to 3, and the first plan asked for.
+    fn new() -> Self {
+        let mut bench =
+            Bench { controller: Controller::new(NodeId(1), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+        bench.tell(Event::Membership(members(&[1, 2, 3])));
+        assert!(bench.ask().is_empty(), "nothing is asked for before all hold the same");
+        bench.tell(Event::Synced { running: false });
+        bench
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.controller.handle(self.now, event);
+    }
+
+    /// All it asks for but notes; writes are applied on the way.
+    fn ask(&mut self) -> Vec<Command> {
+        let mut asked = Vec::new();
+        while let Some(command) = self.controller.poll(self.now, 1000, &self.cib) {
+            match command {
+                Command::Note(_) => {}
+                Command::Write(write) => {
+                    let refused = self.cib.apply(&write).err().map(|error| error.to_string());
+                    self.tell(Event::Applied { write, refused, own: true });
+                }
+                other => asked.push(other),
+            }
+        }
+        asked
+    }
+
+    /// The number of the plan it asks for, and nothing else.
+    fn asked_to_plan(&mut self) -> u64 {
+        match self.ask().as_slice() {
+            [Command::Plan { generation }] => *generation,
+            other => panic!("expected a question for a plan, found {other:?}"),
+        }
+    }
+
+    fn orders(&mut self) -> Vec<RunOrder> {
+        let asked = self.ask();
+        asked
+            .into_iter()
+            .map(|command| match command {
+                Command::Run(order) => {
+                    self.tell(Event::Ordered { order: Order::Run(order.clone()), valid: true, own: true });
+                    order
+                }
+                other => panic!("expected an order to run, found {other:?}"),
+            })
+            .collect()
+    }
+
+    fn result(&mut self, order: &RunOrder, rc: i32) {
+        let write = Write::Result(OpResult {
+            node: order.node.clone(),
+            resource: order.resource.id.clone(),
+            class: "ocf".into(),
+            provider: Some("test".into()),
+            kind: "Dummy".into(),
+            operation: order.operation.clone(),
+            coordinator: order.id.coordinator.clone(),
+            transition: order.id.transition,
+            number: order.id.number,
+            rc,
+            status: OpStatus::Done,
+            call_id: 1,
+            ..OpResult::default()
+        });
+        let refused = self.cib.apply(&write).err().map(|error| error.to_string());
+        self.tell(Event::Applied { write, refused, own: false });
+    }
+}
+
+fn run(number: u32, operation: &str, resource: &str, node: &str) -> Action {
+    let mut action = Action::new(number, ActionKind::Resource, operation, format!("{resource}_{operation}_0"));
+    action.node = Some(node.into());
+    action.resource = Some(transition::Resource { id: resource.into(), class: "ocf".into(), ..Default::default() });
+    action
+}
+
+/// `stop a on node1`, then `start a on node2`.
+fn a_move() -> Transition {
+    let mut transition = Transition::new(Settings::default());
+    let stop = transition.add(run(1, "stop", "a", "node1"));
+    let start = transition.add(run(2, "start", "a", "node2"));
+    transition.order(stop, start);
+    transition
+}
+
+#[test]
+fn a_plan_is_walked_in_its_order() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: a_move() });
+    let stop = bench.orders().remove(0);
+    assert_eq!((stop.operation.as_str(), stop.to), ("stop", 1));
+    assert!(bench.ask().is_empty(), "the start waits for the stop");
+    bench.result(&stop, 0);
+    let start = bench.orders().remove(0);
+    assert_eq!((start.operation.as_str(), start.to), ("start", 2));
+    bench.result(&start, 0);
+    assert!(bench.ask().is_empty());
+    assert!(bench.controller.is_quiet());
+}
+
+#[test]
+fn a_failure_ends_the_walk_and_begins_a_plan() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: a_move() });
+    let stop = bench.orders().remove(0);
+    bench.result(&stop, 1);
+    bench.asked_to_plan();
+}
+
+#[test]
+fn an_answer_to_an_old_question_is_dropped() {
+    let mut bench = Bench::new();
+    let old = bench.asked_to_plan();
+    bench.tell(Event::Membership(members(&[1, 2])));
+    bench.tell(Event::Planned { generation: old, transition: a_move() });
+    assert_eq!(bench.asked_to_plan(), old + 1);
+}
+
+#[test]
+fn nothing_is_planned_while_an_order_is_under_way_anywhere() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: a_move() });
+    let stop = bench.orders().remove(0);
+    // Another node goes: the plan is stale, but the stop still runs on node 1.
+    bench.tell(Event::Membership(members(&[1, 2])));
+    assert!(bench.ask().is_empty());
+    bench.result(&stop, 0);
+    bench.asked_to_plan();
+}
+
+#[test]
+fn an_order_of_the_coordinator_before_us_is_waited_for() {
+    let mut bench =
+        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    bench.tell(Event::Membership(members(&[1, 2, 3])));
+    bench.tell(Event::Synced { running: true });
+    let order = RunOrder {
+        id: OrderId { coordinator: "the one before".into(), transition: 4, number: 7 },
+        to: 3,
+        node: "node3".into(),
+        resource: wire::Resource { id: "a".into(), class: "ocf".into(), provider: None, kind: "Dummy".into() },
+        operation: "start".into(),
+        interval_ms: 0,
+        cancels: None,
+        timeout_ms: 1000,
+        start_delay_ms: 0,
+        target_rc: 0,
+        parameters: std::collections::BTreeMap::new(),
+    };
+    bench.tell(Event::Ordered { order: Order::Run(order.clone()), valid: true, own: false });
+    bench.tell(Event::Membership(members(&[2, 3])));
+    assert!(bench.ask().is_empty(), "the start on node 3 is under way");
+    bench.result(&order, 0);
+    bench.asked_to_plan();
+}
+
+#[test]
+fn an_order_to_a_node_that_is_gone_by_then_holds_nothing_up() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    let mut transition = Transition::new(Settings::default());
+    transition.add(run(1, "start", "a", "node3"));
+    bench.tell(Event::Planned { generation, transition });
+    let asked = bench.ask();
+    let [Command::Run(order)] = asked.as_slice() else { panic!("{asked:?}") };
+    bench.tell(Event::Membership(members(&[1, 2])));
+    bench.tell(Event::Ordered { order: Order::Run(order.clone()), valid: true, own: true });
+    bench.asked_to_plan();
+}
+
+#[test]
+fn a_failed_fencing_is_tried_again_after_a_pause() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    let mut fence = Action::new(1, ActionKind::Cluster(ClusterAction::Fence), "stonith", "stonith-node3-reboot".into());
+    fence.node = Some("node3".into());
+    let mut transition = Transition::new(Settings::default());
+    transition.add(fence);
+    bench.tell(Event::Planned { generation, transition });
+    let asked = bench.ask();
+    let [Command::Fence(order)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(order.to, 1);
+    bench.tell(Event::Ordered { order: Order::Fence(order.clone()), valid: true, own: true });
+    bench.tell(Event::FenceFailed { order: order.id.clone(), reason: "no power".into() });
+    assert!(bench.ask().is_empty(), "not at once");
+    bench.now = bench.controller.deadline().expect("a pause has an end");
+    bench.tell(Event::Timeout);
+    bench.asked_to_plan();
+}
+
+#[test]
+fn a_daemon_that_is_away_is_given_time() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::default() });
+    let mut view = members(&[1, 2, 3]);
+    view.members.pop();
+    bench.tell(Event::Membership(view));
+    assert!(bench.ask().is_empty());
+    bench.now = bench.controller.deadline().expect("the time ends");
+    bench.tell(Event::Timeout);
+    bench.asked_to_plan();
+    let states = controller::membership::node_states(&bench.cib);
+    assert!(states.iter().any(|state| state.uname == "node3" && state.present && !state.daemon));
+}
+
+#[test]
+fn a_follower_asks_for_nothing() {
+    let mut bench =
+        Bench { controller: Controller::new(NodeId(3), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    bench.tell(Event::Membership(members(&[1, 2, 3])));
+    bench.tell(Event::Synced { running: true });
+    assert!(bench.ask().is_empty());
+    assert_eq!(bench.controller.deadline(), None);
+}
