@@ -1,0 +1,730 @@
+//! The wiring: what happens to a node goes to the part that is concerned, what the parts ask for goes out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cib::{Cib, Write};
+use controller::machine::Order;
+use controller::{Command as Ask, Controller, Level, Note};
+use engine::{Host, Member, Membership, NodeId};
+use executor::{End, Executor, Operation, Signal};
+use fencer::Fencer;
+use transition::Transition;
+use wire::frame::{Assembler, cut};
+use wire::write::WriteForm;
+use wire::{FenceOrder, Message, Origin, Reply, Request, Status};
+
+use crate::clients::{ClientId, Clients};
+use crate::fencing;
+use crate::orders::Orders;
+use crate::replica::{Delivered, Replica, Settled, Step};
+
+/// The time, on both clocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Since any fixed moment; never goes back.
+    pub monotonic: Duration,
+    /// Seconds since 1970: only ever written down, never waited for.
+    pub unix: i64,
+}
+
+/// What does not change while a node runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This node.
+    pub me: Host,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Differs at every start of every daemon; written as a UUID.
+    pub incarnation: String,
+    /// How many agents may run at once.
+    pub limit: usize,
+    /// Where chance comes from, such as in `pcmk_delay_max`.
+    pub seed: u64,
+}
+
+/// A process that the node asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Process {
+    /// A resource agent, or a fence agent that is watched as a resource.
+    Agent(executor::RunId),
+    /// A fence agent that fences.
+    Fence(fencer::RunId),
+}
+
+/// What the process is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// An operation of a resource; class `stonith` is a fence agent's `monitor`.
+    Operation(Arc<Operation>),
+    /// A fence agent with its options for standard input.
+    Fence {
+        /// Its name.
+        agent: String,
+        /// `name=value` lines.
+        options: BTreeMap<String, String>,
+    },
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The cluster engine has told something.
+    Engine(engine::Event),
+    /// A process ended, or could not be started.
+    Ended {
+        /// Which.
+        process: Process,
+        /// How.
+        end: End,
+    },
+    /// The answer to [`Command::Plan`].
+    Planned {
+        /// Of which question.
+        generation: u64,
+        /// The plan.
+        transition: Transition,
+    },
+    /// A tool asks.
+    Asked {
+        /// Who.
+        client: ClientId,
+        /// What.
+        request: Request,
+    },
+    /// A tool has gone.
+    Gone {
+        /// Who.
+        client: ClientId,
+    },
+    /// The answer to [`Command::Persist`].
+    Persisted {
+        /// `admin_epoch`, `epoch` of what is on disk.
+        configuration: (u64, u64),
+        /// Why it is not, if it is not.
+        error: Option<String>,
+    },
+    /// This node is to leave; what runs here moves away first.
+    Shutdown,
+    /// The deadline has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Multicast these bytes; when the engine is busy, later, in this order.
+    Send(Vec<u8>),
+    /// Start a process, as a process group of its own.
+    Spawn {
+        /// The number to give back.
+        process: Process,
+        /// What it is to be.
+        program: Program,
+    },
+    /// Signal the whole process group.
+    Signal {
+        /// Which.
+        process: Process,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// Make a plan, away from this thread.
+    Plan {
+        /// Number of the question.
+        generation: u64,
+        /// What to plan for.
+        cib: Arc<Cib>,
+    },
+    /// Put the configuration on disk.
+    Persist(Arc<Cib>),
+    /// Keep a configuration that another's took the place of, under a name with the date.
+    SetAside(Arc<Cib>),
+    /// Answer a tool.
+    Reply {
+        /// Whom.
+        client: ClientId,
+        /// What.
+        reply: Reply,
+    },
+    /// Tell the operator.
+    Note(Note),
+    /// End the daemon. An error says why it cannot go on.
+    Exit(Result<(), String>),
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    settings: Settings,
+    view: Membership,
+    /// There is no engine: we are alone, without quorum, and hear only ourselves.
+    alone: bool,
+    controller: Controller,
+    executor: Executor,
+    fencer: Fencer,
+    replica: Replica,
+    clients: Clients,
+    orders: Orders,
+    fences: BTreeMap<u64, FenceOrder>,
+    fence_count: u64,
+    assembler: Assembler,
+    /// Newest configuration on our disk, or on its way to it.
+    persisting: Option<(u64, u64)>,
+    leaving: bool,
+    let_go: bool,
+    /// Senders whose messages were no use, once each: noise has a bound.
+    noisy: BTreeSet<u32>,
+    /// What we said while alone: it comes back to us and to nobody else.
+    echo: VecDeque<Message>,
+    out: VecDeque<Command>,
+}
+
+impl Node {
+    /// A node that has heard of nobody yet, with the CIB from its disk.
+    pub fn new(settings: Settings, cib: Cib, now: Now) -> Self {
+        let me = settings.me.id;
+        let mut fencer = Fencer::new();
+        fencer.handle(now.monotonic, fencing::configuration(&cib, now.unix));
+        Node {
+            view: Membership::default(),
+            alone: false,
+            controller: Controller::new(me, &settings.incarnation),
+            executor: Executor::new(settings.limit, 1),
+            fencer,
+            replica: Replica::new(me, &settings.cluster, &settings.incarnation, cib),
+            clients: Clients::default(),
+            orders: Orders::default(),
+            fences: BTreeMap::new(),
+            fence_count: 0,
+            assembler: Assembler::default(),
+            persisting: None,
+            leaving: false,
+            let_go: false,
+            noisy: BTreeSet::new(),
+            echo: VecDeque::new(),
+            out: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// The CIB as this node holds it.
+    pub fn cib(&self) -> &Arc<Cib> {
+        self.replica.cib()
+    }
+
+    /// Who is here, as this node knows.
+    pub fn view(&self) -> &Membership {
+        &self.view
+    }
+
+    /// Nothing is being done or waited for, as far as this node knows.
+    pub fn is_quiet(&self) -> bool {
+        self.replica.in_step() && self.controller.is_quiet() && self.orders.under_way().is_empty()
+    }
+
+    /// Whether this node coordinates.
+    pub fn is_coordinator(&self) -> bool {
+        self.controller.is_coordinator()
+    }
+
+    /// When to be sent [`Event::Timeout`].
+    pub fn deadline(&self) -> Option<Duration> {
+        [self.controller.deadline(), self.executor.deadline(), self.fencer.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Engine(engine::Event::Membership(view)) => {
+                self.alone = false;
+                self.echo.clear();
+                self.membership(now, view);
+            }
+            Event::Engine(engine::Event::Delivered { from, payload }) => self.delivered(now, from, &payload),
+            Event::Engine(engine::Event::Lost { reason }) => self.lost(now, &reason),
+            Event::Ended { process, end } => self.ended(now, process, end),
+            Event::Planned { generation, transition } => {
+                self.controller.handle(now.monotonic, controller::Event::Planned { generation, transition });
+            }
+            Event::Asked { client, request } => self.asked(now, client, request),
+            Event::Gone { client } => self.clients.gone(client),
+            Event::Persisted { configuration, error } => self.persisted(configuration, error),
+            Event::Shutdown => self.shutdown(now),
+            Event::Timeout => {
+                self.controller.handle(now.monotonic, controller::Event::Timeout);
+                self.executor.handle(now.monotonic, executor::Event::Timeout);
+                self.fencer.handle(now.monotonic, fencer::Event::Timeout);
+            }
+        }
+    }
+
+    /// The next thing to do; call until `None`.
+    pub fn poll(&mut self, now: Now) -> Option<Command> {
+        loop {
+            if let Some(command) = self.out.pop_front() {
+                return Some(command);
+            }
+            if !self.turn(now) {
+                return None;
+            }
+        }
+    }
+
+    /// Asks each part for one thing. Whether there was any.
+    fn turn(&mut self, now: Now) -> bool {
+        if let Some(message) = self.echo.pop_front() {
+            self.message(now, self.settings.me.id, message);
+            return true;
+        }
+        if let Some(command) = self.executor.poll() {
+            self.executed(now, command);
+            return true;
+        }
+        if let Some(command) = self.fencer.poll() {
+            self.fenced(now, command);
+            return true;
+        }
+        if let Some(command) = self.controller.poll(now.monotonic, now.unix, self.replica.cib()) {
+            self.controlled(now, command);
+            return true;
+        }
+        if self.let_go && self.executor.is_idle() {
+            self.let_go = false;
+            self.note(Note::new(Level::Info, "stopped", "this node was let go and leaves the cluster"));
+            self.out.push_back(Command::Exit(Ok(())));
+            return true;
+        }
+        false
+    }
+
+    fn membership(&mut self, now: Now, view: Membership) {
+        self.describe(&view);
+        self.assembler.keep_only(|id| view.has_member(NodeId(id)));
+        self.clients.keep_only(&view);
+        self.view = view;
+        let (settled, step) =
+            self.replica.membership(&self.view, self.controller.is_settled(), self.orders.under_way());
+        settled.into_iter().for_each(|settled| self.settled(now, settled));
+        self.replica.mark("have-quorum", if self.view.quorate { "1" } else { "0" });
+        if let Some(coordinator) = self.view.eldest() {
+            self.replica.mark("dc-uuid", &coordinator.to_string());
+        }
+        self.controller.handle(now.monotonic, controller::Event::Membership(self.view.clone()));
+        self.steps(now, step.into_iter().collect());
+        self.answer_clients();
+    }
+
+    fn describe(&mut self, view: &Membership) {
+        let name = |id: NodeId, of: &Membership| {
+            of.hosts.iter().find(|host| host.id == id).map_or_else(|| id.to_string(), |host| host.name.clone())
+        };
+        for old in &self.view.members {
+            if !view.has_member(old.id) {
+                let node = name(old.id, &self.view);
+                let what = if view.has_host(old.id) { "its daemon is gone, its host is up" } else { "it is gone" };
+                let note = Note::new(Level::Warning, "node_lost", format!("{node}: {what}")).on(&node);
+                self.out.push_back(Command::Note(note));
+            }
+        }
+        let members: Vec<String> = view.members.iter().map(|member| name(member.id, view)).collect();
+        let text = format!("members: {} ({} of {} votes)", members.join(" "), view.votes, view.expected_votes);
+        self.note(Note::new(Level::Info, "membership", text));
+        if view.quorate != self.view.quorate {
+            let note = if view.quorate {
+                Note::new(Level::Info, "quorum_gained", "there is quorum")
+            } else {
+                Note::new(Level::Warning, "quorum_lost", "there is no quorum")
+            };
+            self.note(note);
+        }
+    }
+
+    /// Without an engine a node is alone and without quorum: it acts as its `no-quorum-policy` says until the engine
+    /// is back. Its messages go to itself.
+    fn lost(&mut self, now: Now, reason: &str) {
+        self.note(Note::new(Level::Error, "engine_lost", format!("the cluster engine is gone: {reason}")));
+        for (client, reply) in self.clients.engine_lost() {
+            self.out.push_back(Command::Reply { client, reply });
+        }
+        let view = Membership {
+            number: self.view.number + 1,
+            hosts: vec![self.settings.me.clone()],
+            members: vec![Member { id: self.settings.me.id, since: 0 }],
+            quorate: false,
+            votes: 0,
+            expected_votes: self.view.expected_votes,
+        };
+        if self.replica.in_step() {
+            self.alone = true;
+            self.membership(now, view);
+        } else {
+            self.view = Membership::default();
+        }
+    }
+
+    fn delivered(&mut self, now: Now, from: NodeId, payload: &[u8]) {
+        match self.assembler.take(from.0, payload) {
+            Ok(Some(message)) => self.message(now, from, message),
+            Ok(None) => {}
+            Err(error) => {
+                if self.noisy.insert(from.0) {
+                    self.note(Note::new(Level::Warning, "garbage", format!("from node {from}: {error}; ignored")));
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, now: Now, from: NodeId, message: Message) {
+        let own = from == self.settings.me.id;
+        // Orders count only from the coordinator of this moment, and never while members meet: all agree on that.
+        let valid = self.replica.in_step() && self.view.eldest() == Some(from);
+        match message {
+            Message::Hello(hello) => {
+                let steps = self.replica.hello(from, hello);
+                self.steps(now, steps);
+            }
+            Message::State(state) => {
+                let steps = self.replica.state(from, &state);
+                self.steps(now, steps);
+            }
+            Message::Write { origin, write } => match Write::try_from(write) {
+                Ok(write) => {
+                    if let Some(settled) = self.replica.write(Delivered { from, origin, write }) {
+                        self.settled(now, settled);
+                    }
+                }
+                Err(error) => {
+                    self.note(Note::new(
+                        Level::Error,
+                        "garbage",
+                        format!("a write of node {from} cannot be read: {error}"),
+                    ));
+                }
+            },
+            Message::Run(order) => {
+                if valid && order.to == self.settings.me.id.0 {
+                    let event = self.orders.take(order.clone());
+                    self.executor.handle(now.monotonic, event);
+                }
+                let event = controller::Event::Ordered { order: Order::Run(order), valid, own };
+                self.controller.handle(now.monotonic, event);
+            }
+            Message::Fence(order) => {
+                if valid && order.to == self.settings.me.id.0 {
+                    self.begin_fencing(now, order.clone());
+                }
+                let event = controller::Event::Ordered { order: Order::Fence(order), valid, own };
+                self.controller.handle(now.monotonic, event);
+            }
+            Message::FenceFailed { order, reason } => {
+                self.controller.handle(now.monotonic, controller::Event::FenceFailed { order, reason });
+            }
+            Message::Held { admin_epoch, epoch } => {
+                self.clients.held(from, (admin_epoch, epoch));
+                self.answer_clients();
+            }
+        }
+    }
+
+    fn steps(&mut self, now: Now, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Hello(hello) => self.send(&Message::Hello(hello)),
+                Step::State(state) => self.send(&Message::State(state)),
+                Step::Leave { reason } => self.out.push_back(Command::Exit(Err(reason))),
+                Step::InStep { running, under_way, set_aside } => {
+                    if let Some(old) = set_aside {
+                        self.note(Note::new(
+                            Level::Warning,
+                            "set_aside",
+                            "the others' configuration counts; this node's is kept in a dated file",
+                        ));
+                        self.out.push_back(Command::SetAside(old));
+                    }
+                    self.replica.mark("have-quorum", if self.view.quorate { "1" } else { "0" });
+                    if let Some(coordinator) = self.view.eldest() {
+                        self.replica.mark("dc-uuid", &coordinator.to_string());
+                    }
+                    self.configuration_changed(now);
+                    for (node, orders) in under_way {
+                        self.controller.handle(now.monotonic, controller::Event::UnderWay { node, orders });
+                    }
+                    self.controller.handle(now.monotonic, controller::Event::Synced { running });
+                    self.note(Note::new(Level::Info, "sync", "all members hold the same configuration"));
+                    for settled in self.replica.release() {
+                        self.settled(now, settled);
+                    }
+                }
+            }
+        }
+    }
+
+    fn settled(&mut self, now: Now, settled: Settled) {
+        let Settled { delivered: Delivered { from, origin, write }, outcome } = settled;
+        let mine = from == self.settings.me.id;
+        let configuration = outcome.as_ref().is_ok_and(|applied| applied.configuration);
+        if configuration {
+            self.configuration_changed(now);
+        }
+        if let (Write::LetGo { node }, true) = (&write, outcome.is_ok()) {
+            self.let_go |= *node == self.settings.me.name && self.leaving;
+        }
+        if mine && let Origin::Client(number) = origin {
+            let version = self.replica.cib().version();
+            let version = (version.admin_epoch, version.epoch, version.num_updates);
+            let answer = match &outcome {
+                Ok(_) => self.clients.applied(number, version, configuration),
+                Err(refused) => self.clients.refused(number, refused.to_string()),
+            };
+            if let Some((client, reply)) = answer {
+                self.out.push_back(Command::Reply { client, reply });
+            }
+            self.answer_clients();
+        }
+        let refused = outcome.err().map(|refused| refused.to_string());
+        let own = mine && origin == Origin::Controller;
+        self.controller.handle(now.monotonic, controller::Event::Applied { write, refused, own });
+    }
+
+    fn configuration_changed(&mut self, now: Now) {
+        let cib = self.replica.cib().clone();
+        self.fencer.handle(now.monotonic, fencing::configuration(&cib, now.unix));
+        let version = cib.version();
+        if self.persisting != Some((version.admin_epoch, version.epoch)) {
+            self.persisting = Some((version.admin_epoch, version.epoch));
+            self.out.push_back(Command::Persist(cib));
+        } else {
+            // It is on our disk already; those who came meanwhile do not know.
+            self.send(&Message::Held { admin_epoch: version.admin_epoch, epoch: version.epoch });
+        }
+    }
+
+    fn persisted(&mut self, configuration: (u64, u64), error: Option<String>) {
+        match error {
+            None => {
+                let (admin_epoch, epoch) = configuration;
+                self.send(&Message::Held { admin_epoch, epoch });
+            }
+            Some(error) => {
+                self.persisting = None;
+                self.note(Note::new(
+                    Level::Error,
+                    "disk",
+                    format!("the configuration could not be written to disk: {error}; it is kept in memory and by the others"),
+                ));
+            }
+        }
+    }
+
+    fn answer_clients(&mut self) {
+        for (client, reply) in self.clients.answers(&self.view) {
+            self.out.push_back(Command::Reply { client, reply });
+        }
+    }
+
+    fn controlled(&mut self, _now: Now, command: Ask) {
+        match command {
+            Ask::Write(write) => self.multicast_write(Origin::Controller, &write),
+            Ask::Run(order) => {
+                let text = format!("{} of {} on {}", order.operation, order.resource.id, order.node);
+                let note = Note::new(Level::Info, "order", text).about(&order.resource.id, &order.operation);
+                self.note(note.on(&order.node));
+                self.send(&Message::Run(order));
+            }
+            Ask::Fence(order) => self.send(&Message::Fence(order)),
+            Ask::Plan { generation } => {
+                self.out.push_back(Command::Plan { generation, cib: self.replica.cib().clone() });
+            }
+            Ask::Note(note) => self.note(note),
+        }
+    }
+
+    fn executed(&mut self, now: Now, command: executor::Command) {
+        match command {
+            executor::Command::Spawn { run, operation } => {
+                if operation.interval_ms == 0 || self.orders.is_first(operation.id) {
+                    let text = format!("{} of {} begins", operation.action, operation.resource);
+                    let note = Note::new(Level::Info, "operation_begin", text);
+                    self.note(note.about(&operation.resource, &operation.action));
+                }
+                self.out
+                    .push_back(Command::Spawn { process: Process::Agent(run), program: Program::Operation(operation) });
+            }
+            executor::Command::Signal { run, signal } => {
+                self.out.push_back(Command::Signal { process: Process::Agent(run), signal });
+            }
+            executor::Command::Report(outcome) => {
+                let Some(result) = self.orders.outcome(&outcome, now.unix) else { return };
+                self.tell_result(&result);
+                self.multicast_write(Origin::Local, &Write::Result(result));
+            }
+            executor::Command::Cancelled { cancel, .. } => {
+                if let Some(result) = self.orders.cancelled(cancel.id) {
+                    self.multicast_write(Origin::Local, &Write::Result(result));
+                }
+            }
+        }
+    }
+
+    fn tell_result(&mut self, result: &cib::OpResult) {
+        let good = result.status == cib::OpStatus::Done && result.rc == result.target_rc;
+        let (level, event) = if good { (Level::Info, "operation_end") } else { (Level::Warning, "failure") };
+        let mut text = format!("{} of {} on {}: rc {}", result.operation, result.resource, result.node, result.rc);
+        if !good {
+            text.push_str(&format!(", expected {}", result.target_rc));
+        }
+        if !result.exit_reason.is_empty() {
+            text.push_str(&format!(" ({})", result.exit_reason));
+        }
+        let note = Note::new(level, event, text).about(&result.resource, &result.operation).on(&result.node);
+        self.note(note.rc(result.rc).ms(result.ran_ms));
+    }
+
+    fn begin_fencing(&mut self, now: Now, order: FenceOrder) {
+        let text = format!("fencing {} ({})", order.target, order.action);
+        self.note(Note::new(Level::Warning, "fence_begin", text).on(&order.target));
+        self.fence_count += 1;
+        let seed = self.settings.seed.wrapping_add(self.fence_count);
+        let event = fencing::request(&order, self.replica.cib(), self.fence_count, seed);
+        self.fences.insert(self.fence_count, order);
+        self.fencer.handle(now.monotonic, event);
+    }
+
+    fn fenced(&mut self, now: Now, command: fencer::Command) {
+        match command {
+            fencer::Command::Spawn { run, agent, options, .. } => {
+                let program = Program::Fence { agent, options };
+                self.out.push_back(Command::Spawn { process: Process::Fence(run), program });
+            }
+            fencer::Command::Kill { run } => {
+                self.out.push_back(Command::Signal { process: Process::Fence(run), signal: Signal::Kill });
+            }
+            fencer::Command::Done { request, result } => {
+                let Some(order) = self.fences.remove(&request) else { return };
+                match fencing::answer(&order, result, &self.settings.me.name, now.unix) {
+                    Ok(write) => {
+                        let text = format!("{} is fenced ({})", order.target, order.action);
+                        self.note(Note::new(Level::Warning, "fenced", text).on(&order.target));
+                        self.multicast_write(Origin::Local, &write);
+                    }
+                    Err(reason) => self.send(&Message::FenceFailed { order: order.id, reason }),
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Now, process: Process, end: End) {
+        match process {
+            Process::Agent(run) => self.executor.handle(now.monotonic, executor::Event::Ended { run, end }),
+            Process::Fence(run) => {
+                // The fencer's contract: 127 for what could not be started, 128 and the signal for what was ended.
+                let (code, output) = match end {
+                    End::Exited { code, output } => (code, output),
+                    End::Signalled { signal, output } => (128 + signal, output),
+                    End::NotStarted { reason, .. } => (127, executor::Output { stdout: String::new(), stderr: reason }),
+                };
+                let event = fencer::Event::Ended { run, code, stdout: output.stdout, stderr: output.stderr };
+                self.fencer.handle(now.monotonic, event);
+            }
+        }
+    }
+
+    fn asked(&mut self, now: Now, client: ClientId, request: Request) {
+        let reply = match request {
+            Request::Status => Some(Reply::Status(Box::new(self.status()))),
+            Request::Shutdown => {
+                self.shutdown(now);
+                Some(Reply::Done)
+            }
+            Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
+        };
+        if let Some(reply) = reply {
+            self.out.push_back(Command::Reply { client, reply });
+        }
+    }
+
+    fn asked_to_write(&mut self, client: ClientId, write: WriteForm, force: bool) -> Result<(), Reply> {
+        let refuse = |reason: &str| Err(Reply::Refused { reason: reason.to_owned() });
+        if !self.view.quorate && !force {
+            return refuse(
+                "this part of the cluster has no quorum, so nothing is written; bring more nodes up, or use --force if \
+                 you know that the others are down",
+            );
+        }
+        if let Err(error) = Write::try_from(write.clone()) {
+            return refuse(&error);
+        }
+        let Some(number) = self.clients.wait(client) else {
+            return refuse("too many writes are under way at this node; try again");
+        };
+        self.send(&Message::Write { origin: Origin::Client(number), write });
+        Ok(())
+    }
+
+    fn status(&self) -> Status {
+        let view = &self.view;
+        let name = |id: NodeId| {
+            view.hosts.iter().find(|host| host.id == id).map_or_else(|| id.to_string(), |host| host.name.clone())
+        };
+        let version = self.replica.cib().version();
+        Status {
+            node: self.settings.me.name.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: self.settings.cluster.clone(),
+            members: view.members.iter().map(|member| name(member.id)).collect(),
+            hosts_only: view.hosts.iter().filter(|h| !view.has_member(h.id)).map(|h| h.name.clone()).collect(),
+            coordinator: view.eldest().map(name),
+            quorate: view.quorate,
+            votes: view.votes,
+            expected_votes: view.expected_votes,
+            synced: self.replica.in_step(),
+            quiet: self.is_quiet(),
+            under_way: view
+                .members
+                .iter()
+                .flat_map(|member| self.controller.under_way(member.id))
+                .map(|order| format!("{} of {} on {}", order.operation, order.resource.id, order.node))
+                .collect(),
+            cib: self.replica.cib().document().to_xml(),
+            version: (version.admin_epoch, version.epoch, version.num_updates),
+        }
+    }
+
+    fn shutdown(&mut self, now: Now) {
+        if self.leaving {
+            return;
+        }
+        self.leaving = true;
+        self.note(Note::new(Level::Info, "shutdown", "this node leaves; what runs here moves away first"));
+        if self.view.members.is_empty() || !self.replica.in_step() {
+            // Nobody is there to plan it, and nothing was started by this daemon.
+            self.out.push_back(Command::Exit(Ok(())));
+            return;
+        }
+        let write = Write::Attribute {
+            node: self.settings.me.name.clone(),
+            lifetime: cib::Lifetime::Transient,
+            name: "shutdown".into(),
+            value: Some(now.unix.to_string()),
+        };
+        self.multicast_write(Origin::Local, &write);
+    }
+
+    fn multicast_write(&mut self, origin: Origin, write: &Write) {
+        self.send(&Message::Write { origin, write: WriteForm::from(write) });
+    }
+
+    fn send(&mut self, message: &Message) {
+        if self.alone {
+            self.echo.push_back(message.clone());
+        } else {
+            self.out.extend(cut(message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.out.push_back(Command::Note(note));
+    }
+}

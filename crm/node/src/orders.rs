@@ -1,0 +1,149 @@
+//! Orders become operations of this node's executor, and what comes of them becomes history.
+
+use std::collections::BTreeMap;
+
+use cib::{OpResult, OpStatus, digest};
+use executor::{Agent, Cancel, Event, Operation, Outcome, Status};
+use wire::{OrderId, RunOrder};
+
+/// The orders that this node has been given and still owes an answer, or repeats.
+#[derive(Debug, Default)]
+pub struct Orders {
+    next: u64,
+    given: BTreeMap<u64, RunOrder>,
+    owed: BTreeMap<OrderId, u64>,
+}
+
+impl Orders {
+    /// Takes an order; what the executor is to be told.
+    pub fn take(&mut self, order: RunOrder) -> Event {
+        self.next += 1;
+        let id = self.next;
+        let event = match &order.cancels {
+            Some(action) => Event::Cancel(Cancel {
+                id,
+                resource: order.resource.id.clone(),
+                action: action.clone(),
+                interval_ms: order.interval_ms,
+            }),
+            None => Event::Run(operation(id, &order)),
+        };
+        // The same recurring operation given again takes the place of the old one.
+        self.drop_recurring(|old| {
+            old.resource.id == order.resource.id
+                && old.interval_ms == order.interval_ms
+                && order.cancels.as_ref().unwrap_or(&order.operation) == &old.operation
+        });
+        self.owed.insert(order.id.clone(), id);
+        self.given.insert(id, order);
+        event
+    }
+
+    /// What is owed an answer: other members must know when they meet us.
+    pub fn under_way(&self) -> Vec<RunOrder> {
+        self.owed.values().filter_map(|id| self.given.get(id).cloned()).collect()
+    }
+
+    /// Whether the operation has not been answered for yet: of a recurring one, whether this is its first run.
+    pub fn is_first(&self, id: u64) -> bool {
+        self.owed.values().any(|owed| *owed == id)
+    }
+
+    /// An operation has a result to be written into history. `None`: it was not ordered, or is no longer.
+    pub fn outcome(&mut self, outcome: &Outcome, unix: i64) -> Option<OpResult> {
+        let order = self.given.get(&outcome.operation.id)?.clone();
+        let result = result(&order, outcome, unix);
+        self.answered(outcome.operation.id);
+        if order.operation == "stop" && outcome.status == Status::Done && outcome.rc == 0 {
+            self.drop_recurring(|old| old.resource.id == order.resource.id);
+        }
+        Some(result)
+    }
+
+    /// A recurring operation was taken back.
+    pub fn cancelled(&mut self, id: u64) -> Option<OpResult> {
+        let order = self.given.get(&id)?.clone();
+        self.answered(id);
+        Some(OpResult {
+            operation: order.cancels.clone().unwrap_or_default(),
+            status: OpStatus::Cancelled,
+            rc: 0,
+            ..blank(&order)
+        })
+    }
+
+    fn answered(&mut self, id: u64) {
+        let Some(order) = self.given.get(&id) else { return };
+        self.owed.remove(&order.id);
+        if order.interval_ms == 0 || order.cancels.is_some() {
+            self.given.remove(&id);
+        }
+    }
+
+    fn drop_recurring(&mut self, which: impl Fn(&RunOrder) -> bool) {
+        let owed: Vec<u64> = self.owed.values().copied().collect();
+        self.given.retain(|id, old| owed.contains(id) || old.interval_ms == 0 || !which(old));
+    }
+}
+
+fn operation(id: u64, order: &RunOrder) -> Operation {
+    Operation {
+        id,
+        resource: order.resource.id.clone(),
+        agent: Agent {
+            class: order.resource.class.clone(),
+            provider: order.resource.provider.clone(),
+            kind: order.resource.kind.clone(),
+        },
+        action: order.operation.clone(),
+        interval_ms: order.interval_ms,
+        timeout_ms: order.timeout_ms,
+        start_delay_ms: order.start_delay_ms,
+        parameters: order.parameters.clone(),
+        target_rc: order.target_rc,
+    }
+}
+
+fn blank(order: &RunOrder) -> OpResult {
+    OpResult {
+        node: order.node.clone(),
+        resource: order.resource.id.clone(),
+        class: order.resource.class.clone(),
+        provider: order.resource.provider.clone(),
+        kind: order.resource.kind.clone(),
+        operation: order.operation.clone(),
+        interval_ms: u64::from(order.interval_ms),
+        coordinator: order.id.coordinator.clone(),
+        transition: order.id.transition,
+        number: order.id.number,
+        target_rc: order.target_rc,
+        ..OpResult::default()
+    }
+}
+
+fn result(order: &RunOrder, outcome: &Outcome, unix: i64) -> OpResult {
+    let parameters: BTreeMap<String, String> =
+        order.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    OpResult {
+        rc: outcome.rc,
+        status: status(outcome.status),
+        call_id: i32::try_from(outcome.call_id).unwrap_or(i32::MAX),
+        started_at: unix - (outcome.ran_ms / 1000) as i64,
+        ran_ms: outcome.ran_ms,
+        queued_ms: outcome.queued_ms,
+        exit_reason: outcome.exit_reason.clone(),
+        digest: Some(digest::all(&parameters, u64::from(order.interval_ms))),
+        ..blank(order)
+    }
+}
+
+fn status(status: Status) -> OpStatus {
+    match status {
+        Status::Done => OpStatus::Done,
+        Status::Cancelled => OpStatus::Cancelled,
+        Status::Timeout => OpStatus::Timeout,
+        Status::NotSupported => OpStatus::NotSupported,
+        Status::Error => OpStatus::Error,
+        Status::NotInstalled => OpStatus::NotInstalled,
+    }
+}

@@ -1,0 +1,259 @@
+//! This node's copy of the CIB, and how it stays the same as the others'.
+//!
+//! Every write is a message in total order, so members who hold the same CIB once hold the same for good. When someone
+//! new is among the members they *meet*: each says what it holds, all choose the same winner, and who holds something
+//! else takes the winner's. Writes that are delivered during a meeting are held back and applied after it.
+//!
+//! ```text
+//!   Membership with someone new ─► Hello from each ─► all the same? ─────────────────────────► in step
+//!                                                  └► the winner sends State ─► others take it ─┘
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use cib::{Applied, Cib, Refused, Write};
+use engine::{Membership, NodeId};
+use wire::{Hello, Origin, State};
+
+/// A write that was delivered.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Who sent it.
+    pub from: NodeId,
+    /// Who of its side waits for it.
+    pub origin: Origin,
+    /// What is written.
+    pub write: Write,
+}
+
+/// What became of a write here, and so everywhere.
+#[derive(Debug)]
+pub struct Settled {
+    /// The write.
+    pub delivered: Delivered,
+    /// What it changed, or why nothing.
+    pub outcome: Result<Applied, Refused>,
+}
+
+/// What a meeting asks of this node.
+#[derive(Debug)]
+pub enum Step {
+    /// Tell the others what we hold.
+    Hello(Hello),
+    /// Tell the others what counts from here on.
+    State(State),
+    /// The members hold the same CIB now.
+    InStep {
+        /// One of them was in a running cluster before.
+        running: bool,
+        /// What each has under way.
+        under_way: Vec<(NodeId, Vec<wire::RunOrder>)>,
+        /// Our own configuration, if another's was taken in its place.
+        set_aside: Option<Arc<Cib>>,
+    },
+    /// The others are another cluster, or hold what we cannot read: we cannot stay.
+    Leave {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+#[derive(Debug)]
+struct Meeting {
+    key: String,
+    hellos: BTreeMap<NodeId, Hello>,
+    /// All have spoken; whose CIB it is going to be.
+    winner: Option<NodeId>,
+}
+
+/// One node's copy of the CIB.
+#[derive(Debug)]
+pub struct Replica {
+    me: NodeId,
+    cluster: String,
+    incarnation: String,
+    cib: Arc<Cib>,
+    view: Membership,
+    meeting: Option<Meeting>,
+    held_back: VecDeque<Delivered>,
+    /// In step with all members at least once.
+    met: bool,
+    /// Whether there was quorum before the membership that is met about now.
+    quorate_before: bool,
+}
+
+impl Replica {
+    /// A copy that has met nobody yet.
+    pub fn new(me: NodeId, cluster: &str, incarnation: &str, cib: Cib) -> Self {
+        Replica {
+            me,
+            cluster: cluster.to_owned(),
+            incarnation: incarnation.to_owned(),
+            cib: Arc::new(cib),
+            view: Membership::default(),
+            meeting: None,
+            held_back: VecDeque::new(),
+            met: false,
+            quorate_before: false,
+        }
+    }
+
+    /// The CIB as it is now.
+    pub fn cib(&self) -> &Arc<Cib> {
+        &self.cib
+    }
+
+    /// Whether all members are known to hold the same.
+    pub fn in_step(&self) -> bool {
+        self.met && self.meeting.is_none()
+    }
+
+    /// Who is here changed. Gives the writes that were held back for a meeting that is over by this, and our part in
+    /// a new one if there is one. `running`: our cluster acts, this is no cold start.
+    pub fn membership(
+        &mut self,
+        view: &Membership,
+        running: bool,
+        under_way: Vec<wire::RunOrder>,
+    ) -> (Vec<Settled>, Option<Step>) {
+        let joined = view.members.iter().any(|member| !self.view.members.contains(member));
+        if self.meeting.is_none() {
+            self.quorate_before = self.view.quorate;
+        }
+        self.view = view.clone();
+        if !joined && self.meeting.is_none() {
+            return (Vec::new(), None);
+        }
+        self.meeting = None;
+        let settled = self.release();
+        let key = view.members.iter().map(|m| format!("{}@{}", m.id, m.since)).collect::<Vec<_>>().join(",");
+        let version = self.cib.version();
+        let hello = Hello {
+            protocol: wire::PROTOCOL,
+            cluster: self.cluster.clone(),
+            incarnation: self.incarnation.clone(),
+            meeting: key.clone(),
+            version: (version.admin_epoch, version.epoch, version.num_updates),
+            digest: self.cib.digest(),
+            running,
+            quorate: self.quorate_before,
+            under_way,
+        };
+        self.meeting = Some(Meeting { key, hellos: BTreeMap::new(), winner: None });
+        (settled, Some(Step::Hello(hello)))
+    }
+
+    /// A member said what it holds.
+    pub fn hello(&mut self, from: NodeId, hello: Hello) -> Vec<Step> {
+        let Some(meeting) = &mut self.meeting else { return Vec::new() };
+        if hello.meeting != meeting.key || meeting.winner.is_some() {
+            return Vec::new();
+        }
+        meeting.hellos.insert(from, hello);
+        if !self.view.members.iter().all(|member| meeting.hellos.contains_key(&member.id)) {
+            return Vec::new();
+        }
+        let Some((winner, best)) = choose(&meeting.hellos) else { return Vec::new() };
+        meeting.winner = Some(winner);
+        if best.cluster != self.cluster {
+            let reason = format!(
+                "the members of this process group are the cluster \"{}\", this node is configured for \"{}\"; \
+                 give it the same name or another engine",
+                best.cluster, self.cluster
+            );
+            return vec![Step::Leave { reason }];
+        }
+        let agreed = meeting.hellos.values().all(|hello| hello.digest == best.digest && hello.version == best.version);
+        if agreed {
+            return vec![self.finish(None)];
+        }
+        if winner == self.me {
+            return vec![Step::State(State { meeting: meeting.key.clone(), text: self.cib.document().to_xml() })];
+        }
+        Vec::new()
+    }
+
+    /// The winner said what counts. Gives our next steps; the writes held back come from [`Self::release`].
+    pub fn state(&mut self, from: NodeId, state: &State) -> Vec<Step> {
+        let Some(meeting) = &self.meeting else { return Vec::new() };
+        if meeting.winner != Some(from) || meeting.key != state.meeting {
+            return Vec::new();
+        }
+        if from == self.me {
+            return vec![self.finish(None)];
+        }
+        match Cib::parse(&state.text) {
+            Ok(cib) => {
+                let mine = std::mem::replace(&mut self.cib, Arc::new(cib));
+                let set_aside = (configuration_version(&mine) != configuration_version(&self.cib)).then_some(mine);
+                vec![self.finish(set_aside)]
+            }
+            Err(error) => vec![Step::Leave { reason: format!("the CIB of node {from} cannot be read here: {error}") }],
+        }
+    }
+
+    fn finish(&mut self, set_aside: Option<Arc<Cib>>) -> Step {
+        let meeting = self.meeting.take();
+        let counts = meeting.as_ref().and_then(|meeting| meeting.hellos.get(&meeting.winner?)).cloned();
+        let hellos = meeting.map(|meeting| meeting.hellos).unwrap_or_default();
+        // Those who held something else were apart: what they run is unknown, whatever this CIB says of it.
+        for node in hellos.iter().filter(|(_, hello)| counts.as_ref().is_some_and(|c| c.digest != hello.digest)) {
+            let joined = Write::Joined { node: node.0.to_string() };
+            // It is refused only for a node without a name.
+            let _ = Arc::make_mut(&mut self.cib).apply(&joined);
+        }
+        let running = hellos.values().any(|hello| hello.running);
+        self.met = true;
+        let under_way = hellos.into_iter().map(|(node, hello)| (node, hello.under_way)).collect();
+        Step::InStep { running, under_way, set_aside }
+    }
+
+    /// A write was delivered: applied now, or held back if members are meeting.
+    pub fn write(&mut self, delivered: Delivered) -> Option<Settled> {
+        if self.meeting.is_some() {
+            self.held_back.push_back(delivered);
+            return None;
+        }
+        Some(self.apply(delivered))
+    }
+
+    /// Applies what was held back, once the meeting is over.
+    pub fn release(&mut self) -> Vec<Settled> {
+        if self.meeting.is_some() {
+            return Vec::new();
+        }
+        let held = std::mem::take(&mut self.held_back);
+        held.into_iter().map(|delivered| self.apply(delivered)).collect()
+    }
+
+    fn apply(&mut self, delivered: Delivered) -> Settled {
+        let outcome = Arc::make_mut(&mut self.cib).apply(&delivered.write);
+        Settled { delivered, outcome }
+    }
+
+    /// Says on the CIB's root what is true of this moment and no part of its version: quorum, and who coordinates.
+    pub fn mark(&mut self, name: &str, value: &str) {
+        if self.cib.document().attribute(self.cib.document().root(), name) != Some(value) {
+            Arc::make_mut(&mut self.cib).set_root(name, value);
+        }
+    }
+}
+
+/// The part of a version that counts what people wrote.
+fn configuration_version(cib: &Cib) -> (u64, u64) {
+    let version = cib.version();
+    (version.admin_epoch, version.epoch)
+}
+
+/// Whose CIB counts: of the side that was running with quorum, then of one that was running, then the newest; ties by
+/// digest and by the lowest id. All members choose the same.
+fn choose(hellos: &BTreeMap<NodeId, Hello>) -> Option<(NodeId, Hello)> {
+    hellos
+        .iter()
+        .max_by_key(|(id, hello)| {
+            let worth = (hello.running && hello.quorate, hello.running, hello.version, hello.digest.clone());
+            (worth, std::cmp::Reverse(**id))
+        })
+        .map(|(id, hello)| (*id, hello.clone()))
+}
