@@ -3,3 +3,4 @@
 pub mod list;
 pub mod nodes;
 pub mod resources;
+pub mod summary;

@@ -3,6 +3,10 @@
 //! Each is found by the name the program is called under, or as `systole NAME …`. Their exit statuses are
 //! Pacemaker's, not those of `systole`'s own commands.
 
+pub mod crm_simulate;
+
+pub mod status;
+
 use std::ffi::OsString;
 
 /// One classic tool.
@@ -16,7 +20,7 @@ pub struct Tool {
 }
 
 /// All classic tools, by name.
-pub const TOOLS: &[Tool] = &[];
+pub const TOOLS: &[Tool] = &[crm_simulate::TOOL];
 
 /// The tool of that name.
 pub fn find(name: &str) -> Option<&'static Tool> {
