@@ -56,8 +56,8 @@ impl fmt::Display for ScoreLine {
                 write!(f, "{step}: {resource} allocation score on {node}: {}", readable(*score))
             }
             ScoreLine::Promotion { resource, node, score } => {
-                let node = node.as_deref().unwrap_or("none");
-                write!(f, "{resource} promotion score on {node}: {}", readable(*score))
+                let place = node.as_ref().map_or("(inactive)".to_owned(), |node| format!("on {node}"));
+                write!(f, "{resource} promotion score {place}: {}", readable(*score))
             }
             ScoreLine::Capacity { when, node, values } => {
                 write!(f, "{when}: {node} capacity:")?;

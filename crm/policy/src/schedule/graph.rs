@@ -290,10 +290,7 @@ impl Engine<'_> {
             && (node.is_some() || self.rsc(rsc).is_primitive())
         {
             for (name, value) in self.parameters_of(rsc, node).iter() {
-                // XML has no attribute names that begin with a digit.
-                if !name.starts_with(|c: char| c.is_ascii_digit()) {
-                    put(name, value);
-                }
+                put(name, value);
             }
         }
         for (name, value) in &self.act(action).meta {
