@@ -12,7 +12,9 @@ pub mod nvset;
 pub mod rule;
 
 pub mod digest;
+pub mod option;
 pub mod patch;
+pub mod view;
 
 mod replica;
 mod write;

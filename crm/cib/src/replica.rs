@@ -14,10 +14,10 @@ use crate::digest;
 use crate::document::{Document, Element, ParseError};
 use crate::write::{Applied, Refused, Version, Write};
 
-/// What results and node states are written for, as Pacemaker counts its vocabulary. It is the last that says
-/// `in_ccm="true"` and `crmd="online"` instead of times, which the tools of Debian 12 do not read and newer ones do
-/// not need.
-pub const FEATURE_SET: &str = "3.17.4";
+/// What results and node states are written for, as Pacemaker counts its vocabulary. It is that of Debian 12, whose
+/// `crm_simulate` and `cibadmin` refuse to write to a CIB with a later one; newer tools read it as well. Before 3.18
+/// it is `in_ccm="true"` and `crmd="online"`, not times.
+pub const FEATURE_SET: &str = "3.16.1";
 
 /// The schema that a new CIB is written in.
 pub const SCHEMA: &str = "pacemaker-3.9";

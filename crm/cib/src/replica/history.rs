@@ -63,6 +63,7 @@ impl Cib {
 
     /// Writes one entry: nothing of an earlier one of the same name stays.
     fn record(&mut self, resource: Element, entry_id: &str, result: &OpResult) {
+        let changed_at = changed_at(&self.document, resource, entry_id, result);
         let document = &mut self.document;
         let element = entry(document, resource, entry_id).unwrap_or_else(|| document.append(resource, "lrm_rsc_op"));
         // A reload that worked is as good as a start, one that did not as a failed monitor.
@@ -90,7 +91,7 @@ impl Cib {
             ("rc-code", rc),
             ("op-status", status),
             ("interval", result.interval_ms.to_string()),
-            ("last-rc-change", result.started_at.to_string()),
+            ("last-rc-change", changed_at.to_string()),
             ("exec-time", result.ran_ms.to_string()),
             ("queue-time", result.queued_ms.to_string()),
         ];
@@ -173,6 +174,20 @@ fn entry_ids(result: &OpResult) -> Vec<String> {
 /// The entry of this id.
 fn entry(document: &Document, resource: Element, id: &str) -> Option<Element> {
     document.children(resource).find(|entry| document.id(*entry) == id)
+}
+
+/// When the result changed. The first success and a failure of one recurring operation share a call id, and readers
+/// tell the later one by its time alone: within one second it is put a second later.
+fn changed_at(document: &Document, resource: Element, entry_id: &str, result: &OpResult) -> i64 {
+    if result.interval_ms == 0 {
+        return result.started_at;
+    }
+    let call_id = result.call_id.to_string();
+    document
+        .children(resource)
+        .filter(|entry| document.id(*entry) != entry_id && document.attribute(*entry, "call-id") == Some(&call_id))
+        .filter_map(|entry| document.attribute(entry, "last-rc-change")?.parse::<i64>().ok())
+        .fold(result.started_at, |at, other| at.max(other.saturating_add(1)))
 }
 
 /// Whether an entry tells of a failure: judged as when it was recorded.
