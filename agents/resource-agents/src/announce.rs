@@ -147,6 +147,10 @@ fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// A socket for the frames of one address on one Ethernet link.
+///
+/// There is one for asking and telling, and it is handed on to the process that announces in the background: the
+/// kernel waits for a grace period of some ten milliseconds when the last holder of a packet socket closes it, and
+/// nobody's service is to wait for that.
 pub struct Speaker {
     socket: OwnedFd,
     destination: LinkAddr,
@@ -160,8 +164,18 @@ impl Speaker {
         // Without a protocol the socket is deaf, so nothing piles up in it on a busy link.
         let socket =
             socket::socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None::<SockProtocol>)?;
+        Speaker::with(socket, link, mac, ip)
+    }
+
+    /// The same over a socket that another process opened.
+    pub fn with(socket: OwnedFd, link: u32, mac: Mac, ip: IpAddr) -> io::Result<Speaker> {
         let ethertype = if ip.is_ipv4() { ETHERTYPE_ARP } else { ETHERTYPE_IPV6 };
         Ok(Speaker { socket, destination: link_address(link, ethertype)?, ip, mac })
+    }
+
+    /// The socket, to be handed on.
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// Tells the link once where the address is.
@@ -175,33 +189,22 @@ impl Speaker {
     /// Asks who has the address and listens for at most `wait`. Returns at the first answer.
     pub fn find_owner(&self, wait: Duration) -> io::Result<Option<Mac>> {
         let begin = Instant::now();
-        let ears = self.ears()?;
+        // 1 MiB holds some thousand frames: more than come in while we look away.
+        let _ = socket::setsockopt(&self.socket, sockopt::RcvBuf, &(1 << 20));
+        // Now it hears, but only what could be an answer, not all traffic of the link.
+        socket::bind(self.socket.as_raw_fd(), &self.destination)?;
         let mut buffer = [0; 2048];
         for round in 1..=QUESTIONS {
             self.send(&question(self.ip, self.mac))?;
             let until = begin + wait * round / QUESTIONS;
-            while wait_readable(&ears, until)? {
-                let length = socket::recv(ears.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
-                if let Some(owner) = self.hear(&buffer[..length]) {
+            while wait_readable(&self.socket, until)? {
+                let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
+                if let Some(owner) = owner(&buffer[..length], self.ip, self.mac) {
                     return Ok(Some(owner));
                 }
             }
         }
         Ok(None)
-    }
-
-    /// A socket that hears only what could be an answer, not all traffic of a busy link.
-    fn ears(&self) -> io::Result<OwnedFd> {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let ears = socket::socket(AddressFamily::Packet, SockType::Raw, flags, None::<SockProtocol>)?;
-        // 1 MiB holds some thousand frames: more than come in while we look away.
-        let _ = socket::setsockopt(&ears, sockopt::RcvBuf, &(1 << 20));
-        socket::bind(ears.as_raw_fd(), &self.destination)?;
-        Ok(ears)
-    }
-
-    fn hear(&self, frame: &[u8]) -> Option<Mac> {
-        owner(frame, self.ip, self.mac)
     }
 
     fn send(&self, frame: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod settings;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -281,7 +282,7 @@ impl Host {
             _ => log(Level::Info, &format!("added {ip}/{prefix} to {}", link.name)),
         }
         match speaker {
-            Some(speaker) => announce_with(&speaker, settings, &link, settings.announce_count),
+            Some(speaker) => announce_with(speaker, settings, &link, settings.announce_count),
             None => Ok(()),
         }
     }
@@ -453,23 +454,21 @@ fn refuse_owned(speaker: &Speaker, settings: &Settings, link: &Link) -> Result<(
 
 fn announce(settings: &Settings, link: &Link, count: u64) -> Result<(), Failure> {
     match speaker(settings.ip, link)? {
-        Some(speaker) => announce_with(&speaker, settings, link, count),
+        Some(speaker) => announce_with(speaker, settings, link, count),
         None => Ok(()),
     }
 }
 
 /// The first announcement at once; the rest from a process of their own, so that nobody waits for them.
-fn announce_with(speaker: &Speaker, settings: &Settings, link: &Link, count: u64) -> Result<(), Failure> {
+fn announce_with(speaker: Speaker, settings: &Settings, link: &Link, count: u64) -> Result<(), Failure> {
     if let Err(error) = speaker.announce() {
         // The address is there, and the rest may still get through.
         log(Level::Warning, &format!("announcing {} on {}: {error}", settings.ip, link.name));
     }
     let rest = count.saturating_sub(1);
-    if rest == 0 {
-        return Ok(());
-    }
+    let socket = speaker.into_socket();
     if !settings.background {
-        repeat(settings.ip, link.index, rest, settings.announce_interval);
+        repeat(&socket, settings.ip, link.index, rest, settings.announce_interval);
         return Ok(());
     }
     let spawned = std::env::current_exe().and_then(|program| {
@@ -479,7 +478,8 @@ fn announce_with(speaker: &Speaker, settings: &Settings, link: &Link, count: u64
             .args([rest.to_string(), settings.announce_interval.as_millis().to_string()])
             .env_clear()
             .current_dir("/")
-            .stdin(Stdio::null())
+            // Even with nothing left to send: it closes the socket, which takes its time.
+            .stdin(socket)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // A group of its own: whoever ends the agent's group does not mean this one.
@@ -492,16 +492,18 @@ fn announce_with(speaker: &Speaker, settings: &Settings, link: &Link, count: u64
     Ok(())
 }
 
-/// What the process in the background does: arguments are address, number of the link, count, interval in ms.
+/// What the process in the background does: arguments are address, number of the link, count, interval in ms; the
+/// packet socket is its standard input.
 pub fn announce_rest(arguments: &[String]) -> Option<()> {
     let [ip, link, count, interval] = arguments else { return None };
     let interval = Duration::from_millis(interval.parse().ok()?);
-    repeat(ip.parse().ok()?, link.parse().ok()?, count.parse().ok()?, interval);
+    let socket = io::stdin().as_fd().try_clone_to_owned().ok()?;
+    repeat(&socket, ip.parse().ok()?, link.parse().ok()?, count.parse().ok()?, interval);
     Some(())
 }
 
 /// Announces as long as the address is there: it ends at once when a stop takes it away, so nothing is left to end.
-fn repeat(ip: IpAddr, link: u32, count: u64, interval: Duration) {
+fn repeat(socket: &OwnedFd, ip: IpAddr, link: u32, count: u64, interval: Duration) {
     let Ok(changes) = Netlink::watch_addresses() else { return };
     let Ok(mut netlink) = Netlink::open() else { return };
     for _ in 0..count {
@@ -519,7 +521,9 @@ fn repeat(ip: IpAddr, link: u32, count: u64, interval: Duration) {
             let _ = nix::unistd::read(&changes, &mut news);
         }
         let mac = netlink.link_numbered(link).ok().flatten().and_then(|link| Mac::try_from(link.mac.as_slice()).ok());
-        if let Some(speaker) = mac.and_then(|mac| Speaker::open(link, mac, ip).ok()) {
+        let speaker =
+            mac.zip(socket.try_clone().ok()).and_then(|(mac, socket)| Speaker::with(socket, link, mac, ip).ok());
+        if let Some(speaker) = speaker {
             let _ = speaker.announce();
         }
     }

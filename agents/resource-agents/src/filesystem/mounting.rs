@@ -65,9 +65,9 @@ fn carry_out(settings: &Settings, found: &Found) -> Result<(), Failure> {
     if settings.wants_fsck() {
         check_device(settings)?;
     }
-    let point = &found.point;
-    fs::create_dir_all(point).map_err(|error| {
-        Failure::not_installed(format!("making the directory {} to mount on: {error}", point.display()))
+    // Resolved only now: a directory that was not there yet may lie below a symbolic link.
+    let point = &fs::create_dir_all(&found.point).and_then(|()| fs::canonicalize(&found.point)).map_err(|error| {
+        Failure::not_installed(format!("making the directory {} to mount on: {error}", found.point.display()))
     })?;
     let source = source_text(&settings.source);
     if kind == Kind::Block

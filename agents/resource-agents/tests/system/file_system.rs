@@ -76,6 +76,21 @@ fn a_bind_mount_comes_and_goes() {
 }
 
 #[test]
+fn a_directory_below_a_symbolic_link_is_made_and_found() {
+    let (space, parameters) = bind();
+    fs::create_dir(space.path("real")).unwrap();
+    std::os::unix::fs::symlink(space.path("real"), space.path("link")).unwrap();
+    let parameters = parameters.replace("/mnt ", "/link/deep/mnt ");
+    for _ in 0..2 {
+        space.expect(0, &format!("Filesystem start {parameters}"));
+        space.expect(0, &format!("Filesystem monitor {parameters}"));
+    }
+    space.expect(0, &format!("Filesystem stop {parameters}"));
+    space.expect(7, &format!("Filesystem monitor {parameters}"));
+    assert_eq!(mount_points(&space), 0);
+}
+
+#[test]
 fn options_reach_a_bind_mount() {
     let (space, parameters) = bind();
     space.expect(0, &format!("Filesystem start {parameters},ro,noexec"));
