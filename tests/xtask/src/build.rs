@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -40,8 +42,19 @@ pub fn programs(release: bool) -> Result<PathBuf> {
     if release {
         build.arg("--release");
     }
-    eprintln!("building the programs (the first time this takes minutes) …");
-    run(&mut build).context("building the programs")?;
+    let mut building = build.spawn().context("starting cargo")?;
+    // Built already, as a rule: then there is nothing to say.
+    let patience = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < patience && building.try_wait().context("waiting for cargo")?.is_none() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    if building.try_wait().context("waiting for cargo")?.is_none() {
+        eprintln!("building the programs (the first time this takes minutes) …");
+    }
+    let status = building.wait().context("waiting for cargo")?;
+    if !status.success() {
+        bail!("the programs could not be built: see above");
+    }
     // This program lies in TARGET/debug or TARGET/release.
     let own = env::current_exe().context("finding this program's own file")?;
     let target =
