@@ -137,7 +137,14 @@ impl Settings {
                 "auto" => Fsck::Auto,
                 "force" => Fsck::Force,
                 "no" => Fsck::Never,
-                _ => return Err(call.wrong("run_fsck", "auto, force or no")),
+                // A wrong word here must not fail a stop, so it is no error; the shell agent says the same.
+                word => {
+                    log(
+                        Level::Warning,
+                        &format!("parameter run_fsck is {word:?}, expected auto, force or no: taken for auto"),
+                    );
+                    Fsck::Auto
+                }
             },
             stop_limit: call.boolean("fast_stop")?.then_some(FAST_STOP),
             end_holders: read_force_unmount(call)?,
@@ -316,7 +323,6 @@ mod tests {
             ("device=sdb1 directory=/mnt/x fstype=ext4", "absolute path, LABEL"),
             ("device=LABEL= directory=/mnt/x fstype=ext4", "a name after"),
             ("device=here directory=/mnt/x options=bind", "bind mount"),
-            (&format!("{good} run_fsck=perhaps"), "run_fsck"),
             (&format!("{good} term_signals=STOPPIT"), "term_signals"),
             (&format!("{good} force_unmount=gently"), "force_unmount"),
             (&format!("{good} options=loop=/dev/loop1"), "loop"),

@@ -23,6 +23,8 @@ use crate::run_directory::{Level, log};
 /// Between two tries to unmount: begins short, since most holders end at once, and doubles up to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// The search for those that are named in the reason, when the time is up: part of what is kept for the answer.
+const LAST_SEARCH: Duration = Duration::from_millis(200);
 /// One directory may have been mounted over many times; more layers than this are not a resource.
 const LAYERS: usize = 64;
 
@@ -96,7 +98,7 @@ fn unmount(settings: &Settings, mount: &Mount, deadline: Deadline) -> Result<(),
         }
         if settings.end_holders {
             let signals = if half.is_over() { &settings.kill_signals } else { &settings.term_signals };
-            rounds.signal(settings, mount, signals);
+            rounds.signal(settings, mount, signals, deadline);
         }
         thread::sleep(wait.min(deadline.left()));
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -135,13 +137,13 @@ struct Rounds {
 
 impl Rounds {
     /// Sends the signals to all holders at once, unless it is too early to say it again.
-    fn signal(&mut self, settings: &Settings, mount: &Mount, signals: &[Signal]) {
+    fn signal(&mut self, settings: &Settings, mount: &Mount, signals: &[Signal], deadline: Deadline) {
         let early = |(when, what): &(Instant, Vec<Signal>)| what == signals && when.elapsed() < settings.signal_delay;
         if self.last.as_ref().is_some_and(early) {
             return;
         }
         self.last = Some((Instant::now(), signals.to_vec()));
-        for holder in holders(mount, settings.is_remote()) {
+        for holder in search(settings, mount, deadline.left()) {
             let names: Vec<&str> = signals.iter().map(|signal| signal.as_str()).collect();
             let what = format!("{} with {}", holder, names.join(", "));
             if self.named.insert(holder.pid, what.clone()).as_ref() != Some(&what) {
@@ -159,13 +161,25 @@ impl Rounds {
     }
 }
 
+/// Finds the holders. A process that is stuck in the file system can even hang who reads about it in /proc.
+fn search(settings: &Settings, mount: &Mount, limit: Duration) -> Vec<Holder> {
+    let (mount_of, is_remote) = (mount.clone(), settings.is_remote());
+    within(limit, move || holders(&mount_of, is_remote)).unwrap_or_else(|| {
+        log(
+            Level::Warning,
+            &format!("looking for the processes that hold {} did not come back in time", mount.point.display()),
+        );
+        Vec::new()
+    })
+}
+
 /// The first process of the system and whoever called us are never ended.
 fn is_spared(holder: &Holder) -> bool {
     holder.pid <= 1 || holder.pid == getppid().as_raw()
 }
 
 fn still_held(settings: &Settings, mount: &Mount) -> Failure {
-    let holders: Vec<String> = holders(mount, settings.is_remote()).iter().map(Holder::to_string).collect();
+    let holders: Vec<String> = search(settings, mount, LAST_SEARCH).iter().map(Holder::to_string).collect();
     let point = mount.point.display();
     let who = match (holders.is_empty(), settings.end_holders) {
         (true, _) => {
