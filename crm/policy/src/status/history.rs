@@ -125,7 +125,6 @@ impl Engine<'_> {
         }
         let rsc = match self.find_history_resource(id, node) {
             Found::Resource(rsc) => rsc,
-            Found::Collective => return,
             Found::Nothing if operations.is_empty() => return,
             Found::Nothing => match self.add_removed_resource(entry) {
                 Some(rsc) => rsc,
@@ -190,7 +189,8 @@ impl Engine<'_> {
                     parent = Some(self.top(first));
                 }
             }
-            Some(rsc) if !self.rsc(rsc).is_primitive() => return Found::Collective,
+            // A group or clone has no history: what is there is left over from a primitive of that name.
+            Some(rsc) if !self.rsc(rsc).is_primitive() => return Found::Nothing,
             Some(rsc) => parent = Some(self.top(rsc)),
         }
         if let Some(clone) = parent.filter(|top| self.rsc(*top).is_anonymous_clone()) {
@@ -582,8 +582,6 @@ impl Engine<'_> {
 /// What a history's name stands for.
 enum Found {
     Resource(RscId),
-    /// A group or clone: histories are about primitives.
-    Collective,
     Nothing,
 }
 
