@@ -4,13 +4,17 @@
 //! All text lies in one pool and all attributes in another, so that a clone is a handful of `memcpy`s: the daemon
 //! clones a whole CIB whenever it writes while a plan still reads the old one.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+
+mod text;
+
+pub use text::is_name;
+use text::{carriable, escape, line_starts, plain_error, resolve_reference};
 
 /// Nesting deeper than this is refused: Pacemaker's schema stays below 20, and the writer recurses once per level.
 pub const MAX_DEPTH: usize = 200;
@@ -648,123 +652,5 @@ fn as_range(span: Span) -> Range<usize> {
     span.start as usize..(span.start + span.len) as usize
 }
 
-/// Whether XML allows this as the name of an element or an attribute.
-pub fn is_name(text: &str) -> bool {
-    let first = |c: char| c.is_alphabetic() || c == '_' || c == ':';
-    text.starts_with(first) && text.chars().all(|c| first(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{b7}'))
-}
-
-fn carriable(value: &str) -> Cow<'_, str> {
-    let forbidden = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}');
-    match value.contains(forbidden) {
-        false => Cow::Borrowed(value),
-        true => Cow::Owned(value.replace(forbidden, "\u{fffd}")),
-    }
-}
-
-fn line_starts(source: &str) -> Vec<u32> {
-    std::iter::once(0)
-        .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
-        .collect()
-}
-
-fn resolve_reference(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
-    if let Ok(Some(character)) = reference.resolve_char_ref() {
-        return Some(character.to_string());
-    }
-    quick_xml::escape::resolve_predefined_entity(reference).map(str::to_owned)
-}
-
-/// quick-xml's own words are for programmers; these are for whoever wrote the file.
-fn plain_error(error: &quick_xml::Error) -> String {
-    use quick_xml::errors::IllFormedError::{MismatchedEndTag, UnmatchedEndTag};
-    match error {
-        quick_xml::Error::IllFormed(MismatchedEndTag { expected, found }) => {
-            format!("expected </{expected}>, found </{found}>")
-        }
-        quick_xml::Error::IllFormed(UnmatchedEndTag(found)) => {
-            format!("</{found}> closes an element that was never opened")
-        }
-        other => format!("not well-formed XML: {other}"),
-    }
-}
-
-fn escape(text: &str, attribute: bool, out: &mut String) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' if attribute => out.push_str("&quot;"),
-            '\n' if attribute => out.push_str("&#10;"),
-            '\t' if attribute => out.push_str("&#9;"),
-            '\r' => out.push_str("&#13;"),
-            other => out.push(other),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn round_trip(source: &str) {
-        assert_eq!(Document::parse(source).unwrap().to_xml(), source);
-    }
-
-    #[test]
-    fn keeps_order_comments_entities_and_the_unknown() {
-        round_trip(concat!(
-            "<cib z=\"1\" a=\"2 &amp; &quot;3&quot;&#10;\" x:y=\"\">\n",
-            "  <!-- why -->\n",
-            "  <future thing=\"&lt;\">\n    <nested/>\n  </future>\n",
-            "  <note>two &lt; three</note>\n",
-            "</cib>\n"
-        ));
-    }
-
-    #[test]
-    fn edits_in_place() {
-        let mut d = Document::parse("<a><b id='1'/><b id='2'/></a>").unwrap();
-        let root = d.root();
-        let (one, two) = (d.child(root, "b").unwrap(), d.children(root).nth(1).unwrap());
-        d.set(one, "k", "v");
-        d.set(one, "id", "one");
-        d.place_before(two, Some(one));
-        let c = d.insert(root, Some(one), "c");
-        assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <c/>\n  <b id=\"one\" k=\"v\"/>\n</a>\n");
-        d.remove(c);
-        d.unset(one, "id");
-        d.compact();
-        assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <b k=\"v\"/>\n</a>\n");
-    }
-
-    #[test]
-    fn says_where_and_what_was_expected() {
-        let check = |source: &str, expected: &str| {
-            assert_eq!(Document::parse(source).unwrap_err().render("cib.xml", source), expected);
-        };
-        check("<a>\n  <b></c>\n</a>", "cib.xml:2:6: expected </b>, found </c>\n      <b></c>\n         ^");
-        check("<a>\n", "cib.xml:2:1: the text ends, but <a> of line 1 is not closed; expected </a>");
-        check("", "cib.xml:1:1: there is no element in the text");
-        check(
-            "<!DOCTYPE a><a/>",
-            "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^",
-        );
-    }
-
-    #[test]
-    fn what_is_set_can_be_read_again() {
-        let mut d = Document::new("a");
-        d.set(d.root(), "reason", "\u{1b}[31mred\0\n\t<&>\"'");
-        let again = Document::parse(&d.to_xml()).unwrap();
-        assert_eq!(again.attribute(again.root(), "reason"), Some("\u{fffd}[31mred\u{fffd}\n\t<&>\"'"));
-        assert!(is_name("lrm_rsc_op") && !is_name("") && !is_name("a b") && !is_name("9") && !is_name("a='b'"));
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let deep = "<a>".repeat(100_000);
-        assert!(Document::parse(&deep).unwrap_err().message.contains("nested"));
-    }
-}
+mod tests;

@@ -11,7 +11,9 @@ pub mod score;
 pub mod nvset;
 pub mod rule;
 
+pub mod check;
 pub mod digest;
+pub mod file;
 pub mod option;
 pub mod patch;
 pub mod view;

@@ -9,6 +9,7 @@ use crate::rule::compare_versions;
 use crate::write::{Applied, Refused};
 
 impl Cib {
+    #[expect(clippy::too_many_arguments, reason = "the fields of the write, one for one")]
     pub(super) fn node_state(
         &mut self,
         id: &str,

@@ -1,3 +1,5 @@
+//! What each write does, and the laws that hold for all of them.
+
 use super::*;
 use crate::patch::{self, Change, Patch};
 use crate::write::{Lifetime, OpResult, OpStatus};

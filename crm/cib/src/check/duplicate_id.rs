@@ -1,0 +1,49 @@
+//! An id stands for one element: two with the same are told apart by nobody.
+
+use std::collections::HashMap;
+
+use super::{Finding, Report, called};
+use crate::document::Element;
+
+/// Elements whose `id` is that of another: they refer.
+const REFERENCES: [&str; 4] = ["resource_ref", "obj_ref", "role", "downed"];
+
+pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
+    let document = report.document;
+    let mut first: HashMap<&str, Element> = HashMap::new();
+    let mut findings = Vec::new();
+    for element in document.descendants(report.configuration) {
+        if REFERENCES.contains(&document.name(element)) {
+            continue;
+        }
+        let Some(id) = document.attribute(element, "id") else { continue };
+        match first.get(id) {
+            None => {
+                first.insert(id, element);
+            }
+            Some(other) => {
+                let place = document.position(*other).map_or(String::new(), |p| format!(" of line {}", p.line));
+                findings.push(report.error(
+                    element,
+                    format!("its id is also that of {}{place}", called(document, *other)),
+                    format!("give one of them another id than {id}"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::expect;
+
+    #[test]
+    fn two_of_one() {
+        expect(
+            "<resources><primitive id='a' class='lsb' type='x'/>\n<group id='a'><primitive id='b' class='lsb' type='x'/></group></resources>
+             <tags><tag id='t'><obj_ref id='a'/></tag></tags>",
+            &["error: group a: its id is also that of primitive a of line 1"],
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Elements where nobody looks for them: kept, but without effect.
+
+use super::{Finding, Report};
+
+/// What stands where. Elements that are not in the list may hold anything: agents and tools of the future too.
+pub(super) const CHILDREN: &[(&str, &[&str])] = &[
+    (
+        "configuration",
+        &[
+            "crm_config",
+            "nodes",
+            "resources",
+            "constraints",
+            "rsc_defaults",
+            "op_defaults",
+            "fencing-topology",
+            "acls",
+            "tags",
+            "alerts",
+        ],
+    ),
+    ("crm_config", &["cluster_property_set"]),
+    ("nodes", &["node"]),
+    ("node", &["instance_attributes", "utilization"]),
+    ("resources", &["primitive", "group", "clone", "master", "bundle", "template"]),
+    ("primitive", &["instance_attributes", "meta_attributes", "utilization", "operations"]),
+    ("template", &["instance_attributes", "meta_attributes", "utilization", "operations"]),
+    ("group", &["instance_attributes", "meta_attributes", "primitive"]),
+    ("clone", &["instance_attributes", "meta_attributes", "primitive", "group"]),
+    ("master", &["instance_attributes", "meta_attributes", "primitive", "group"]),
+    (
+        "bundle",
+        &["instance_attributes", "meta_attributes", "docker", "podman", "rkt", "network", "storage", "primitive"],
+    ),
+    ("operations", &["op"]),
+    ("op", &["instance_attributes", "meta_attributes"]),
+    ("instance_attributes", &["nvpair", "rule", "attributes"]),
+    ("meta_attributes", &["nvpair", "rule", "attributes"]),
+    ("utilization", &["nvpair", "rule", "attributes"]),
+    ("cluster_property_set", &["nvpair", "rule", "attributes"]),
+    ("rule", &["rule", "expression", "date_expression", "rsc_expression", "op_expression"]),
+    ("date_expression", &["duration", "date_spec"]),
+    ("constraints", &["rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket"]),
+    ("rsc_location", &["rule", "resource_set", "lifetime"]),
+    ("rsc_colocation", &["resource_set", "lifetime", "rule"]),
+    ("rsc_order", &["resource_set", "lifetime"]),
+    ("rsc_ticket", &["resource_set"]),
+    ("resource_set", &["resource_ref"]),
+    ("rsc_defaults", &["meta_attributes"]),
+    ("op_defaults", &["meta_attributes"]),
+    ("fencing-topology", &["fencing-level"]),
+    ("tags", &["tag"]),
+    ("tag", &["obj_ref"]),
+    ("alerts", &["alert"]),
+    ("alert", &["instance_attributes", "meta_attributes", "select", "recipient"]),
+];
+
+pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
+    let document = report.document;
+    let mut findings = Vec::new();
+    for parent in document.descendants(report.configuration) {
+        let name = document.name(parent);
+        let Some((_, known)) = CHILDREN.iter().find(|(known, _)| *known == name) else { continue };
+        for child in document.children(parent).filter(|child| !known.contains(&document.name(*child))) {
+            findings.push(report.warning(
+                child,
+                format!("nothing of this name has a meaning in <{name}>"),
+                format!("it has no effect; <{name}> may hold {}", known.join(", ")),
+            ));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::expect;
+
+    #[test]
+    fn misplaced() {
+        expect(
+            "<resources><primitve id='x'/><group id='g'><clone id='c'/></group></resources><resource_defaults/>",
+            &[
+                "warning: primitve x: nothing of this name has a meaning in <resources>",
+                "warning: clone c: nothing of this name has a meaning in <group>",
+                "warning: resource_defaults: nothing of this name has a meaning in <configuration>",
+            ],
+        );
+    }
+}

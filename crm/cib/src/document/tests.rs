@@ -1,0 +1,63 @@
+//! What a document keeps, edits, refuses and says.
+
+use super::*;
+
+fn round_trip(source: &str) {
+    assert_eq!(Document::parse(source).unwrap().to_xml(), source);
+}
+
+#[test]
+fn keeps_order_comments_entities_and_the_unknown() {
+    round_trip(concat!(
+        "<cib z=\"1\" a=\"2 &amp; &quot;3&quot;&#10;\" x:y=\"\">\n",
+        "  <!-- why -->\n",
+        "  <future thing=\"&lt;\">\n    <nested/>\n  </future>\n",
+        "  <note>two &lt; three</note>\n",
+        "</cib>\n"
+    ));
+}
+
+#[test]
+fn edits_in_place() {
+    let mut d = Document::parse("<a><b id='1'/><b id='2'/></a>").unwrap();
+    let root = d.root();
+    let (one, two) = (d.child(root, "b").unwrap(), d.children(root).nth(1).unwrap());
+    d.set(one, "k", "v");
+    d.set(one, "id", "one");
+    d.place_before(two, Some(one));
+    let c = d.insert(root, Some(one), "c");
+    assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <c/>\n  <b id=\"one\" k=\"v\"/>\n</a>\n");
+    d.remove(c);
+    d.unset(one, "id");
+    d.compact();
+    assert_eq!(d.to_xml(), "<a>\n  <b id=\"2\"/>\n  <b k=\"v\"/>\n</a>\n");
+}
+
+#[test]
+fn says_where_and_what_was_expected() {
+    let check = |source: &str, expected: &str| {
+        assert_eq!(Document::parse(source).unwrap_err().render("cib.xml", source), expected);
+    };
+    check("<a>\n  <b></c>\n</a>", "cib.xml:2:6: expected </b>, found </c>\n      <b></c>\n         ^");
+    check("<a>\n", "cib.xml:2:1: the text ends, but <a> of line 1 is not closed; expected </a>");
+    check("", "cib.xml:1:1: there is no element in the text");
+    check(
+        "<!DOCTYPE a><a/>",
+        "cib.xml:1:1: a document type is not allowed here; remove it\n    <!DOCTYPE a><a/>\n    ^",
+    );
+}
+
+#[test]
+fn what_is_set_can_be_read_again() {
+    let mut d = Document::new("a");
+    d.set(d.root(), "reason", "\u{1b}[31mred\0\n\t<&>\"'");
+    let again = Document::parse(&d.to_xml()).unwrap();
+    assert_eq!(again.attribute(again.root(), "reason"), Some("\u{fffd}[31mred\u{fffd}\n\t<&>\"'"));
+    assert!(is_name("lrm_rsc_op") && !is_name("") && !is_name("a b") && !is_name("9") && !is_name("a='b'"));
+}
+
+#[test]
+fn depth_is_bounded() {
+    let deep = "<a>".repeat(100_000);
+    assert!(Document::parse(&deep).unwrap_err().message.contains("nested"));
+}
