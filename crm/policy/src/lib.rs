@@ -27,6 +27,7 @@ mod constraint;
 mod place;
 mod schedule;
 
+mod guests;
 pub mod reasons;
 pub mod scores;
 mod templates;
@@ -83,7 +84,7 @@ pub struct Plan {
 
 /// Makes the plan.
 pub fn plan(input: &Input) -> Plan {
-    let cib = templates::expand(input.cib);
+    let cib = guests::expand(templates::expand(input.cib));
     let mut engine = Engine::new(&cib, input.now);
     engine.transition_id = input.transition_id;
     engine.log_scores = input.scores;
@@ -115,7 +116,7 @@ pub fn plan(input: &Input) -> Plan {
 
 /// Reads what is, and plans nothing.
 pub fn read_status(cib: &Document, now: i64) -> Cluster {
-    let cib = templates::expand(cib);
+    let cib = guests::expand(templates::expand(cib));
     let mut engine = Engine::new(&cib, now);
     engine.read_status();
     engine.cluster

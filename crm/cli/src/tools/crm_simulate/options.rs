@@ -140,7 +140,8 @@ pub struct Options {
 impl Options {
     /// Whether anything is to be planned.
     pub fn plans(&self) -> bool {
-        self.run || self.executes() || self.save_graph.is_some() || self.save_dotfile.is_some()
+        let writes = self.save_graph.is_some() || self.save_dotfile.is_some();
+        self.run || self.executes() || writes || self.show_scores || self.show_utilization
     }
 
     /// Whether the plan is to be carried out.
