@@ -9,9 +9,12 @@ pub mod action;
 pub mod graph;
 pub mod walk;
 
+pub mod check;
+
 pub mod dot;
 pub mod xml;
 
 pub use action::{Action, ActionKind, ClusterAction, Resource};
+pub use check::check;
 pub use graph::{ActionId, Settings, Transition};
 pub use walk::{Outcome, Walk};
