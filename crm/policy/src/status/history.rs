@@ -86,8 +86,22 @@ impl Engine<'_> {
     fn read_node_history(&mut self, state: Element, node: NodeId) {
         let list = self.doc.child(state, "lrm").and_then(|lrm| self.doc.child(lrm, "lrm_resources"));
         let Some(list) = list else { return };
-        for entry in self.doc.children_named(list, "lrm_resource").collect::<Vec<_>>() {
-            self.read_resource_history(entry, node);
+        let entries: Vec<Element> = self.doc.children_named(list, "lrm_resource").collect();
+        for entry in &entries {
+            self.read_resource_history(*entry, node);
+        }
+        for entry in entries {
+            self.link_removed_to_launcher(entry);
+        }
+    }
+
+    /// A removed connection says in its history what launched it; that may be read only after it.
+    fn link_removed_to_launcher(&mut self, entry: Element) {
+        let find = |name: &str| self.attr(entry, name).and_then(|id| self.find_resource(id));
+        let (Some(launcher), Some(rsc)) = (find("container"), find("id")) else { return };
+        if self.is(rsc, RscFlags::REMOVED_LAUNCHED) && self.rsc(rsc).launcher.is_none() {
+            self.rsc_mut(rsc).launcher = Some(launcher);
+            self.rsc_mut(launcher).launched.push(rsc);
         }
     }
 
