@@ -138,6 +138,8 @@ pub struct Controller {
     phase: Phase,
     /// Something changed that no plan knows yet.
     dirty: bool,
+    /// The operator knows that this node coordinates.
+    announced: bool,
     generation: u64,
     transitions: u32,
     pending: Pending,
@@ -164,6 +166,7 @@ impl Controller {
             started: None,
             phase: Phase::Following,
             dirty: true,
+            announced: false,
             generation: 0,
             transitions: 0,
             pending: Pending::default(),
@@ -266,10 +269,11 @@ impl Controller {
 
     fn become_coordinator(&mut self) {
         assert!(self.synced, "only a member in step with the others may coordinate");
-        if matches!(self.phase, Phase::Following) {
+        if !self.announced {
+            self.announced = true;
             self.note(Note::new(Level::Info, "coordinator", "this node coordinates now"));
-            self.phase = Phase::Idle;
-        } else if !matches!(self.phase, Phase::Walking(_)) {
+        }
+        if !matches!(self.phase, Phase::Walking(_)) {
             self.phase = Phase::Idle;
         }
         self.dirty = true;
@@ -277,6 +281,7 @@ impl Controller {
 
     fn become_follower(&mut self) {
         self.phase = Phase::Following;
+        self.announced &= self.view.eldest() == Some(self.me);
         self.sent.iter_mut().for_each(|action| *action = None);
         self.grace.clear();
     }

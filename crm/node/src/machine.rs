@@ -528,8 +528,8 @@ impl Node {
         match command {
             Ask::Write(write) => self.multicast_write(Origin::Controller, &write),
             Ask::Run(order) => {
-                let text = format!("{} of {} on {}", order.operation, order.resource.id, order.node);
-                let note = Note::new(Level::Info, "order", text).about(&order.resource.id, &order.operation);
+                let text = format!("next: {} of {} on {}", order.operation, order.resource.id, order.node);
+                let note = Note::new(Level::Debug, "order", text).about(&order.resource.id, &order.operation);
                 self.note(note.on(&order.node));
                 self.send(&Message::Run(order));
             }

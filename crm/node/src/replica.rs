@@ -185,8 +185,11 @@ impl Replica {
         }
         match Cib::parse(&state.text) {
             Ok(cib) => {
+                let running = meeting.hellos.get(&self.me).is_some_and(|hello| hello.running);
                 let mine = std::mem::replace(&mut self.cib, Arc::new(cib));
-                let set_aside = (configuration_version(&mine) != configuration_version(&self.cib)).then_some(mine);
+                let (old, new) = (configuration_version(&mine), configuration_version(&self.cib));
+                // A daemon that starts with an older file has lost nothing: it was behind.
+                let set_aside = (old > new || (running && old != new)).then_some(mine);
                 vec![self.finish(set_aside)]
             }
             Err(error) => vec![Step::Leave { reason: format!("the CIB of node {from} cannot be read here: {error}") }],
