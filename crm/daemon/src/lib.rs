@@ -1,4 +1,14 @@
 #![forbid(unsafe_code)]
 //! systoled: the one program that touches the world.
+//!
+//! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
+//! and tells it what happened; [`processes`] starts agents, [`store`] keeps the configuration on disk, [`socket`] talks
+//! to tools, [`log`] to operators. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
+pub mod log;
+pub mod options;
+pub mod processes;
+pub mod run;
+pub mod socket;
+pub mod store;
 pub mod supervise;

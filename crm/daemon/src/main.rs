@@ -1,0 +1,46 @@
+#![forbid(unsafe_code)]
+//! The program systoled: reads its options and becomes what they say.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use daemon::options::{LogForm, Options, What};
+use daemon::{log, run, supervise};
+use embedded::Identity;
+use engine::NodeId;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match become_what(options.what) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("systoled: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn become_what(what: What) -> anyhow::Result<u8> {
+    match what {
+        What::Run(options) => {
+            log::begin(options.log);
+            run::run(options).map(|()| 0)
+        }
+        What::Hub(options) => {
+            log::begin(LogForm::Text);
+            embedded::run_hub(&options.socket, &options.config()?).map(|()| 0).map_err(anyhow::Error::from)
+        }
+        What::Supervise(options) => {
+            log::begin(options.log);
+            let identity = Identity::new(NodeId(options.id), &options.name, 0)?;
+            supervise::supervise(&supervise::Supervise {
+                socket: options.engine,
+                identity,
+                program: std::env::current_exe().context("finding out where this program lies")?,
+                arguments: options.arguments,
+                bounds: supervise::Bounds::default(),
+            })
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The command line of systoled.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use embedded::SocketPath;
+
+/// The daemon of Systole, one on each node: keeps services running on a group of hosts.
+#[derive(Parser, Debug)]
+#[command(name = "systoled", version, arg_required_else_help = true)]
+pub struct Options {
+    /// What to do
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What systoled can be.
+#[derive(Subcommand, Debug)]
+pub enum What {
+    /// Be a node of the cluster
+    Run(Run),
+    /// Be the hub of the embedded engine: for nodes that all live on this machine
+    Hub(Hub),
+    /// Be a node's pid 1: hold its presence at the hub, run the daemon, start it again when it dies
+    Supervise(Supervise),
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogForm {
+    /// A line of text for each event
+    Text,
+    /// A JSON object a line, with the time on the monotonic clock
+    Json,
+}
+
+/// Options of a node.
+#[derive(clap::Args, Debug)]
+pub struct Run {
+    /// Name of this node [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Number of this node, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub id: u32,
+    /// Votes of this node
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub votes: u32,
+    /// Socket of the embedded engine's hub
+    #[arg(long, value_name = "PATH", default_value = "/run/systole/hub.socket")]
+    pub engine: SocketPath,
+    /// Name of the cluster; nodes of different clusters do not mix
+    #[arg(long, value_name = "NAME", default_value = "systole")]
+    pub cluster: String,
+    /// Directory that keeps the configuration
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/systole")]
+    pub state: PathBuf,
+    /// Socket for tools
+    #[arg(long, value_name = "PATH", default_value = "/run/systole/systoled.sock")]
+    pub socket: PathBuf,
+    /// A CIB to begin with when there is none in the state directory yet
+    #[arg(long, value_name = "FILE")]
+    pub cib: Option<PathBuf>,
+    /// Directory of OCF agents
+    #[arg(long, value_name = "DIR", env = "OCF_ROOT", default_value = "/usr/lib/ocf")]
+    pub ocf_root: PathBuf,
+    /// Directory of fence agents
+    #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
+    pub fence_agents: PathBuf,
+    /// How many agents may run at once [default: twice the processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// How logs are written to standard error
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = LogForm::Text)]
+    pub log: LogForm,
+}
+
+/// Options of the hub.
+#[derive(clap::Args, Debug)]
+pub struct Hub {
+    /// Where to listen
+    #[arg(long, value_name = "PATH", default_value = "/run/systole/hub.socket")]
+    pub socket: SocketPath,
+    /// Votes of the whole cluster [default: the most that were ever seen]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub expected_votes: Option<u32>,
+    /// Milliseconds of silence after which a daemon counts as lost
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    pub token: u64,
+}
+
+impl Hub {
+    /// The hub's own form of it.
+    ///
+    /// # Errors
+    /// When a value is out of the hub's bounds.
+    pub fn config(&self) -> anyhow::Result<embedded::Config> {
+        Ok(embedded::Config::new(Duration::from_millis(self.token), self.expected_votes)?)
+    }
+}
+
+/// Options of a supervisor.
+#[derive(clap::Args, Debug)]
+pub struct Supervise {
+    /// Socket of the embedded engine's hub
+    #[arg(long, value_name = "PATH", default_value = "/run/systole/hub.socket")]
+    pub engine: SocketPath,
+    /// Name of this node
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Number of this node, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub id: u32,
+    /// How logs are written to standard error
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = LogForm::Text)]
+    pub log: LogForm,
+    /// Arguments for systoled, such as `run --id 1 …`
+    #[arg(last = true, required = true, value_name = "ARGS")]
+    pub arguments: Vec<OsString>,
+}

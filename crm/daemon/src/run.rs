@@ -1,0 +1,294 @@
+//! A node's one loop: it carries out what the machine asks for, and tells it what happened. It decides nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use cib::Cib;
+use controller::{Level, Note};
+use embedded::{Client, Identity};
+use engine::{Engine as _, NodeId, SendError};
+use node::{Command, Event, Node, Now, Process, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::log;
+use crate::options::Run;
+use crate::processes::{self, Directories};
+use crate::socket::{self, FromTool, Waiting};
+use crate::store::Store;
+
+/// Ends of processes, plans and disk writes that wait for the loop: each was asked for by the machine, which asks for
+/// no more than its limits, so it never fills.
+const EVENTS: usize = 4096;
+/// Requests of tools that wait for the loop.
+const REQUESTS: usize = 64;
+/// Stack for a thread that plans: the planner follows chains of constraints.
+const STACK: usize = 8 * 1024 * 1024;
+/// When an engine is busy, how soon it is tried again if it says nothing before.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
+
+/// Runs a node until it is let go.
+pub fn run(options: Run) -> anyhow::Result<()> {
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => nix::unistd::gethostname().context("asking for the host's name")?.to_string_lossy().into_owned(),
+    };
+    let identity = Identity::new(NodeId(options.id), &name, options.votes)?;
+    let store = Store::open(&options.state)?;
+    let cib = first_cib(&store, &options, &name)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(STACK)
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(serve(options, name, identity, store, cib))
+}
+
+/// The configuration on disk, or the one to begin with.
+fn first_cib(store: &Store, options: &Run, name: &str) -> anyhow::Result<Cib> {
+    let found = store.load()?;
+    for problem in found.problems {
+        log::note(name, &Note::new(Level::Error, "damaged", problem));
+    }
+    if let Some(cib) = found.cib {
+        return Ok(cib);
+    }
+    let Some(path) = &options.cib else { return Ok(Cib::fresh(&options.cluster)) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading the CIB {}", path.display()))?;
+    let file = path.display().to_string();
+    let document = cib::Document::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render(&file, &text)))?;
+    let findings = cib::check::check(&document);
+    let wrong: Vec<String> =
+        findings.iter().filter(|f| f.severity == cib::check::Severity::Error).map(|f| f.render(&file, &text)).collect();
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("\n"));
+    }
+    Cib::new(document).with_context(|| format!("reading the CIB {file}"))
+}
+
+struct Shell {
+    name: String,
+    node: Node,
+    engine: Client,
+    store: Store,
+    /// The configuration that is to be on disk; the newest one only.
+    wanted: watch::Sender<Option<Arc<Cib>>>,
+    directories: Directories,
+    started: Instant,
+    events: mpsc::Sender<Event>,
+    groups: BTreeMap<Process, i32>,
+    /// What the engine was too busy to take, in order.
+    outbox: VecDeque<Vec<u8>>,
+    waiting: Waiting,
+    exit: Option<Result<(), String>>,
+}
+
+async fn serve(options: Run, name: String, identity: Identity, store: Store, cib: Cib) -> anyhow::Result<()> {
+    let (events, mut happened) = mpsc::channel(EVENTS);
+    let (to, mut asked) = mpsc::channel(REQUESTS);
+    let tools = tokio::spawn(socket::listen(&options.socket)?.serve(to));
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let settings = Settings {
+        me: identity.host().clone(),
+        cluster: options.cluster.clone(),
+        incarnation: incarnation(),
+        limit: options.limit.map_or(processors * 2, |limit| limit as usize),
+        seed: u64::from(std::process::id()),
+    };
+    let started = Instant::now();
+    let (wanted, to_disk) = watch::channel(None);
+    tokio::spawn(persist(to_disk, store.clone(), events.clone()));
+    let mut shell = Shell {
+        wanted,
+        name,
+        node: Node::new(settings, cib, now(started)),
+        engine: Client::connect(options.engine.clone(), identity),
+        store,
+        directories: Directories { ocf_root: options.ocf_root, fence_agents: options.fence_agents },
+        started,
+        events,
+        groups: BTreeMap::new(),
+        outbox: VecDeque::new(),
+        waiting: Waiting::new(),
+        exit: None,
+    };
+    shell.note(&Note::new(Level::Info, "started", format!("systoled {} runs", env!("CARGO_PKG_VERSION"))));
+    let mut stops = 0;
+    while shell.exit.is_none() {
+        let deadline = shell.next_deadline();
+        tokio::select! {
+            event = shell.engine.event() => shell.tell(Event::Engine(event)),
+            Some(event) = happened.recv() => shell.happened(event),
+            Some(tool) = asked.recv() => shell.tool(tool),
+            _ = terminate.recv() => shell.stop(&mut stops),
+            _ = interrupt.recv() => shell.stop(&mut stops),
+            () = sleep_until(deadline) => shell.tell(Event::Timeout),
+        }
+        shell.carry_out();
+    }
+    tools.abort();
+    // Gone with its file, before the supervisor hears of our end.
+    let _ = tools.await;
+    shell.engine.leave().await;
+    match shell.exit {
+        Some(Err(reason)) => bail!("{reason}"),
+        _ => Ok(()),
+    }
+}
+
+impl Shell {
+    fn now(&self) -> Now {
+        now(self.started)
+    }
+
+    fn tell(&mut self, event: Event) {
+        let now = self.now();
+        self.node.handle(now, event);
+    }
+
+    fn happened(&mut self, event: Event) {
+        if let Event::Ended { process, .. } = &event {
+            self.groups.remove(process);
+        }
+        self.tell(event);
+    }
+
+    fn tool(&mut self, tool: FromTool) {
+        match tool {
+            FromTool::Asked((client, request, answer)) => {
+                self.waiting.insert(client, answer);
+                self.tell(Event::Asked { client, request });
+            }
+            FromTool::Gone(client) => {
+                self.waiting.remove(&client);
+                self.tell(Event::Gone { client });
+            }
+        }
+    }
+
+    /// The first signal lets the node leave; a second one ends the daemon at once, and what runs runs on.
+    fn stop(&mut self, stops: &mut u32) {
+        *stops += 1;
+        if *stops == 1 {
+            self.tell(Event::Shutdown);
+        } else {
+            self.note(&Note::new(Level::Warning, "stopped", "told a second time to end: what runs here runs on"));
+            self.exit = Some(Ok(()));
+        }
+    }
+
+    fn carry_out(&mut self) {
+        self.flush();
+        while let Some(command) = self.node.poll(self.now()) {
+            match command {
+                Command::Send(payload) => {
+                    self.outbox.push_back(payload);
+                    self.flush();
+                }
+                Command::Spawn { process, program } => {
+                    if let Some(group) = processes::start(&self.directories, process, &program, &self.events) {
+                        self.groups.insert(process, group);
+                    }
+                }
+                Command::Signal { process, signal } => {
+                    if let Some(group) = self.groups.get(&process) {
+                        processes::signal(*group, signal);
+                    }
+                }
+                Command::Plan { generation, cib } => self.plan(generation, cib),
+                Command::Persist(cib) => drop(self.wanted.send_replace(Some(cib))),
+                Command::SetAside(cib) => self.set_aside(&cib),
+                Command::Reply { client, reply } => {
+                    if let Some(answer) = self.waiting.remove(&client) {
+                        // The tool may have gone: its write was made all the same.
+                        let _ = answer.send(reply);
+                    }
+                }
+                Command::Note(note) => self.note(&note),
+                Command::Exit(how) => self.exit = Some(how),
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(payload) = self.outbox.pop_front() {
+            match self.engine.send(payload.clone()) {
+                Ok(()) => {}
+                Err(SendError::Busy) => {
+                    self.outbox.push_front(payload);
+                    return;
+                }
+                // What was meant for a membership that is gone is of no use to the next one: members meet anew.
+                Err(SendError::Lost | SendError::TooLong(_)) => {}
+            }
+        }
+    }
+
+    fn plan(&self, generation: u64, cib: Arc<Cib>) {
+        let (events, unix) = (self.events.clone(), self.now().unix);
+        tokio::task::spawn_blocking(move || {
+            let plan = policy::plan(&policy::Input::new(cib.document(), unix));
+            let _ = events.blocking_send(Event::Planned { generation, transition: plan.transition });
+        });
+    }
+
+    fn set_aside(&self, cib: &Cib) {
+        let note = match self.store.set_aside(cib) {
+            Ok(path) => Note::new(Level::Warning, "set_aside", format!("kept as {}", path.display())),
+            Err(error) => Note::new(Level::Error, "set_aside", format!("{error:#}")),
+        };
+        self.note(&note);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let machine = self.node.deadline().map(|deadline| self.started + deadline);
+        let busy = (!self.outbox.is_empty()).then(|| Instant::now() + BUSY_WAIT);
+        [machine, busy].into_iter().flatten().min()
+    }
+
+    fn note(&self, note: &Note) {
+        log::note(&self.name, note);
+    }
+}
+
+/// Puts the newest configuration on disk, one at a time; those that were overtaken meanwhile are left out.
+async fn persist(mut wanted: watch::Receiver<Option<Arc<Cib>>>, store: Store, events: mpsc::Sender<Event>) {
+    while wanted.changed().await.is_ok() {
+        let Some(cib) = wanted.borrow_and_update().clone() else { continue };
+        let version = cib.version();
+        let store = store.clone();
+        let saved = tokio::task::spawn_blocking(move || store.save(&cib)).await;
+        let error = match saved {
+            Ok(saved) => saved.err().map(|error| format!("{error:#}")),
+            Err(error) => Some(error.to_string()),
+        };
+        let configuration = (version.admin_epoch, version.epoch);
+        if events.send(Event::Persisted { configuration, error }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now(started: Instant) -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    Now { monotonic: started.elapsed(), unix }
+}
+
+/// Differs at every start: made of the time to the nanosecond and the process, in the form of a UUID.
+fn incarnation() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let text = format!("{:024x}{:08x}", nanos, std::process::id());
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..32])
+}
