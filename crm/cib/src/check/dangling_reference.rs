@@ -12,6 +12,7 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
     let mut templates: HashSet<&str> = HashSet::new();
     let mut tags: HashSet<&str> = HashSet::new();
     let mut nodes: HashSet<&str> = HashSet::new();
+    let mut bundles: Vec<&str> = Vec::new();
     let mut ids: HashMap<&str, Vec<&str>> = HashMap::new();
     for element in document.descendants(report.configuration) {
         let id = document.id(element);
@@ -34,13 +35,23 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
                         nodes.insert(id);
                     }
                 }
-                Some(_) => _ = resources.insert(id),
+                Some(kind) => {
+                    resources.insert(id);
+                    if kind == view::Kind::Bundle {
+                        bundles.push(id);
+                    }
+                }
                 None => {}
             },
         }
     }
     // Constraints may name a template or a tag in the place of all that have it.
     let constrained = |id: &str| resources.contains(id) || templates.contains(id) || tags.contains(id);
+
+    // The containers of a bundle are nodes too, called by its name and their number.
+    let replica = |node: &str| {
+        node.rsplit_once('-').is_some_and(|(of, number)| bundles.contains(&of) && number.parse::<u32>().is_ok())
+    };
 
     let mut findings = Vec::new();
     for element in document.descendants(report.configuration) {
@@ -106,7 +117,7 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
             "fencing-level" => get("target"),
             _ => None,
         };
-        if let Some(node) = node.filter(|node| !nodes.contains(node)) {
+        if let Some(node) = node.filter(|node| !nodes.contains(node) && !replica(node)) {
             findings.push(report.warning(
                 element,
                 format!("no node is called {node}"),
@@ -156,8 +167,8 @@ mod tests {
     #[test]
     fn remote_nodes_are_nodes() {
         expect(
-            "<resources><primitive id='r' class='ocf' provider='pacemaker' type='remote'/></resources>
-             <constraints><rsc_location id='l' rsc='r' node='r' score='1'/></constraints>",
+            "<resources><primitive id='r' class='ocf' provider='pacemaker' type='remote'/><bundle id='b'/></resources>
+             <constraints><rsc_location id='l' rsc='r' node='r' score='1'/><rsc_location id='k' rsc='r' node='b-2' score='1'/></constraints>",
             &[],
         );
     }

@@ -10,16 +10,18 @@ const REFERENCES: [&str; 4] = ["resource_ref", "obj_ref", "role", "downed"];
 
 pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
     let document = report.document;
-    let mut first: HashMap<&str, Element> = HashMap::new();
+    let mut first: HashMap<(bool, &str), Element> = HashMap::new();
     let mut findings = Vec::new();
     for element in document.descendants(report.configuration) {
         if REFERENCES.contains(&document.name(element)) {
             continue;
         }
         let Some(id) = document.attribute(element, "id") else { continue };
-        match first.get(id) {
+        // The id of a node is the engine's or, of a remote node, that of its connection: a space of its own.
+        let key = (document.name(element) == "node", id);
+        match first.get(&key) {
             None => {
-                first.insert(id, element);
+                first.insert(key, element);
             }
             Some(other) => {
                 let place = document.position(*other).map_or(String::new(), |p| format!(" of line {}", p.line));
@@ -42,7 +44,7 @@ mod tests {
     fn two_of_one() {
         expect(
             "<resources><primitive id='a' class='lsb' type='x'/>\n<group id='a'><primitive id='b' class='lsb' type='x'/></group></resources>
-             <tags><tag id='t'><obj_ref id='a'/></tag></tags>",
+             <tags><tag id='t'><obj_ref id='a'/></tag></tags><nodes><node id='b' uname='b'/></nodes>",
             &["error: group a: its id is also that of primitive a of line 1"],
         );
     }

@@ -5,6 +5,7 @@ use super::{Finding, Report};
 use crate::date;
 use crate::document::Element;
 use crate::option::{self, CibOption, OPERATION, PROPERTIES, RESOURCE_META, Type};
+use crate::score::Score;
 
 const ROLES: Type = Type::Choice(&["Stopped", "Started", "Promoted", "Unpromoted", "Master", "Slave"]);
 const ACTIONS: Type = Type::Choice(&["start", "stop", "promote", "demote"]);
@@ -65,6 +66,11 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
 }
 
 fn wrong(report: &Report<'_>, element: Element, name: &str, value: &str, expected: &str) -> Finding {
+    // Of a score the number at its beginning counts, whatever follows.
+    if let (Some(score), true) = (Score::parse(value), Type::Score.expected("").as_deref() == Some(expected)) {
+        let message = format!("{name}=\"{value}\" is read as {score}");
+        return report.warning(element, message, format!("set {name} to {score}"));
+    }
     report.error(element, format!("{name}=\"{value}\" is not {expected}"), format!("set {name} to {expected}"))
 }
 
@@ -127,7 +133,7 @@ mod tests {
     fn meta_operations_and_constraints() {
         expect(
             "<resources><primitive id='a' class='lsb' type='x'><meta_attributes id='m'><nvpair id='1' name='resource-stickyness' value='1'/>
-             <nvpair id='2' name='is-managed' value='2'/><nvpair id='3' name='note' value='mine'/></meta_attributes>
+             <nvpair id='2' name='is-managed' value='2'/><nvpair id='4' name='priority' value='1.0'/><nvpair id='3' name='note' value='mine'/></meta_attributes>
              <operations><op id='o' name='start' timeout='long' on-fail='cry'/></operations></primitive></resources>
              <constraints><rsc_location id='l' rsc='a' score='much' node='n'/><rsc_order id='r' first='a' then='a' kind='maybe'/>
              <rsc_location id='k' rsc='a'><rule id='u' score='1' boolean-op='xor'><date_expression id='d' operation='gt' start='noon'/></rule></rsc_location></constraints>
@@ -141,6 +147,7 @@ mod tests {
                 "error: rule u: boolean-op=\"xor\" is not one of: and, or",
                 "error: date_expression d: start=\"noon\" is not a date such as 2024-02-29 12:30:00",
                 "warning: nvpair 1: no option is called resource-stickyness; resource-stickiness is",
+                "warning: nvpair 4: priority=\"1.0\" is read as 1",
             ],
         );
     }
