@@ -10,6 +10,19 @@ pub mod commands;
 pub mod output;
 pub mod tools;
 
+mod change;
+mod client;
+mod cluster;
+mod failures;
+mod file;
+mod findings;
+mod follows;
+
+mod by_hand;
+mod explain;
+mod names;
+mod terminal;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -40,6 +53,7 @@ pub fn grammar() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .arg(client::socket_argument())
         .after_help(format!("Classic tools, also found under their own names:\n{}", tools.join("\n")))
         .subcommands(commands::COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
 }

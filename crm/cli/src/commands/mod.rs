@@ -1,5 +1,14 @@
 //! The commands of `systole`: one file each, and one line each in the list below.
 
+mod cib;
+mod cleanup;
+mod clear;
+mod move_resource;
+mod simulate;
+mod standby;
+mod status;
+mod why;
+
 use clap::ArgMatches;
 
 /// One command: its name, its grammar, and what it does.
@@ -13,4 +22,17 @@ pub struct Command {
 }
 
 /// All commands, in the order the help shows them.
-pub const COMMANDS: &[Command] = &[];
+pub const COMMANDS: &[Command] = &[
+    status::COMMAND,
+    why::COMMAND,
+    simulate::COMMAND,
+    standby::STANDBY,
+    standby::UNSTANDBY,
+    move_resource::COMMAND,
+    clear::COMMAND,
+    cleanup::COMMAND,
+    cib::COMMAND,
+];
+
+#[cfg(test)]
+pub(crate) mod tests;

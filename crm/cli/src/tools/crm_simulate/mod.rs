@@ -3,8 +3,8 @@
 //! It reads the input, shows it, changes it as asked, plans, writes the plan down, carries it out and shows the
 //! outcome. What is decided is `policy`'s; how it looks is `output`'s; this keeps the order and the options.
 
-mod execute;
-mod history;
+pub mod execute;
+pub mod history;
 mod inject;
 mod options;
 mod picture;

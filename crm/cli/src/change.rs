@@ -1,0 +1,228 @@
+//! Making one change of the cluster: look, edit, say what follows, write it for the version that was looked at, and
+//! wait until it is done if that is wanted. What the change is, each command says.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use cib::{Document, patch};
+use clap::{Arg, ArgAction, ArgMatches};
+use policy::Plan;
+use serde_json::json;
+use wire::write::WriteForm;
+
+use crate::client::Client;
+use crate::cluster::{Live, View, now};
+use crate::follows;
+use crate::output::list::List;
+use crate::output::resources::{self, Show};
+use crate::terminal::{print, print_json};
+use crate::{EXIT_FAILURE, EXIT_OK};
+
+/// How often a change is made anew when someone else's came first. More than a few in a row means that a program
+/// writes all the time.
+const TRIES: usize = 5;
+/// How often we look whether the cluster is quiet.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long we wait for the cluster unless told: the time Pacemaker gives one operation is a third of it.
+const WAIT_DEFAULT: &str = "60";
+
+/// What a command wants done.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The CIB as it should be; the same as before if there is nothing to do.
+    pub document: Document,
+    /// What is done, or why there is nothing to do: a sentence a line.
+    pub done: Vec<String>,
+    /// What the user should know beside it.
+    pub notes: Vec<String>,
+}
+
+impl Edit {
+    /// Nothing to do, and why.
+    pub fn nothing(view: &View, why: String) -> Edit {
+        Edit { document: view.document.clone(), done: vec![why], notes: Vec::new() }
+    }
+}
+
+/// How a change is made and told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct How {
+    /// Say what would be done and do nothing.
+    pub dry_run: bool,
+    /// Also without quorum.
+    pub force: bool,
+    /// Wait so long until the cluster has done it.
+    pub wait: Option<Duration>,
+    /// For programs.
+    pub json: bool,
+}
+
+impl How {
+    /// Adds its options to a command.
+    pub fn options(command: clap::Command) -> clap::Command {
+        let flag = |name, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+        command.args([
+            flag("dry-run", "Say what would be done, and do nothing"),
+            flag("force", "Also without quorum, and against advice"),
+            Arg::new("wait")
+                .long("wait")
+                .value_name("SECONDS")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value(WAIT_DEFAULT)
+                .value_parser(clap::value_parser!(u64).range(1..=86_400))
+                .help(format!("Wait until the cluster is quiet, then say what runs where [default: {WAIT_DEFAULT}]")),
+            flag("json", "For programs: {\"done\", \"notes\", \"follows\", \"written\", \"version\", \"quiet\"}"),
+        ])
+    }
+
+    /// Reads them.
+    pub fn from_arguments(arguments: &ArgMatches) -> How {
+        How {
+            dry_run: arguments.get_flag("dry-run"),
+            force: arguments.get_flag("force"),
+            wait: arguments.get_one::<u64>("wait").map(|seconds| Duration::from_secs(*seconds)),
+            json: arguments.get_flag("json"),
+        }
+    }
+}
+
+/// Makes the change that `edit` makes of what there is. When someone else was faster it is made anew.
+///
+/// # Errors
+/// When the edit is not possible, or the daemon refuses it. Nothing was written then.
+pub fn make(client: &mut Client, how: How, edit: impl Fn(&Live) -> anyhow::Result<Edit>) -> anyhow::Result<u8> {
+    for _ in 0..TRIES {
+        let live = Live::fetch(client)?;
+        let edit = edit(&live)?;
+        let changes = patch::diff(&live.view.document, &edit.document);
+        let plan = live.view.with(edit.document.clone()).plan();
+        if changes.changes.is_empty() || how.dry_run {
+            return tell(client, how, &edit, &plan, Made::Nothing { would: !changes.changes.is_empty() });
+        }
+        let expected = live.configuration_version();
+        let write = WriteForm::Configure {
+            patch: changes.changes.into_iter().map(Into::into).collect(),
+            expected: Some(expected),
+            user: user(),
+            at: now(),
+        };
+        match client.write(write, how.force)? {
+            Ok(version) => return tell(client, how, &edit, &plan, Made::Written(version)),
+            Err(reason) => {
+                if Live::fetch(client)?.configuration_version() == expected {
+                    bail!("nothing was changed: {reason}");
+                }
+            }
+        }
+    }
+    bail!("nothing was changed: someone else changed the configuration {TRIES} times meanwhile; try again")
+}
+
+/// What came of a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// Nothing was written; `would` tells whether there was something to write.
+    Nothing {
+        /// There was.
+        would: bool,
+    },
+    /// It was written, and this is the version with it.
+    Written((u64, u64, u64)),
+    /// The same, and what follows was told before.
+    Told((u64, u64, u64)),
+}
+
+/// Says what was done and what follows, and waits if that is wanted.
+///
+/// # Errors
+/// When the daemon is gone while we wait.
+pub fn tell(client: &mut Client, how: How, edit: &Edit, plan: &Plan, made: Made) -> anyhow::Result<u8> {
+    let waits = how.wait.filter(|_| !how.dry_run);
+    if !how.json {
+        print(&text(edit, plan, made, how.dry_run));
+        if let Some(wait) = waits {
+            print(&format!("Waiting until that is done, at most {} s …\n", wait.as_secs()));
+        }
+    }
+    let quiet = match waits {
+        Some(wait) => Some(wait_until_quiet(client, wait)?),
+        None => None,
+    };
+    if how.json {
+        print_json(&json!({
+            "done": edit.done,
+            "notes": edit.notes,
+            "follows": follows::list(plan),
+            "written": !matches!(made, Made::Nothing { .. }),
+            "version": match made {
+                Made::Written((a, e, n)) | Made::Told((a, e, n)) => Some(format!("{a}.{e}.{n}")),
+                Made::Nothing { .. } => None,
+            },
+            "quiet": quiet.as_ref().map(|quiet| quiet.yes),
+        }));
+    } else if let Some(quiet) = &quiet {
+        print(&quiet.text());
+    }
+    Ok(if quiet.is_none_or(|quiet| quiet.yes) { EXIT_OK } else { EXIT_FAILURE })
+}
+
+fn text(edit: &Edit, plan: &Plan, made: Made, dry_run: bool) -> String {
+    let mut list = List::new();
+    edit.done.iter().for_each(|line| list.plain(line));
+    match made {
+        Made::Nothing { would: false } | Made::Told(_) => {}
+        Made::Nothing { would: true } | Made::Written(_) => {
+            follows::write(&mut list, plan, if dry_run { "What would follow" } else { "What follows" })
+        }
+    }
+    edit.notes.iter().for_each(|note| list.plain(note));
+    if dry_run {
+        list.plain("Nothing was written (--dry-run).");
+    }
+    list.take()
+}
+
+struct Quiet {
+    yes: bool,
+    live: Live,
+    waited: Duration,
+}
+
+impl Quiet {
+    fn text(&self) -> String {
+        let mut list = List::new();
+        match self.yes {
+            true => list.plain(&format!("The cluster is quiet after {:.1} s.", self.waited.as_secs_f64())),
+            false => {
+                list.plain(&format!("The cluster is not quiet after {} s.", self.waited.as_secs()));
+                self.live.status.under_way.iter().for_each(|what| list.plain(&format!("  under way: {what}")));
+                follows::write(&mut list, &self.live.view.plan(), "Still to be done");
+            }
+        }
+        resources::write(&mut list, &self.live.view.cluster(), Show { inactive: true, pending: true });
+        list.take()
+    }
+}
+
+/// Waits until nothing is under way and a new plan of what there is would do nothing: a daemon that does not
+/// coordinate is quiet before the coordinator is.
+fn wait_until_quiet(client: &mut Client, wait: Duration) -> anyhow::Result<Quiet> {
+    let begun = Instant::now();
+    loop {
+        let live = Live::fetch(client)?;
+        let yes = live.status.quiet && live.status.under_way.is_empty() && follows::is_nothing(&live.view.plan());
+        let waited = begun.elapsed();
+        if yes || waited >= wait {
+            return Ok(Quiet { yes, live, waited });
+        }
+        thread::sleep(LOOK_EVERY.min(wait - waited));
+    }
+}
+
+/// Who makes the change, as it will stand in the CIB.
+pub fn user() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned())
+}

@@ -1,0 +1,151 @@
+//! What a patch changes of a configuration, a line for each change, in the words of operators.
+
+use cib::Document;
+use cib::patch::{self, Change};
+
+/// A line for each change that turns `old` into `new`.
+pub fn lines(old: &Document, new: &Document) -> Vec<String> {
+    // The order of the sections themselves means nothing.
+    let means = |change: &&Change| !matches!(change, Change::Move { path, .. } if !path.contains("[@id="));
+    patch::diff(old, new).changes.iter().filter(means).map(|change| line(old, change)).collect()
+}
+
+fn line(old: &Document, change: &Change) -> String {
+    match change {
+        Change::Create { path, xml, .. } => match Document::parse(xml) {
+            Ok(new) => format!("+ {}{}", described(&new, new.root()), within(path)),
+            Err(_) => format!("+ something below {path}"),
+        },
+        Change::Delete { path } => match find(old, path) {
+            Some(element) => format!("- {}{}", described(old, element), within(parent(path))),
+            None => format!("- {path}"),
+        },
+        Change::Move { path, .. } => format!("~ {} takes another place", last_step(path)),
+        Change::Modify { path, set, unset } => {
+            let element = find(old, path);
+            let before = |name: &str| element.and_then(|element| old.attribute(element, name));
+            let set = set.iter().map(|(name, value)| match before(name) {
+                Some(before) => format!("{name} {before} -> {value}"),
+                None => format!("{name} = {value}"),
+            });
+            let unset = unset.iter().map(|name| format!("{name} removed (was {})", before(name).unwrap_or("unset")));
+            let what = element.map_or_else(|| last_step(path), |element| named(old, element));
+            format!("~ {what}{}: {}", within(parent(path)), set.chain(unset).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// `primitive web (ocf:heartbeat:Dummy)`, `nvpair target-role=Stopped`.
+fn described(document: &Document, element: cib::Element) -> String {
+    let attribute = |name| document.attribute(element, name);
+    let mut text = named(document, element);
+    match (attribute("class"), attribute("type")) {
+        (Some(class), Some(kind)) => {
+            let provider = attribute("provider").map(|provider| format!("{provider}:")).unwrap_or_default();
+            text.push_str(&format!(" ({class}:{provider}{kind})"));
+        }
+        _ => {
+            let shown =
+                |name: &str| !matches!(name, "id" | "name") || (name == "name" && document.name(element) == "op");
+            let rest: Vec<String> = document
+                .attributes(element)
+                .filter(|(name, _)| shown(name))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            if !rest.is_empty() {
+                text.push_str(&format!(" {}", rest.join(" ")));
+            }
+        }
+    }
+    let inside = document.descendants(element).count() - 1;
+    if inside > 0 {
+        text.push_str(&format!(", with {inside} element{} in it", if inside == 1 { "" } else { "s" }));
+    }
+    text
+}
+
+/// The element's kind and the name operators know it by.
+fn named(document: &Document, element: cib::Element) -> String {
+    let kind = document.name(element);
+    match document.attribute(element, "name").filter(|_| kind == "nvpair") {
+        Some(name) => format!("{kind} {name}"),
+        None if document.id(element).is_empty() => kind.to_owned(),
+        None => format!("{kind} {}", document.id(element)),
+    }
+}
+
+/// Where it is, unless it stands directly in its section.
+fn within(path: &str) -> String {
+    match path.matches("[@id=").count() {
+        0 => String::new(),
+        _ => format!(" in {}", owner(path)),
+    }
+}
+
+/// The outermost thing with an id on a path: the resource or constraint it belongs to.
+fn owner(path: &str) -> String {
+    let step = steps(path).into_iter().find(|step| step.contains("[@id=")).unwrap_or_default();
+    plain(step)
+}
+
+fn last_step(path: &str) -> String {
+    plain(steps(path).last().copied().unwrap_or_default())
+}
+
+/// `primitive[@id='web']` as `primitive web`.
+fn plain(step: &str) -> String {
+    match step.split_once("[@id=") {
+        Some((name, id)) => format!("{name} {}", id.trim_end_matches(']').trim_matches(['\'', '"'])),
+        None => step.to_owned(),
+    }
+}
+
+/// The steps of a path; a slash within quotes belongs to an id.
+fn steps(path: &str) -> Vec<&str> {
+    let mut quote = None;
+    path.split(move |c: char| {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            _ => {}
+        }
+        quote.is_none() && c == '/'
+    })
+    .collect()
+}
+
+fn parent(path: &str) -> &str {
+    let last = steps(path).last().map_or(0, |step| step.len());
+    path[..path.len() - last].trim_end_matches('/')
+}
+
+fn find(document: &Document, path: &str) -> Option<cib::Element> {
+    document.descendants(document.root()).find(|element| patch::path_of(document, *element) == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_in_operators_words() {
+        let old = "<cib><configuration><resources><primitive id='web' class='ocf' provider='p' type='T'>\
+                   <meta_attributes id='m'><nvpair id='n' name='target-role' value='Stopped'/></meta_attributes></primitive>\
+                   <primitive id='a/b' class='systemd' type='x'/></resources><constraints/></configuration></cib>";
+        let new = "<cib><configuration><resources><primitive id='web' class='ocf' provider='p' type='T'>\
+                   <meta_attributes id='m'><nvpair id='n' name='target-role' value='Started'/></meta_attributes></primitive>\
+                   <group id='g'><primitive id='y' class='ocf' provider='p' type='T'/></group></resources>\
+                   <constraints><rsc_location id='l' rsc='web' node='one' score='5'/></constraints></configuration></cib>";
+        let (old, new) = (Document::parse(old).unwrap(), Document::parse(new).unwrap());
+        assert_eq!(
+            lines(&old, &new),
+            [
+                "- primitive a/b (systemd:x)",
+                "~ nvpair target-role in primitive web: value Stopped -> Started",
+                "+ group g, with 1 element in it",
+                "+ rsc_location l rsc=web node=one score=5",
+            ]
+        );
+        assert!(lines(&old, &old).is_empty());
+    }
+}

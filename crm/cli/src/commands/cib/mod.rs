@@ -1,0 +1,30 @@
+//! `systole cib`: the configuration as a whole: shown, checked, applied.
+
+mod apply;
+mod check;
+mod differences;
+mod show;
+
+use clap::ArgMatches;
+
+use super::Command;
+
+/// The command, with those below it.
+pub const COMMAND: Command = Command { name: "cib", grammar, run };
+
+const COMMANDS: &[Command] = &[show::COMMAND, check::COMMAND, apply::COMMAND];
+
+fn grammar() -> clap::Command {
+    clap::Command::new("")
+        .about("Show, check or apply the whole configuration (the CIB)")
+        .after_help("Example:\n  systole cib show --configuration > cib.xml\n  edit cib.xml\n  systole cib apply cib.xml --dry-run")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
+}
+
+fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
+    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
+    (command.run)(arguments)
+}

@@ -1,0 +1,63 @@
+//! What is printed, and in which colours: colours only for a person at a terminal, and no complaint when the reader of
+//! a pipe has gone.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Prints to standard output. A reader that went away is no error of ours.
+pub fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints a value for programs.
+pub fn print_json(value: &serde_json::Value) {
+    print(&format!("{value:#}\n"));
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// Colours if standard output is a terminal and `NO_COLOR` does not forbid them.
+    pub fn for_output() -> Paint {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Paint { on: io::stdout().is_terminal() && !forbidden }
+    }
+
+    /// No colours.
+    #[cfg(test)]
+    pub const PLAIN: Paint = Paint { on: false };
+
+    /// What is wrong.
+    pub fn bad(self, text: &str) -> String {
+        self.wrap("1;31", text)
+    }
+
+    /// What is well.
+    pub fn good(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    /// A title.
+    pub fn title(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_only() {
+        assert_eq!(Paint::PLAIN.bad("lost"), "lost");
+        assert_eq!(Paint { on: true }.bad("lost"), "\x1b[1;31mlost\x1b[0m");
+    }
+}
