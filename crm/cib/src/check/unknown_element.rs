@@ -3,7 +3,7 @@
 use super::{Finding, Report};
 
 /// What stands where. Elements that are not in the list may hold anything: agents and tools of the future too.
-pub(super) const CHILDREN: &[(&str, &[&str])] = &[
+const CHILDREN: &[(&str, &[&str])] = &[
     (
         "configuration",
         &[
@@ -74,7 +74,57 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::tests::expect;
+    use super::CHILDREN;
+    use crate::document::{Document, Element};
+
+    /// The names of the elements a pattern allows, references followed, but nothing within those elements.
+    fn allowed(schema: &Document, pattern: Element, names: &mut BTreeSet<String>) {
+        for part in schema.children(pattern) {
+            match schema.name(part) {
+                "element" => names.extend(own_names(schema, part)),
+                "ref" => {
+                    let name = schema.attribute(part, "name");
+                    let defines = schema.children_named(schema.root(), "define");
+                    let define = defines.into_iter().find(|define| schema.attribute(*define, "name") == name);
+                    allowed(schema, define.unwrap_or_else(|| panic!("{name:?} is not defined")), names);
+                }
+                _ => allowed(schema, part, names),
+            }
+        }
+    }
+
+    fn own_names(schema: &Document, element: Element) -> Vec<String> {
+        match schema.attribute(element, "name") {
+            Some(name) => vec![name.to_owned()],
+            None => {
+                let names =
+                    schema.child(element, "choice").map(|c| schema.children_named(c, "name").collect::<Vec<_>>());
+                names.unwrap_or_default().into_iter().map(|name| schema.text(name)).collect()
+            }
+        }
+    }
+
+    /// No warning for what the schema allows; and the schema is whole, since every reference is followed.
+    #[test]
+    fn the_schema_and_the_rule_agree() {
+        let schema = Document::parse(schemas::CIB).unwrap();
+        let mut seen = 0;
+        for element in schema.descendants(schema.root()).filter(|e| schema.name(*e) == "element") {
+            let mut below = BTreeSet::new();
+            allowed(&schema, element, &mut below);
+            for name in own_names(&schema, element) {
+                let Some((_, known)) = CHILDREN.iter().find(|(known, _)| *known == name) else { continue };
+                seen += 1;
+                for child in &below {
+                    assert!(known.contains(&child.as_str()), "<{name}> may hold <{child}>, says the schema");
+                }
+            }
+        }
+        assert_eq!(seen, CHILDREN.len(), "the schema leaves out an element that the rule knows");
+    }
 
     #[test]
     fn misplaced() {

@@ -1,6 +1,6 @@
 //! What differs between two documents. Comments are not compared.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::path::{key, path_of};
 use super::{Change, Patch};
@@ -31,7 +31,7 @@ fn compare(
 ) {
     attributes(a, old, b, new, changes);
 
-    let mut known: HashMap<(&str, Option<&str>), Vec<Element>> = HashMap::new();
+    let mut known: BTreeMap<(&str, Option<&str>), Vec<Element>> = BTreeMap::new();
     for child in a.children(old) {
         known.entry(key(a, child)).or_default().push(child);
     }
