@@ -14,7 +14,7 @@ use crate::client::{Client, Question};
 use crate::clock::{self, ms_between};
 use crate::cluster::{Cluster, control_socket, program};
 use crate::disk;
-use crate::fault::Fault;
+use crate::fault::{Fault, at_once};
 use crate::holdings::Thing;
 use crate::idle::{self, Idle};
 use crate::network;
@@ -298,9 +298,7 @@ impl Stage {
             self.story.lab(format!("{} did not {expected} without quorum", active.name()));
         }
         let restored = clock::now_us();
-        for node in self.cluster.nodes().iter().filter(|node| !node.is_on()) {
-            self.cluster.switch_on(node)?;
-        }
+        at_once(self.cluster.nodes().iter().filter(|node| !node.is_on()), |node| self.cluster.switch_on(node))?;
         Ok((stopped, restored, as_it_should))
     }
 

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -99,10 +100,23 @@ impl Fault {
             Self::QuorumLoss => {
                 let names: Vec<&str> = others().map(|node| node.name()).collect();
                 say(format!("{} lose power; {name} is alone", names.join(" and ")));
-                others().try_for_each(|node| node.switch_off())
+                at_once(others(), |node| node.switch_off())
             }
         }
     }
+}
+
+/// Does the same to several nodes in the same moment.
+pub fn at_once<'a>(
+    nodes: impl Iterator<Item = &'a Arc<Node>>,
+    work: impl Fn(&Arc<Node>) -> Result<()> + Sync,
+) -> Result<()> {
+    let work = &work;
+    thread::scope(|scope| {
+        let running: Vec<_> = nodes.map(|node| scope.spawn(move || work(node))).collect();
+        let ended = running.into_iter().map(|one| one.join().expect("work on a node reports its errors"));
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 /// The real command, speaking to the daemon of a node.
