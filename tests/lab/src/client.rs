@@ -72,13 +72,14 @@ impl Silence {
 }
 
 impl Heard {
-    /// The longest silence that reached beyond `since_us`; the one that goes on at `now_us` counts too.
-    pub fn longest_silence(&self, since_us: u64, now_us: u64) -> Option<Silence> {
+    /// The longest silence that reached beyond `since_us` and began before `before_us`; the one that goes on at `now_us`
+    /// counts too.
+    pub fn longest_silence(&self, since_us: u64, before_us: u64, now_us: u64) -> Option<Silence> {
         let pairs =
             self.answers_us.windows(2).map(|pair| Silence { from_us: pair[0], to_us: pair[1], has_ended: true });
         let last = self.answers_us.last().map(|last| Silence { from_us: *last, to_us: now_us, has_ended: false });
-        let reaching = pairs.chain(last).filter(|silence| silence.to_us > since_us);
-        reaching.max_by_key(|silence| silence.to_us.saturating_sub(silence.from_us))
+        let within = pairs.chain(last).filter(|silence| silence.to_us > since_us && silence.from_us < before_us);
+        within.max_by_key(|silence| silence.to_us.saturating_sub(silence.from_us))
     }
 
     /// How many good answers came since a moment.
@@ -186,6 +187,8 @@ fn note(
             }
             heard.answers_us.push(clock::now_us());
         }
+        // A service that is just being stopped closes its connections.
+        Ok(Ok(Some(answer))) if answer.is_empty() => heard.trouble = Some(format!("asking {}: no answer", question.to)),
         Ok(Ok(answer)) => {
             heard.wrong += 1;
             heard.trouble = Some(match answer {
@@ -205,16 +208,18 @@ mod tests {
     #[test]
     fn the_longest_silence_ends_after_the_fault() {
         let heard = Heard { answers_us: vec![0, 900, 1_000, 1_300, 1_310, 1_500], ..Heard::default() };
-        for (since, now, expected) in [
-            (0, 1_501, (0, 900, true)),
-            (900, 1_501, (1_000, 1_300, true)),
-            (1_305, 1_501, (1_310, 1_500, true)),
-            (1_305, 2_000, (1_500, 2_000, false)),
+        for (since, before, now, expected) in [
+            (0, 9_999, 1_501, (0, 900, true)),
+            (900, 9_999, 1_501, (1_000, 1_300, true)),
+            (1_305, 9_999, 1_501, (1_310, 1_500, true)),
+            (1_305, 9_999, 2_000, (1_500, 2_000, false)),
+            (1_305, 1_400, 2_000, (1_310, 1_500, true)),
         ] {
-            let found = heard.longest_silence(since, now).map(|found| (found.from_us, found.to_us, found.has_ended));
+            let found =
+                heard.longest_silence(since, before, now).map(|found| (found.from_us, found.to_us, found.has_ended));
             assert_eq!(found, Some(expected), "since {since}, now {now}");
         }
         assert_eq!(heard.answers_since(1_300), 3);
-        assert_eq!(Heard::default().longest_silence(0, 9), None);
+        assert_eq!(Heard::default().longest_silence(0, 9, 9), None);
     }
 }

@@ -349,16 +349,17 @@ impl Stage {
             .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
             .chain(self.scene.service.iter().map(|service| service.id.clone()))
             .collect();
-        let silence = heard.longest_silence(fault_us, clock::now_us());
         let evidence = Evidence {
             fault: options.fault,
             fault_us,
             active: active.name(),
             happenings: &happenings,
-            silence,
+            heard: &heard,
+            until_us: clock::now_us(),
             resources: &resources,
         };
         let moments = evidence.moments();
+        let outage = evidence.outage();
         let after_detection = match (moments.detected, moments.first_answer) {
             (Some(detected), Some(answer)) if options.fault != Fault::QuorumLoss && answer > detected => {
                 Some(tenth(ms_between(detected, answer)))
@@ -372,8 +373,9 @@ impl Stage {
             nodes: self.cluster.nodes().len(),
             was_coordinator,
             recovered,
-            outage_ms: silence.map(|silence| tenth(silence.ms())),
-            outage_ended: silence.is_some_and(|silence| silence.has_ended),
+            outage_ms: outage.map(|silence| tenth(silence.ms())),
+            outage_ended: outage.is_some_and(|silence| silence.has_ended),
+            longest_silence_ms: evidence.longest_silence().map(|silence| tenth(silence.ms())),
             detected_ms: evidence.since(moments.detected),
             fenced_ms: evidence.since(moments.fenced),
             stopped_ms: evidence.since(moments.stopped),
@@ -381,7 +383,7 @@ impl Stage {
             announced_ms: evidence.since(moments.announced),
             first_answer_ms: evidence.since(moments.first_answer),
             after_detection_ms: after_detection,
-            dual_active_ms: overlaps.iter().map(|overlap| overlap.ms).sum(),
+            dual_active_ms: overlaps.iter().fold(0.0, |sum, overlap| sum + overlap.ms),
             dual_active: overlaps.iter().map(|overlap| sentence(overlap, fault_us)).collect(),
             stopped_without_quorum_ms: evidence.since(quorum.and_then(|(stopped, _)| stopped)),
             power_restored_ms: evidence.since(quorum.map(|(_, restored)| restored)),

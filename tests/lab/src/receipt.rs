@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::client::Silence;
+use crate::client::{Heard, Silence};
 use crate::clock::ms_between;
 use crate::fault::Fault;
 use crate::holdings::Overlap;
@@ -26,10 +26,12 @@ pub struct Receipt {
     pub was_coordinator: bool,
     /// Whether the service came back, and is where it belongs.
     pub recovered: bool,
-    /// The longest silence at the client around or after the fault; not a time since the fault.
+    /// The longest silence at the client that began before all was started again; not a time since the fault.
     pub outage_ms: Option<f64>,
     /// Whether there was an answer after that silence.
     pub outage_ended: bool,
+    /// The longest silence after the fault whatever it came from; more than the outage on a busy machine.
+    pub longest_silence_ms: Option<f64>,
     /// Another node knew of it: of the loss, of the failure, of the order.
     pub detected_ms: Option<f64>,
     /// The lost node was known to be dead.
@@ -77,8 +79,10 @@ pub struct Evidence<'a> {
     pub active: &'a str,
     /// Everything that happened, by time.
     pub happenings: &'a [Happening],
-    /// The longest silence.
-    pub silence: Option<Silence>,
+    /// What the client heard.
+    pub heard: &'a Heard,
+    /// When we stopped looking.
+    pub until_us: u64,
     /// Resources that the client's service is made of.
     pub resources: &'a [String],
 }
@@ -100,16 +104,22 @@ pub struct Moments {
     pub first_answer: Option<u64>,
 }
 
-/// The last start may be logged after the first answer: the service answers before its agent says so.
-const LOG_DELAY_US: u64 = 1_000_000;
-
 impl Evidence<'_> {
+    /// The longest silence that began before all was started again. A later one is not the fault's: a busy machine
+    /// keeps everyone waiting now and then.
+    pub fn outage(&self) -> Option<Silence> {
+        let started = self.happenings.iter().rfind(|one| one.at_us >= self.fault_us && self.is_done(one, "start"));
+        self.heard.longest_silence(self.fault_us, started.map_or(u64::MAX, |one| one.at_us), self.until_us)
+    }
+
+    /// The longest silence of all after the fault.
+    pub fn longest_silence(&self) -> Option<Silence> {
+        self.heard.longest_silence(self.fault_us, u64::MAX, self.until_us)
+    }
+
     /// Finds the moments.
     pub fn moments(&self) -> Moments {
-        let first_answer = self.silence.filter(|silence| silence.has_ended).map(|silence| silence.to_us);
-        let end = first_answer.map_or(u64::MAX, |at| at + LOG_DELAY_US);
-        let after: Vec<&Happening> =
-            self.happenings.iter().filter(|one| one.at_us >= self.fault_us && one.at_us <= end).collect();
+        let after: Vec<&Happening> = self.happenings.iter().filter(|one| one.at_us >= self.fault_us).collect();
         let first = |wanted: &dyn Fn(&Happening) -> bool| after.iter().find(|one| wanted(one)).map(|one| one.at_us);
         let last = |wanted: &dyn Fn(&Happening) -> bool| after.iter().rfind(|one| wanted(one)).map(|one| one.at_us);
 
@@ -124,6 +134,7 @@ impl Evidence<'_> {
         let detected = first(&|one| is_event(one, tells) && !(by_others && one.who == self.active));
         let fenced = first(&|one| is_event(one, &["fenced"]));
         let started = last(&|one| self.is_done(one, "start"));
+        let first_answer = self.outage().filter(|silence| silence.has_ended).map(|silence| silence.to_us);
         let before_start = |at: u64| started.is_none_or(|started| at <= started);
         let let_go = |one: &Happening| matches!(one.what, What::Released(_)) && one.who == self.active;
         let stopped = match self.fault {
@@ -208,6 +219,10 @@ impl Receipt {
         if self.after_detection_ms.is_some() {
             line("of that", self.after_detection_ms, "from detected to the first answer: the cluster's own part");
         }
+        // Twice the client's rhythm more is no matter of chance.
+        if self.longest_silence_ms > self.outage_ms.map(|ms| ms + 10.0) {
+            line("also", self.longest_silence_ms, "the longest silence after that: this machine is busy");
+        }
         if self.dual_active.is_empty() {
             text.push_str("  active twice          never  no two nodes held the address or a file system at once\n");
         }
@@ -259,7 +274,8 @@ mod tests {
             fault_us: 1_000,
             active: "node1",
             happenings: &happenings,
-            silence: Some(Silence { from_us: 998, to_us: 13_900, has_ended: true }),
+            heard: &Heard { answers_us: vec![990, 998, 13_900, 14_100, 30_000], ..Heard::default() },
+            until_us: 30_100,
             resources: &["fs".to_owned(), "ip".to_owned()],
         };
         let expected = Moments {
@@ -271,6 +287,8 @@ mod tests {
             first_answer: Some(13_900),
         };
         assert_eq!(evidence.moments(), expected);
+        assert_eq!(evidence.outage(), Some(Silence { from_us: 998, to_us: 13_900, has_ended: true }));
+        assert_eq!(evidence.longest_silence().map(|silence| silence.from_us), Some(14_100));
         assert_eq!(evidence.since(Some(13_940)), Some(12.9));
         assert_eq!(evidence.since(None), None);
     }
