@@ -11,7 +11,8 @@ use crate::constraint::location::Location;
 use crate::constraint::order::Ordering;
 use crate::constraint::ticket::{RscTicket, Ticket};
 use crate::model::{
-    ActId, Cluster, INFINITY, Node, NodeFlags, NodeId, NodeTable, Resource, Role, RscFlags, RscId, RscKind, add,
+    ActId, Cluster, Entry, INFINITY, Node, NodeFlags, NodeId, NodeTable, ProbeMode, Resource, Role, RscFlags, RscId,
+    RscKind, add,
 };
 use crate::reasons::Source;
 use crate::schedule::digest::Digest;
@@ -20,6 +21,9 @@ use crate::scores::ScoreLine;
 /// How deep walks along constraints and relations may go: each constraint can be followed once per resource, so a
 /// deeper walk is a loop of the configuration that the marks did not catch.
 pub(crate) const MAX_DEPTH: u32 = 2_000;
+
+/// Why every node is allowed in a symmetric cluster.
+pub(crate) const SYMMETRIC_DEFAULT: &str = "symmetric_default";
 
 /// Names and values, in the order of names.
 pub(crate) type Values = BTreeMap<String, String>;
@@ -187,6 +191,14 @@ impl<'a> Engine<'a> {
         false
     }
 
+    /// What is alike in a clone or bundle: instances, or containers.
+    pub fn instances_of(&self, rsc: RscId) -> Vec<RscId> {
+        match &self.rsc(rsc).kind {
+            RscKind::Bundle(data) => data.replicas.iter().map(|replica| replica.container).collect(),
+            _ => self.children(rsc),
+        }
+    }
+
     /// Members in order, as a copy that survives changes.
     pub fn children(&self, rsc: RscId) -> Vec<RscId> {
         self.rsc(rsc).children.clone()
@@ -253,13 +265,19 @@ impl<'a> Engine<'a> {
     }
 
     fn add_node_score(&mut self, rsc: RscId, node: NodeId, score: i32, source: &Source) {
+        // What is for marked nodes only, and nodes that are for marked resources only, are not for each other by default.
+        let by_default = matches!(source, Source::Other(what) if what == SYMMETRIC_DEFAULT);
+        let exclusive = self.is(rsc, RscFlags::EXCLUSIVE_PROBES) || self.node(node).probe == ProbeMode::Never;
+        if by_default && exclusive {
+            return;
+        }
         for child in self.children(rsc) {
             self.add_node_score(child, node, score, source);
         }
-        let base = self.node(node).score;
+        let (base, probe) = (self.node(node).score, self.node(node).probe);
         let table = &mut self.rsc_mut(rsc).allowed;
         if table.get(node).is_none() {
-            table.entry(node).score = base;
+            table.insert(node, Entry { score: base, count: 0, probe });
         }
         let entry = table.entry(node);
         entry.score = add(entry.score, score);
@@ -288,6 +306,8 @@ impl<'a> Engine<'a> {
                     resource.next_role
                 }
             }
+            // A bundle has none: its containers run or not, what is inside has roles.
+            RscKind::Bundle(_) => Role::Unknown,
             _ => resource.children.iter().map(|child| self.role(*child, current)).max().unwrap_or_default(),
         }
     }
@@ -300,7 +320,7 @@ impl<'a> Engine<'a> {
                 let node = self.node(*node);
                 node.unclean() || node.online() || !resource.is(RscFlags::MANAGED)
             }),
-            RscKind::Clone(_) | RscKind::Bundle if all => resource.children.iter().all(|c| self.is_active(*c, all)),
+            RscKind::Clone(_) | RscKind::Bundle(_) if all => resource.children.iter().all(|c| self.is_active(*c, all)),
             RscKind::Group { .. } if all => {
                 !resource.children.is_empty() && resource.children.iter().all(|c| self.is_active(*c, all))
             }

@@ -5,22 +5,26 @@ use std::borrow::Cow;
 
 use cib::{Document, Element};
 
-/// What a resource says about the node it launches.
+/// A connection to a node that is launched by a resource.
 #[derive(Default)]
-struct Guest {
-    launcher: String,
-    node: String,
-    address: Option<String>,
-    port: Option<String>,
-    connect_timeout: Option<String>,
-    allow_migrate: Option<String>,
-    is_managed: Option<String>,
+pub(crate) struct Connection {
+    pub launcher: String,
+    /// Name of the node, and of the connection.
+    pub node: String,
+    pub address: Option<String>,
+    pub port: Option<String>,
+    pub connect_timeout: Option<String>,
+    pub allow_migrate: Option<String>,
+    pub is_managed: Option<String>,
 }
+
+/// The time a guest has to let itself be connected to, if it does not say.
+const CONNECT_TIMEOUT: &str = "60s";
 
 /// The document with a connection for every guest node. A document without guests is not copied.
 pub(crate) fn expand(document: Cow<'_, Document>) -> Cow<'_, Document> {
     let Some(resources) = document.descend(&["configuration", "resources"]) else { return document };
-    let mut guests: Vec<Guest> = Vec::new();
+    let mut guests: Vec<Connection> = Vec::new();
     for element in document.children(resources) {
         // Instances of a clone cannot be told apart by a name of their own, so they launch no nodes.
         match document.name(element) {
@@ -41,8 +45,12 @@ pub(crate) fn expand(document: Cow<'_, Document>) -> Cow<'_, Document> {
     Cow::Owned(expanded)
 }
 
-fn read(document: &Document, launcher: Element) -> Option<Guest> {
-    let mut guest = Guest { launcher: document.id(launcher).to_owned(), ..Guest::default() };
+fn read(document: &Document, launcher: Element) -> Option<Connection> {
+    let mut guest = Connection {
+        launcher: document.id(launcher).to_owned(),
+        connect_timeout: Some(CONNECT_TIMEOUT.to_owned()),
+        ..Connection::default()
+    };
     for set in document.children_named(launcher, "meta_attributes") {
         for pair in document.children_named(set, "nvpair") {
             let value = document.attribute(pair, "value").map(str::to_owned);
@@ -60,9 +68,9 @@ fn read(document: &Document, launcher: Element) -> Option<Guest> {
     Some(guest).filter(|guest| !guest.node.is_empty())
 }
 
-fn add_connection(document: &mut Document, resources: Element, guest: &Guest) {
+pub(crate) fn add_connection(document: &mut Document, parent: Element, guest: &Connection) {
     let name = &guest.node;
-    let connection = document.append(resources, "primitive");
+    let connection = document.append(parent, "primitive");
     for (attribute, value) in [("id", name.as_str()), ("class", "ocf"), ("provider", "pacemaker"), ("type", "remote")] {
         document.set(connection, attribute, value);
     }
@@ -78,8 +86,9 @@ fn add_connection(document: &mut Document, resources: Element, guest: &Guest) {
         add_pairs(document, connection, "instance_attributes", name, &parameters);
     }
     let operations = document.append(connection, "operations");
-    let connect_timeout = guest.connect_timeout.as_deref().unwrap_or("60s");
-    for (task, interval, timeout) in [("monitor", "30s", "30s"), ("start", "0", connect_timeout)] {
+    let timeouts = [("monitor", "30s", Some("30s")), ("start", "0", guest.connect_timeout.as_deref())];
+    for (task, interval, timeout) in timeouts {
+        let Some(timeout) = timeout else { continue };
         let op = document.append(operations, "op");
         document.set(op, "id", &format!("{name}-{task}-{interval}"));
         document.set(op, "interval", interval);
@@ -88,7 +97,13 @@ fn add_connection(document: &mut Document, resources: Element, guest: &Guest) {
     }
 }
 
-fn add_pairs(document: &mut Document, parent: Element, set: &str, name: &str, pairs: &[(&str, Option<&str>)]) {
+pub(crate) fn add_pairs(
+    document: &mut Document,
+    parent: Element,
+    set: &str,
+    name: &str,
+    pairs: &[(&str, Option<&str>)],
+) {
     let element = document.append(parent, set);
     let id = format!("{name}-{set}");
     document.set(element, "id", &id);

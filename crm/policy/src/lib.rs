@@ -27,6 +27,7 @@ mod constraint;
 mod place;
 mod schedule;
 
+mod bundles;
 mod guests;
 pub mod reasons;
 pub mod scores;
@@ -84,7 +85,7 @@ pub struct Plan {
 
 /// Makes the plan.
 pub fn plan(input: &Input) -> Plan {
-    let cib = guests::expand(templates::expand(input.cib));
+    let cib = expand(input.cib);
     let mut engine = Engine::new(&cib, input.now);
     engine.transition_id = input.transition_id;
     engine.log_scores = input.scores;
@@ -116,10 +117,15 @@ pub fn plan(input: &Input) -> Plan {
 
 /// Reads what is, and plans nothing.
 pub fn read_status(cib: &Document, now: i64) -> Cluster {
-    let cib = guests::expand(templates::expand(cib));
+    let cib = expand(cib);
     let mut engine = Engine::new(&cib, now);
     engine.read_status();
     engine.cluster
+}
+
+/// The document with everything in it that the configuration only implies.
+fn expand(cib: &Document) -> std::borrow::Cow<'_, Document> {
+    bundles::expand(guests::expand(templates::expand(cib)))
 }
 
 impl Engine<'_> {

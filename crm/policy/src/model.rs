@@ -12,5 +12,5 @@ pub use action::{ActId, Action, OnFail, Related, Requires};
 pub use cluster::{Cluster, FailedOperation, NoQuorumPolicy, Options, Placement};
 pub use flags::{ActFlags, NodeFlags, OrderFlags, RscFlags};
 pub use node::{Node, NodeId, NodeKind};
-pub use resource::{CloneData, MultiplyActive, Resource, Role, RscId, RscKind};
+pub use resource::{BundleData, CloneData, MultiplyActive, Replica, Resource, Role, RscId, RscKind};
 pub use score::{Entry, INFINITY, NodeTable, ProbeMode, add, readable};

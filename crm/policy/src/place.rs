@@ -1,6 +1,7 @@
 //! Where every resource goes: what nodes and the resource itself say about each place first, then one resource after
 //! the other is placed, those it must be with before it. One kind of resource, one file.
 
+pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod criteria;
 pub(crate) mod instances;
@@ -48,7 +49,7 @@ impl Engine<'_> {
             RscKind::Primitive => self.assign_primitive(rsc, prefer, stop_if_fail),
             RscKind::Group { colocated, .. } => self.assign_group(rsc, prefer, stop_if_fail, colocated),
             RscKind::Clone(_) => self.assign_clone(rsc, prefer, stop_if_fail),
-            RscKind::Bundle => None,
+            RscKind::Bundle(_) => self.assign_bundle(rsc, prefer, stop_if_fail),
         };
         self.depth -= 1;
         node

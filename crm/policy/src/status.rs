@@ -3,6 +3,7 @@
 //! Reading the history already plans a few actions (a failed resource must be stopped, a node fenced), because what
 //! an operation's failure means depends on the entries before it; their numbers are part of the plan's identity.
 
+pub(crate) mod bundle;
 pub(crate) mod failcount;
 pub(crate) mod history;
 pub(crate) mod membership;

@@ -179,6 +179,7 @@ mod tests {
             kind: NodeKind::Cluster,
             flags,
             score: 0,
+            probe: Default::default(),
             priority: 0,
             attributes: Default::default(),
             utilization: Default::default(),

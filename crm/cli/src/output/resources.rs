@@ -50,7 +50,7 @@ pub fn is_active(cluster: &Cluster, id: RscId, all: bool) -> bool {
             }
             any && (!all || every)
         }
-        RscKind::Clone(_) | RscKind::Bundle => match all {
+        RscKind::Clone(_) | RscKind::Bundle(_) => match all {
             true => resource.children.iter().all(|child| is_active(cluster, *child, all)),
             false => resource.children.iter().any(|child| is_active(cluster, *child, all)),
         },
@@ -128,7 +128,7 @@ impl Writer<'_> {
             RscKind::Primitive => self.primitive(list, id),
             RscKind::Group { .. } => self.group(list, id),
             RscKind::Clone(_) => self.clone_set(list, id),
-            RscKind::Bundle => false,
+            RscKind::Bundle(_) => self.bundle(list, id),
         }
     }
 
@@ -205,6 +205,32 @@ impl Writer<'_> {
         }
         if self.show.inactive {
             self.stopped_part(list, &mut section, id, active, stopped_instances);
+        }
+        let written = section.is_open();
+        section.close(list);
+        written
+    }
+
+    fn bundle(&self, list: &mut List, id: RscId) -> bool {
+        let bundle = self.cluster.resource(id);
+        let Some(data) = bundle.bundle_data() else { return false };
+        let set = if data.replicas.len() > 1 { " set" } else { "" };
+        let unique = if bundle.is(RscFlags::UNIQUE) { " (unique)" } else { "" };
+        let managed = match (bundle.is(RscFlags::MAINTENANCE), bundle.is(RscFlags::MANAGED)) {
+            (true, _) => " (maintenance)",
+            (false, false) => " (unmanaged)",
+            (false, true) => "",
+        };
+        let title = format!("Container bundle{set}: {} [{}]{unique}{managed}", bundle.id, data.image);
+        let mut section = Lazy::new(title);
+        for replica in &data.replicas {
+            section.open(list);
+            // A replica goes by the name of its node, or of its container if nothing runs in it.
+            let name = printable_id(self.cluster.resource(replica.connection.unwrap_or(replica.container)));
+            let address = replica.address.as_ref().map(|address| format!(" ({address})")).unwrap_or_default();
+            let shown = replica.child.unwrap_or(replica.container);
+            let host = current_node(self.cluster, replica.container);
+            list.item(&self.line(shown, &format!("{name}{address}"), host));
         }
         let written = section.is_open();
         section.close(list);

@@ -103,6 +103,14 @@ fn node_change(cluster: &Cluster, action: &Action) -> Option<NodeChange> {
 
 fn add_resource(cluster: &Cluster, id: RscId, changes: &mut Vec<Change>) {
     let resource = cluster.resource(id);
+    if let Some(bundle) = resource.bundle_data() {
+        for replica in &bundle.replicas {
+            for part in [replica.ip, Some(replica.container), replica.connection, replica.child].into_iter().flatten() {
+                add_resource(cluster, part, changes);
+            }
+        }
+        return;
+    }
     if !resource.is_primitive() {
         for child in &resource.children {
             add_resource(cluster, *child, changes);

@@ -236,7 +236,7 @@ impl<'a> Engine<'a> {
             RscKind::Primitive => 0,
             RscKind::Group { .. } => 1,
             RscKind::Clone(_) => 2,
-            RscKind::Bundle => 3,
+            RscKind::Bundle(_) => 3,
         };
         let promotable = |flags: RscFlags| flags.has(RscFlags::PROMOTABLE);
         let by_promotable = if a.is_clone() { promotable(b.flags).cmp(&promotable(a.flags)) } else { Ordering::Equal };
@@ -323,6 +323,7 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
+            RscKind::Bundle(_) if !self.is_bundles_affair(rsc, original) => {}
             _ => {
                 self.extend(list, &resource.this_with, Self::insert_this_with);
                 if let Some(parent) = resource.parent {
@@ -355,6 +356,7 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
+            RscKind::Bundle(_) if !self.is_bundles_affair(rsc, original) => {}
             _ => {
                 self.extend(list, &resource.with_this, Self::insert_with_this);
                 if let Some(parent) = resource.parent {
@@ -416,7 +418,8 @@ impl<'a> Engine<'a> {
             (RscKind::Primitive, false) => self.apply_to_primitive(dependent, primary, at),
             (RscKind::Group { .. }, true) => self.apply_group_with(dependent, primary, at),
             (RscKind::Group { .. }, false) => self.apply_with_group(dependent, primary, at),
-            (RscKind::Clone(_) | RscKind::Bundle, _) => self.apply_with_clone(dependent, primary, at),
+            (RscKind::Clone(_), _) => self.apply_with_clone(dependent, primary, at),
+            (RscKind::Bundle(_), _) => self.apply_with_bundle(dependent, primary, at),
         };
         self.depth -= 1;
         delta

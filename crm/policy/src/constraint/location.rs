@@ -223,6 +223,9 @@ impl<'a> Engine<'a> {
     /// first one goes, so only its scores count.
     pub fn apply_location(&mut self, rsc: RscId, location: &Location) {
         self.apply_location_here(rsc, location);
+        if self.rsc(rsc).is_bundle() {
+            return self.apply_location_to_bundle(rsc, location);
+        }
         let colocated = matches!(self.rsc(rsc).kind, RscKind::Group { colocated: true, .. });
         let zeroed = || {
             let nodes = location.nodes.iter().map(|(node, _)| (*node, 0)).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::flags::NodeFlags;
 use super::resource::RscId;
+use super::score::ProbeMode;
 
 /// A node, as an index into [`Cluster::nodes`](super::Cluster::nodes).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,6 +39,8 @@ pub struct Node {
     pub flags: NodeFlags,
     /// Score the node begins with for every resource.
     pub score: i32,
+    /// Whether resources that say nothing of the node are probed on it.
+    pub probe: ProbeMode,
     /// Sum of the priorities of what runs here, for the delay of fencing.
     pub priority: i32,
     /// Node attributes, transient ones over permanent ones.

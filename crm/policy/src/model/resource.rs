@@ -110,7 +110,39 @@ pub enum RscKind {
     /// Several instances of one resource.
     Clone(Box<CloneData>),
     /// Containers with one resource in each.
-    Bundle,
+    Bundle(Box<BundleData>),
+}
+
+/// What a bundle is.
+#[derive(Clone, Debug, Default)]
+pub struct BundleData {
+    /// Image of the containers.
+    pub image: String,
+    /// How many containers one node may have.
+    pub per_host: u32,
+    /// The clone of what runs inside, if anything does.
+    pub bundled: Option<RscId>,
+    /// The containers and what comes with each.
+    pub replicas: Vec<Replica>,
+}
+
+/// One container of a bundle.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Number, from 0.
+    pub offset: u32,
+    /// Address of its own, if it has one.
+    pub address: Option<String>,
+    /// The container.
+    pub container: RscId,
+    /// The resource of its address.
+    pub ip: Option<RscId>,
+    /// The connection into it.
+    pub connection: Option<RscId>,
+    /// What runs inside.
+    pub child: Option<RscId>,
+    /// The node the container is, to what runs inside.
+    pub node: Option<NodeId>,
 }
 
 /// What to do when a resource is active on several nodes.
@@ -239,12 +271,20 @@ impl Resource {
 
     /// Whether it is a bundle.
     pub fn is_bundle(&self) -> bool {
-        matches!(self.kind, RscKind::Bundle)
+        matches!(self.kind, RscKind::Bundle(_))
     }
 
     /// Whether it is an anonymous clone.
     pub fn is_anonymous_clone(&self) -> bool {
         self.is_clone() && !self.is(RscFlags::UNIQUE)
+    }
+
+    /// What it is as a bundle.
+    pub fn bundle_data(&self) -> Option<&BundleData> {
+        match &self.kind {
+            RscKind::Bundle(data) => Some(data),
+            _ => None,
+        }
     }
 
     /// What it is as a clone.

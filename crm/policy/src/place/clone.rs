@@ -23,7 +23,8 @@ impl Engine<'_> {
         self.log_scores(rsc, "pcmk__clone_assign");
         self.sort_instances(rsc);
         let (max, per_node) = self.rsc(rsc).clone_data().map_or((0, 0), |data| (data.max, data.node_max));
-        self.assign_instances(rsc, max, per_node);
+        let instances = self.children(rsc);
+        self.assign_instances(rsc, instances, max, per_node);
         if promotable {
             self.choose_promoted(rsc);
         }

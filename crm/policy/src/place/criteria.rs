@@ -86,7 +86,7 @@ impl Engine<'_> {
         match self.rsc(rsc).kind {
             RscKind::Primitive => self.lock_primitive(rsc),
             RscKind::Group { .. } => self.children(rsc).into_iter().for_each(|member| self.lock_primitive(member)),
-            RscKind::Clone(_) | RscKind::Bundle => {}
+            RscKind::Clone(_) | RscKind::Bundle(_) => {}
         }
     }
 

@@ -219,7 +219,7 @@ impl Engine<'_> {
         (!full).then_some(node)
     }
 
-    pub fn assign_instances(&mut self, clone: RscId, max: u32, per_node: u32) {
+    pub fn assign_instances(&mut self, clone: RscId, instances: Vec<RscId>, max: u32, per_node: u32) {
         let mut usable = 0;
         for node in self.rsc(clone).allowed.nodes() {
             self.rsc_mut(clone).allowed.entry(node).count = 0;
@@ -227,7 +227,6 @@ impl Engine<'_> {
         }
         let optimal = max.checked_div(usable).unwrap_or(0).max(1);
         let mut assigned = 0;
-        let instances = self.children(clone);
         for instance in instances.iter().copied() {
             if assigned >= max {
                 break;
@@ -251,7 +250,7 @@ impl Engine<'_> {
         }
     }
 
-    fn instance_matches(
+    pub fn instance_matches(
         &self,
         instance: RscId,
         node: NodeId,
@@ -288,8 +287,8 @@ impl Engine<'_> {
     ) -> Option<RscId> {
         let which = if current { Where::Current } else { Where::Assigned };
         let on_node = |node: NodeId| {
-            let children = &self.rsc(clone).children;
-            children.iter().copied().find(|child| self.instance_matches(*child, node, role, current, attribute))
+            let instances = self.instances_of(clone);
+            instances.into_iter().find(|child| self.instance_matches(*child, node, role, current, attribute))
         };
         if let Some(node) = self.location(with, which) {
             return on_node(node);

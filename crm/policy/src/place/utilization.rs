@@ -119,7 +119,12 @@ impl Engine<'_> {
                     self.add_needs(*first, all, needs);
                 }
             }
-            RscKind::Bundle => {}
+            // All containers need the same.
+            RscKind::Bundle(ref data) => {
+                if let Some(replica) = data.replicas.first() {
+                    self.add_needs(replica.container, all, needs);
+                }
+            }
         }
     }
 

@@ -15,7 +15,7 @@ impl Engine<'_> {
                     self.create_promotable_actions(rsc);
                 }
             }
-            RscKind::Bundle => {}
+            RscKind::Bundle(_) => self.create_bundle_actions(rsc),
         }
     }
 
@@ -24,7 +24,7 @@ impl Engine<'_> {
             RscKind::Primitive => self.order_primitive(rsc),
             RscKind::Group { .. } => self.order_group(rsc),
             RscKind::Clone(_) => self.order_clone(rsc),
-            RscKind::Bundle => {}
+            RscKind::Bundle(_) => self.order_bundle(rsc),
         }
     }
 

@@ -62,6 +62,11 @@ impl Engine<'_> {
         for (name, value) in own {
             all.entry(name).or_insert(value);
         }
+        if all.get("addr").is_some_and(|address| address == "#uname")
+            && let Some(host) = self.container_host_name(rsc)
+        {
+            all.insert("addr".to_owned(), host);
+        }
         let meta = self.operation_meta(rsc, Some(node), task, interval_ms, config);
         for (name, value) in meta {
             all.entry(format!("CRM_meta_{}", name.replace('-', "_"))).or_insert(value);

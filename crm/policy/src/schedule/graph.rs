@@ -37,6 +37,13 @@ impl Engine<'_> {
     }
 
     fn add_resource_actions(&mut self, rsc: RscId, order: &mut Vec<(ActId, Vec<ActId>)>) {
+        if self.rsc(rsc).is_bundle() {
+            // Its own actions are points in the order, and come with the rest.
+            for part in self.bundle_parts(rsc) {
+                self.add_resource_actions(part, order);
+            }
+            return;
+        }
         if let RscKind::Clone(_) = self.rsc(rsc).kind {
             for action in self.resource_actions(rsc) {
                 self.action_flags(action, None);
@@ -289,8 +296,10 @@ impl Engine<'_> {
         if let Some(rsc) = rsc
             && (node.is_some() || self.rsc(rsc).is_primitive())
         {
+            let host = self.container_host_name(rsc);
             for (name, value) in self.parameters_of(rsc, node).iter() {
-                put(name, value);
+                let leads_to_host = name == "addr" && value == "#uname";
+                put(name, host.as_deref().filter(|_| leads_to_host).unwrap_or(value));
             }
         }
         for (name, value) in &self.act(action).meta {
@@ -342,7 +351,7 @@ impl Engine<'_> {
                     }
                 }
             }
-            RscKind::Group { .. } | RscKind::Bundle => {}
+            RscKind::Group { .. } | RscKind::Bundle(_) => {}
         }
     }
 

@@ -16,8 +16,11 @@ struct Activity {
 impl Engine<'_> {
     pub fn create_instance_actions(&mut self, rsc: RscId) {
         let mut activity = Activity::default();
-        for instance in self.children(rsc) {
-            self.create_actions(instance);
+        for instance in self.instances_of(rsc) {
+            // Those of a container were made with the rest of its replica.
+            if !self.rsc(rsc).is_bundle() {
+                self.create_actions(instance);
+            }
             self.watch(instance, &mut activity);
         }
         let start = self.resource_pseudo_action(rsc, "start", !activity.starting, true);
@@ -32,7 +35,9 @@ impl Engine<'_> {
         if !activity.restarting {
             self.act_mut(stop).flags.set(ActFlags::MIGRATABLE);
         }
-        self.create_notification_points(rsc, start, started, stop, stopped);
+        if self.rsc(rsc).is_clone() {
+            self.create_notification_points(rsc, start, started, stop, stopped);
+        }
     }
 
     fn watch(&self, rsc: RscId, activity: &mut Activity) {

@@ -259,6 +259,14 @@ impl Engine<'_> {
         };
         keys.push(("notify_available_uname", names(&self.allowed_by_name(clone))));
         keys.push(("notify_all_uname", names(&self.cluster.nodes_by_name)));
+        if self.rsc(clone).meta("container-attribute-target") == Some("host") {
+            let host = |node: &NodeId| {
+                let launcher = self.node(*node).remote.and_then(|remote| self.rsc(remote).launcher);
+                launcher.and_then(|launcher| self.current_node(launcher)).unwrap_or(*node)
+            };
+            let hosts: Vec<NodeId> = self.cluster.nodes_by_name.iter().map(host).collect();
+            keys.push(("notify_all_hosts", names(&hosts)));
+        }
         notification.keys = keys;
     }
 

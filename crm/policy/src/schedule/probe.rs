@@ -32,7 +32,7 @@ impl Engine<'_> {
     pub fn probe(&mut self, rsc: RscId, node: NodeId) -> bool {
         match self.rsc(rsc).kind {
             RscKind::Clone(_) => self.probe_clone(rsc, node),
-            RscKind::Bundle => false,
+            RscKind::Bundle(_) => self.probe_bundle(rsc, node),
             RscKind::Primitive | RscKind::Group { .. } => self.probe_resource(rsc, node),
         }
     }
@@ -64,7 +64,7 @@ impl Engine<'_> {
         if exclusive && entry.is_none_or(|entry| entry.probe != ProbeMode::Exclusive) {
             return false;
         }
-        if entry.is_some_and(|entry| entry.probe == ProbeMode::Never) {
+        if entry.map_or(self.node(node).probe, |entry| entry.probe) == ProbeMode::Never {
             return false;
         }
         if self.cluster.is_guest(node) && !self.guest_can_be_probed(node, top) {
@@ -151,7 +151,7 @@ impl Engine<'_> {
 
     fn order_instance_starts(&mut self, probe: ActId, after: ActId, flags: OrderFlags) {
         let (Some(clone), Some(probed)) = (self.act(after).resource, self.act(probe).resource) else { return };
-        let collective = matches!(self.rsc(clone).kind, RscKind::Clone(_) | RscKind::Bundle);
+        let collective = matches!(self.rsc(clone).kind, RscKind::Clone(_) | RscKind::Bundle(_));
         if !collective
             || self.act(probe).runnable()
             || flags.has(OrderFlags::UNRUNNABLE_FIRST_BLOCKS)
@@ -205,7 +205,7 @@ impl Engine<'_> {
 
     fn restart_successors(&self, probed: RscId, after: ActId) -> Vec<ActId> {
         let rsc = self.act(after).resource;
-        let collective = |rsc: RscId| matches!(self.rsc(rsc).kind, RscKind::Clone(_) | RscKind::Bundle);
+        let collective = |rsc: RscId| matches!(self.rsc(rsc).kind, RscKind::Clone(_) | RscKind::Bundle(_));
         let interleave = rsc.is_some_and(|rsc| collective(rsc) && self.meta_true(rsc, "interleave"));
         let compatible = match rsc {
             Some(rsc) if interleave => self.compatible_instance(probed, rsc, Role::Unknown, false, None),

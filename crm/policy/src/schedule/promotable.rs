@@ -47,6 +47,12 @@ impl Engine<'_> {
     }
 
     pub fn order_promotable(&mut self, clone: RscId) {
+        self.order_restart_of_roles(clone);
+        self.order_instance_roles(clone);
+    }
+
+    /// Down before up, for a promotable clone or bundle as a whole.
+    pub fn order_restart_of_roles(&mut self, clone: RscId) {
         for (first, then) in [
             ("stopped", "start"),
             ("stopped", "promote"),
@@ -58,6 +64,9 @@ impl Engine<'_> {
         ] {
             self.order_tasks(clone, first, clone, then, OrderFlags::ORDERED);
         }
+    }
+
+    fn order_instance_roles(&mut self, clone: RscId) {
         let ordered = self.rsc(clone).clone_data().is_some_and(|data| data.ordered);
         let mut previous = None;
         for instance in self.children(clone) {

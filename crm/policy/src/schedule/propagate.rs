@@ -180,7 +180,7 @@ impl Engine<'_> {
         match self.rsc(rsc).kind {
             RscKind::Primitive => self.act(action).flags,
             RscKind::Group { .. } => self.group_action_flags(rsc, action, node),
-            RscKind::Clone(_) | RscKind::Bundle => self.clone_action_flags(rsc, action, node),
+            RscKind::Clone(_) | RscKind::Bundle(_) => self.clone_action_flags(rsc, action, node),
         }
     }
 
@@ -240,7 +240,7 @@ impl Engine<'_> {
         let task = self.instance_task(action);
         let mut flags = ActFlags::OPTIONAL | ActFlags::RUNNABLE | ActFlags::PSEUDO;
         let mut any_runnable = false;
-        for instance in self.children(rsc) {
+        for instance in self.instances_for(rsc, action) {
             let instance_node = node.filter(|_| self.rsc(instance).is_primitive());
             let Some(found) = self.first_with_task(instance, &task, instance_node) else { continue };
             let instance_flags = self.action_flags(found, node);
@@ -403,7 +403,7 @@ impl Engine<'_> {
         match self.rsc(rsc).kind {
             RscKind::Primitive => self.update_pair(first, then, asked),
             RscKind::Group { .. } => self.update_group(first, then, asked),
-            RscKind::Clone(_) | RscKind::Bundle => self.update_clone(first, then, asked),
+            RscKind::Clone(_) | RscKind::Bundle(_) => self.update_clone(first, then, asked),
         }
     }
 
@@ -555,7 +555,7 @@ impl Engine<'_> {
         let (Some(first_rsc), Some(then_rsc)) = (self.act(first).resource, self.act(then).resource) else {
             return false;
         };
-        let collective = |rsc: RscId| matches!(self.rsc(rsc).kind, RscKind::Clone(_) | RscKind::Bundle);
+        let collective = |rsc: RscId| matches!(self.rsc(rsc).kind, RscKind::Clone(_) | RscKind::Bundle(_));
         if first_rsc == then_rsc || !collective(first_rsc) || !collective(then_rsc) {
             return false;
         }
@@ -573,7 +573,7 @@ impl Engine<'_> {
         let mut changed = self.update_pair(first, then, asked);
         let task = self.act(then).task.clone();
         // An action of the dependent clone's resource may be of an instance; then the clone has it already.
-        let instances = if self.rsc(clone).is_primitive() { Vec::new() } else { self.children(clone) };
+        let instances = if self.rsc(clone).is_primitive() { Vec::new() } else { self.instances_of(clone) };
         for instance in instances {
             let Some(action) = self.first_with_task(instance, &task, node) else { continue };
             if !self.action_flags(action, node).has(ActFlags::RUNNABLE) {
@@ -598,7 +598,7 @@ impl Engine<'_> {
         let key = &self.act(first).key;
         let current = key.ends_with("_stopped_0") || key.ends_with("_demoted_0");
         let then_task = self.act(then).task.clone();
-        for instance in self.children(clone) {
+        for instance in self.instances_of(clone) {
             let Some(partner) = self.compatible_instance(instance, first_clone, Role::Unknown, current, None) else {
                 let mandatory = kind.any(OrderFlags::UNRUNNABLE_FIRST_BLOCKS | OrderFlags::FIRST_IMPLIES_THEN);
                 if !current && mandatory && self.assign_to(instance, None, true, true) {
@@ -606,8 +606,8 @@ impl Engine<'_> {
                 }
                 continue;
             };
-            let Some(first_action) = self.first_with_task(partner, &first_task, node) else { continue };
-            let Some(then_action) = self.first_with_task(instance, &then_task, node) else { continue };
+            let Some(first_action) = self.action_beside(first, partner, &first_task, node, true) else { continue };
+            let Some(then_action) = self.action_beside(then, instance, &then_task, node, false) else { continue };
             if self.order_actions(first_action, then_action, kind) {
                 changed |= Changed { first: true, then: true };
             }

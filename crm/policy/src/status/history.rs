@@ -208,7 +208,10 @@ impl Engine<'_> {
             Some(rsc) => parent = Some(self.top(rsc)),
         }
         if let Some(clone) = parent.filter(|top| self.rsc(*top).is_anonymous_clone()) {
-            found = self.find_anonymous_instance(clone, base_name(id), node);
+            found = match self.parent(clone) {
+                Some(bundle) => self.replica_on(bundle, node).and_then(|replica| replica.child),
+                None => self.find_anonymous_instance(clone, base_name(id), node),
+            };
         }
         let Some(rsc) = found else { return Found::Nothing };
         let resource = self.rsc_mut(rsc);
@@ -519,7 +522,7 @@ impl Engine<'_> {
                 };
                 block(self, rsc);
                 if let Some(parent) = parent
-                    && matches!(self.rsc(parent).kind, RscKind::Group { .. } | RscKind::Bundle)
+                    && matches!(self.rsc(parent).kind, RscKind::Group { .. } | RscKind::Bundle(_))
                     && self.rsc(parent).multiply_active == MultiplyActive::Block
                 {
                     self.children(parent).into_iter().for_each(|member| block(self, member));

@@ -3,7 +3,7 @@
 use cib::Element;
 
 use crate::engine::{Engine, Values, compare_names};
-use crate::model::{Node, NodeFlags, NodeId, NodeKind, RscId};
+use crate::model::{Node, NodeFlags, NodeId, NodeKind, ProbeMode, RscId};
 use crate::nvpairs::Context;
 
 impl Engine<'_> {
@@ -43,6 +43,7 @@ impl Engine<'_> {
             kind,
             flags: NodeFlags::PROBES_ALLOWED,
             score,
+            probe: ProbeMode::Always,
             priority: 0,
             attributes,
             utilization: Values::new(),

@@ -5,7 +5,7 @@ use cib::rule::Agent;
 use cib::score::Score;
 use cib::{Element, boolean, duration};
 
-use crate::engine::{Engine, Values, integer};
+use crate::engine::{Engine, SYMMETRIC_DEFAULT, Values, integer};
 use crate::model::{
     CloneData, INFINITY, MultiplyActive, NoQuorumPolicy, NodeTable, Resource, Role, RscFlags, RscId, RscKind,
 };
@@ -69,7 +69,7 @@ impl<'a> Engine<'a> {
             "primitive" | "lrm_resource" => RscKind::Primitive,
             "group" => RscKind::Group { ordered: true, colocated: true },
             "clone" => RscKind::Clone(Box::default()),
-            "bundle" => RscKind::Bundle,
+            "bundle" => RscKind::Bundle(Box::default()),
             _ => return None,
         };
         let id = match number {
@@ -132,10 +132,7 @@ impl<'a> Engine<'a> {
             RscKind::Primitive => self.finish_primitive(rsc),
             RscKind::Group { .. } => self.read_group(rsc, number),
             RscKind::Clone(_) => self.read_clone(rsc),
-            RscKind::Bundle => {
-                self.warn(element, format!("bundle {id} is not supported yet; it is ignored"));
-                false
-            }
+            RscKind::Bundle(_) => self.read_bundle(rsc),
         };
         if !usable {
             return None;
@@ -144,7 +141,7 @@ impl<'a> Engine<'a> {
         let guest = self.is(rsc, RscFlags::REMOTE_CONNECTION) && self.rsc(rsc).meta("container").is_some();
         if self.cluster.options.symmetric || guest {
             for node in self.cluster.nodes_by_name.clone() {
-                self.add_score(rsc, Some(node), 0, Source::Other("symmetric_default".into()));
+                self.add_score(rsc, Some(node), 0, Source::Other(SYMMETRIC_DEFAULT.into()));
             }
         }
         let mut utilization = Values::new();
