@@ -344,7 +344,8 @@ impl Node {
     /// Without an engine a node is alone and without quorum: it acts as its `no-quorum-policy` says until the engine
     /// is back. Its messages go to itself.
     fn lost(&mut self, now: Now, reason: &str) {
-        self.note(Note::new(Level::Error, "engine_lost", format!("the cluster engine is gone: {reason}")));
+        let what = if self.replica.in_step() { "the cluster engine is gone" } else { "waiting for the cluster engine" };
+        self.note(Note::new(Level::Error, "engine_lost", format!("{what}: {reason}")));
         for (client, reply) in self.clients.engine_lost() {
             self.out.push_back(Command::Reply { client, reply });
         }
