@@ -24,6 +24,8 @@ pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between attempts to fence.
 pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// After a plan could not be made: the same CIB would fail the same way, so it is left time to change.
+pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
 /// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause of
 /// one window keeps the node usable for whoever comes to look.
 pub const STORM_PLANS: usize = 50;
@@ -78,6 +80,13 @@ pub enum Event {
         generation: u64,
         /// The plan.
         transition: Transition,
+    },
+    /// No plan could be made: a fault of ours, from which the cluster must not stop working.
+    NotPlanned {
+        /// Of which question.
+        generation: u64,
+        /// What happened.
+        reason: String,
     },
     /// A deadline has come.
     Timeout,
@@ -214,6 +223,7 @@ impl Controller {
             Event::Applied { write, refused, own } => self.applied(write, refused, own),
             Event::FenceFailed { order, reason } => self.fence_failed(now, &order, &reason),
             Event::Planned { generation, transition } => self.planned(now, generation, transition),
+            Event::NotPlanned { generation, reason } => self.not_planned(now, generation, &reason),
             Event::Timeout => self.overdue(now),
         }
     }
@@ -384,6 +394,23 @@ impl Controller {
         let text = format!("transition {} has {} actions", self.transitions, transition.len());
         self.note(Note::new(Level::Info, "plan", text));
         self.phase = Phase::Walking(Box::new(Walking::new(transition, &self.incarnation, self.transitions)));
+    }
+
+    fn not_planned(&mut self, now: Duration, generation: u64, reason: &str) {
+        if !matches!(self.phase, Phase::Planning { generation: asked } if asked == generation) {
+            return;
+        }
+        self.note(Note::new(
+            Level::Error,
+            "not_planned",
+            format!(
+                "no plan could be made ({reason}): everything stays as it is; tried again in {} s",
+                PLAN_PAUSE.as_secs()
+            ),
+        ));
+        self.phase = Phase::Idle;
+        self.not_before = Some(now + PLAN_PAUSE);
+        self.dirty = true;
     }
 
     fn overdue(&mut self, now: Duration) {

@@ -247,3 +247,14 @@ fn a_follower_asks_for_nothing() {
     assert!(bench.ask().is_empty());
     assert_eq!(bench.controller.deadline(), None);
 }
+
+#[test]
+fn a_plan_that_cannot_be_made_is_tried_again_later() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::NotPlanned { generation, reason: "a fault".into() });
+    assert!(bench.ask().is_empty(), "not at once");
+    bench.now = bench.controller.deadline().expect("a pause has an end");
+    bench.tell(Event::Timeout);
+    assert_eq!(bench.asked_to_plan(), generation + 1);
+}

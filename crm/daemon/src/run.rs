@@ -232,8 +232,13 @@ impl Shell {
     fn plan(&self, generation: u64, cib: Arc<Cib>) {
         let (events, unix) = (self.events.clone(), self.now().unix);
         tokio::task::spawn_blocking(move || {
-            let plan = policy::plan(&policy::Input::new(cib.document(), unix));
-            let _ = events.blocking_send(Event::Planned { generation, transition: plan.transition });
+            let plan = || policy::plan(&policy::Input::new(cib.document(), unix)).transition;
+            // A panic is a fault of ours; it must cost a plan, not the coordinator.
+            let event = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(plan)) {
+                Ok(transition) => Event::Planned { generation, transition },
+                Err(panic) => Event::NotPlanned { generation, reason: said(panic.as_ref()) },
+            };
+            let _ = events.blocking_send(event);
         });
     }
 
@@ -284,6 +289,12 @@ async fn sleep_until(deadline: Option<Instant>) {
 fn now(started: Instant) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     Now { monotonic: started.elapsed(), unix }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the planner failed: {}", text.unwrap_or("it did not say why"))
 }
 
 /// Differs at every start: made of the time to the nanosecond and the process, in the form of a UUID.

@@ -86,6 +86,13 @@ pub enum Event {
         /// The plan.
         transition: Transition,
     },
+    /// No plan could be made.
+    NotPlanned {
+        /// For which question.
+        generation: u64,
+        /// What happened.
+        reason: String,
+    },
     /// A tool asks.
     Asked {
         /// Who.
@@ -247,6 +254,9 @@ impl Node {
             Event::Ended { process, end } => self.ended(now, process, end),
             Event::Planned { generation, transition } => {
                 self.controller.handle(now.monotonic, controller::Event::Planned { generation, transition });
+            }
+            Event::NotPlanned { generation, reason } => {
+                self.controller.handle(now.monotonic, controller::Event::NotPlanned { generation, reason });
             }
             Event::Asked { client, request } => self.asked(now, client, request),
             Event::Gone { client } => self.clients.gone(client),
