@@ -499,7 +499,8 @@ impl Controller {
             writes.into_iter().for_each(|write| self.send(Command::Write(write), None));
             return;
         }
-        let complete = self.view.votes >= self.view.expected_votes;
+        // Hosts whose daemon is still to come count as not here: they would be fenced in the middle of their start.
+        let complete = self.view.votes >= self.view.expected_votes && self.view.members.len() == self.view.hosts.len();
         self.settled |= complete;
         let waits = !self.settled || !away.is_empty() || !self.pending.is_empty();
         if waits || self.not_before.is_some_and(|time| now < time) || self.storms(now) {

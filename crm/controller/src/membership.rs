@@ -51,15 +51,12 @@ fn is_here(text: &str) -> bool {
     }
 }
 
-/// Nodes that the CIB has as here, whose host is up, but whose daemon is not: it died, or is being restarted. Their
-/// services run on, so they are given time before they count as lost.
+/// Nodes whose host is up, but whose daemon is not: it died, or is being started. Their services may run, so they are
+/// given time before they count as lost. Those that were let go or fenced are known to run nothing.
 pub fn without_daemon(view: &Membership, cib: &Cib) -> BTreeSet<NodeId> {
-    node_states(cib)
-        .into_iter()
-        .filter(|state| state.daemon && state.expected == "member")
-        .filter_map(|state| state.id.parse().ok().map(NodeId))
-        .filter(|id| view.has_host(*id) && !view.has_member(*id))
-        .collect()
+    let states = node_states(cib);
+    let down = |id: NodeId| states.iter().any(|state| state.id == id.to_string() && state.expected == "down");
+    view.hosts.iter().map(|host| host.id).filter(|id| !view.has_member(*id) && !down(*id)).collect()
 }
 
 /// The writes that make the CIB agree with who is here. Nodes of `spared` are left as they are.
