@@ -16,6 +16,8 @@ pub const MAX_WAITING: usize = 1024;
 #[derive(Debug)]
 struct Waiting {
     client: ClientId,
+    /// It is to be made without quorum too.
+    force: bool,
     /// Applied, and waiting for disks.
     applied: Option<(u64, u64, u64)>,
 }
@@ -31,12 +33,12 @@ pub struct Clients {
 
 impl Clients {
     /// A client's write is under way; the number it is known by. `None` when too many are.
-    pub fn wait(&mut self, client: ClientId) -> Option<u64> {
+    pub fn wait(&mut self, client: ClientId, force: bool) -> Option<u64> {
         if self.waiting.len() >= MAX_WAITING {
             return None;
         }
         self.next += 1;
-        self.waiting.insert(self.next, Waiting { client, applied: None });
+        self.waiting.insert(self.next, Waiting { client, force, applied: None });
         Some(self.next)
     }
 
@@ -74,9 +76,18 @@ impl Clients {
         *known = configuration.max(*known);
     }
 
-    /// Forgets what nodes hold who are not here: they say it again when they come.
-    pub fn keep_only(&mut self, view: &Membership) {
+    /// Who is here changed. What nodes hold who are not here is forgotten: they say it again when they come. Without
+    /// quorum no write is acknowledged that was not forced: the others may go on without it, and then theirs counts.
+    pub fn membership(&mut self, view: &Membership) -> Vec<(ClientId, Reply)> {
         self.held.retain(|node, _| view.has_member(*node));
+        if view.quorate {
+            return Vec::new();
+        }
+        let reason = "quorum was lost while this was being written; look whether it was, when there is quorum again";
+        let (lost, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, waiting)| !waiting.force);
+        self.waiting = kept;
+        let lost: BTreeMap<u64, Waiting> = lost;
+        lost.into_values().map(|waiting| (waiting.client, Reply::Refused { reason: reason.to_owned() })).collect()
     }
 
     /// Those whose write a majority of the members now holds.
@@ -100,5 +111,40 @@ impl Clients {
             .filter_map(|number| self.waiting.remove(&number))
             .filter_map(|waiting| Some((waiting.client, Reply::Written { version: waiting.applied? })))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Member;
+
+    fn view(quorate: bool, members: u32) -> Membership {
+        let members = (1..=members).map(|id| Member { id: NodeId(id), since: u64::from(id) }).collect();
+        Membership { members, quorate, ..Membership::default() }
+    }
+
+    #[test]
+    fn a_write_is_answered_once_most_members_hold_it() {
+        let mut clients = Clients::default();
+        let number = clients.wait(ClientId(7), false).unwrap();
+        assert_eq!(clients.applied(number, (0, 4, 0), true), None);
+        clients.held(NodeId(1), (0, 4));
+        assert_eq!(clients.answers(&view(true, 3)), []);
+        clients.held(NodeId(2), (0, 5));
+        assert_eq!(clients.answers(&view(true, 3)), [(ClientId(7), Reply::Written { version: (0, 4, 0) })]);
+    }
+
+    #[test]
+    fn without_quorum_only_what_was_forced_goes_on() {
+        for force in [false, true] {
+            let mut clients = Clients::default();
+            let number = clients.wait(ClientId(7), force).unwrap();
+            assert_eq!(clients.applied(number, (0, 4, 0), true), None);
+            let told = clients.membership(&view(false, 1));
+            assert_eq!(told.is_empty(), force);
+            clients.held(NodeId(1), (0, 4));
+            assert_eq!(clients.answers(&view(false, 1)).len(), usize::from(force));
+        }
     }
 }

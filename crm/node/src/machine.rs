@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cib::{Cib, Write};
+use cib::{Cib, Element, Write};
 use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Host, Member, Membership, NodeId};
@@ -189,9 +189,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that has heard of nobody yet, with the CIB from its disk.
+    /// A node that has heard of nobody yet, with the CIB from its disk. Only the configuration of that counts.
     pub fn new(settings: Settings, cib: Cib, now: Now) -> Self {
         let me = settings.me.id;
+        let cib = without_status(cib);
         let mut fencer = Fencer::new();
         fencer.handle(now.monotonic, fencing::configuration(&cib, now.unix));
         Node {
@@ -224,6 +225,11 @@ impl Node {
     /// Who is here, as this node knows.
     pub fn view(&self) -> &Membership {
         &self.view
+    }
+
+    /// Whether this node and all other members are known to hold the same CIB.
+    pub fn in_step(&self) -> bool {
+        self.replica.in_step()
     }
 
     /// Nothing is being done or waited for, as far as this node knows.
@@ -312,7 +318,9 @@ impl Node {
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
         self.assembler.keep_only(|id| view.has_member(NodeId(id)));
-        self.clients.keep_only(&view);
+        for (client, reply) in self.clients.membership(&view) {
+            self.out.push_back(Command::Reply { client, reply });
+        }
         self.view = view;
         let (settled, step) =
             self.replica.membership(&self.view, self.controller.is_settled(), self.orders.under_way());
@@ -667,7 +675,7 @@ impl Node {
         if let Err(error) = Write::try_from(write.clone()) {
             return refuse(&error);
         }
-        let Some(number) = self.clients.wait(client) else {
+        let Some(number) = self.clients.wait(client, force) else {
             return refuse("too many writes are under way at this node; try again");
         };
         self.send(&Message::Write { origin: Origin::Client(number), write });
@@ -738,4 +746,13 @@ impl Node {
     fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
     }
+}
+
+/// What was known of nodes when this CIB was written is news no more: a node that was down then may run anything now.
+fn without_status(cib: Cib) -> Cib {
+    let mut document = cib.document().clone();
+    let old: Vec<Element> =
+        document.descend(&["status"]).map(|status| document.children(status).collect()).unwrap_or_default();
+    old.into_iter().for_each(|entry| document.remove(entry));
+    Cib::new(document).unwrap_or(cib)
 }
