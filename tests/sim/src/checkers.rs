@@ -1,0 +1,235 @@
+//! The judges. They watch the true state, from outside, at every step, and know nothing of how the cluster decides.
+//!
+//! What broke a rule first is kept; the run ends there.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use engine::NodeId;
+
+/// More plans than this in one minute are too many. The controller itself pauses after 50 within 5 s; a cluster under
+/// the faults of a run needs some tens.
+pub const PLANS_PER_MINUTE: usize = 200;
+/// More than this in one queue is growth without a bound: a full restart of the largest simulated cluster sends some
+/// hundred messages.
+pub const QUEUE: usize = 5_000;
+/// So many digests are remembered for comparison. Nodes are less than a second apart, which is far fewer writes.
+const DIGESTS: usize = 4_096;
+
+/// What the judges know.
+#[derive(Debug, Default)]
+pub struct Checkers {
+    /// Resources that may be active on one node only.
+    exclusive: BTreeSet<String>,
+    /// Where each of them is, truly, on hosts with power.
+    active: BTreeMap<String, BTreeSet<NodeId>>,
+    /// What a host had when it was lost, until it is known to be cut off or was looked at again.
+    held: BTreeSet<(NodeId, String)>,
+    digests: BTreeMap<(u64, u64), (NodeId, String)>,
+    digest_order: VecDeque<(u64, u64)>,
+    acknowledged: BTreeSet<String>,
+    plans: VecDeque<Duration>,
+    /// The first rule that was broken, and how.
+    pub broken: Option<String>,
+}
+
+impl Checkers {
+    /// Judges of a cluster in which these resources may be active on one node only.
+    pub fn new(exclusive: impl IntoIterator<Item = String>) -> Self {
+        Checkers { exclusive: exclusive.into_iter().collect(), ..Checkers::default() }
+    }
+
+    /// A rule was broken.
+    pub fn breaks(&mut self, how: String) {
+        self.broken.get_or_insert(how);
+    }
+
+    /// Resources that may be active on one node only.
+    pub fn exclusive(&self) -> impl Iterator<Item = &str> {
+        self.exclusive.iter().map(String::as_str)
+    }
+
+    /// Where such a resource is.
+    pub fn places(&self, resource: &str) -> BTreeSet<NodeId> {
+        self.active.get(resource).cloned().unwrap_or_default()
+    }
+
+    /// The agent that starts a resource begins: it must be nowhere else, and nowhere that nobody has looked.
+    pub fn start_begins(&mut self, on: NodeId, resource: &str) {
+        if !self.exclusive.contains(resource) {
+            return;
+        }
+        if let Some(other) = self.places(resource).into_iter().find(|other| *other != on) {
+            self.breaks(format!("{resource} is started on node {on} while it is active on node {other}"));
+        }
+        let held = self.held.iter().find(|(other, name)| name == resource && *other != on).cloned();
+        if let Some((other, _)) = held {
+            self.breaks(format!(
+                "{resource} is started on node {on}, but node {other} had it when it was lost, and it was neither fenced \
+                 nor looked at since"
+            ));
+        }
+    }
+
+    /// A resource is there, whole or in part, or no longer.
+    pub fn becomes(&mut self, on: NodeId, resource: &str, present: bool) {
+        if !self.exclusive.contains(resource) {
+            return;
+        }
+        self.held.remove(&(on, resource.to_owned()));
+        let places = self.active.entry(resource.to_owned()).or_default();
+        if present {
+            places.insert(on)
+        } else {
+            places.remove(&on)
+        };
+        if places.len() > 1 {
+            let places: Vec<String> = places.iter().map(NodeId::to_string).collect();
+            self.breaks(format!("{resource} is active on nodes {} at once", places.join(" and ")));
+        }
+    }
+
+    /// A host has lost its power with these there, or about to be.
+    pub fn power_lost(&mut self, host: NodeId, had: impl IntoIterator<Item = String>) {
+        for resource in had {
+            if self.exclusive.contains(&resource) {
+                self.held.insert((host, resource));
+            }
+        }
+        for places in self.active.values_mut() {
+            places.remove(&host);
+        }
+    }
+
+    /// A fence agent has said that the host is cut off, and it is.
+    pub fn fenced(&mut self, host: NodeId) {
+        self.held.retain(|(other, _)| *other != host);
+    }
+
+    /// An agent has looked for the resource there and told what it saw.
+    pub fn looked(&mut self, on: NodeId, resource: &str) {
+        self.held.remove(&(on, resource.to_owned()));
+    }
+
+    /// A node in step holds that CIB after it was given that much, as a hash of the places in the order.
+    pub fn holds(&mut self, node: NodeId, view: u64, given: u64, digest: &str) {
+        let key = (view, given);
+        match self.digests.get(&key) {
+            Some((other, theirs)) if theirs != digest => {
+                let other = *other;
+                self.breaks(format!("nodes {other} and {node} were given the same and hold different CIBs"));
+            }
+            Some(_) => {}
+            None => {
+                self.digests.insert(key, (node, digest.to_owned()));
+                self.digest_order.push_back(key);
+                if self.digest_order.len() > DIGESTS
+                    && let Some(oldest) = self.digest_order.pop_front()
+                {
+                    self.digests.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    /// A client was told that its write was made. It is found by that text.
+    pub fn acknowledged(&mut self, mark: &str) {
+        self.acknowledged.insert(mark.to_owned());
+    }
+
+    /// The CIB of the quorate side.
+    pub fn final_cib(&mut self, text: &str) {
+        let lost: Vec<&String> = self.acknowledged.iter().filter(|mark| !text.contains(mark.as_str())).collect();
+        if let Some(first) = lost.first() {
+            let how =
+                format!("{} of {} acknowledged writes are lost, such as {first}", lost.len(), self.acknowledged.len());
+            self.breaks(how);
+        }
+    }
+
+    /// A plan was asked for.
+    pub fn plan(&mut self, now: Duration) {
+        self.plans.push_back(now);
+        while self.plans.front().is_some_and(|time| *time + Duration::from_secs(60) < now) {
+            self.plans.pop_front();
+        }
+        if self.plans.len() > PLANS_PER_MINUTE {
+            self.breaks(format!("more than {PLANS_PER_MINUTE} plans within a minute"));
+        }
+    }
+
+    /// A queue has that length.
+    pub fn queue(&mut self, what: &str, length: usize) {
+        if length > QUEUE {
+            self.breaks(format!("{what} has grown to {length}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judges() -> Checkers {
+        Checkers::new(["web".to_owned()])
+    }
+
+    #[test]
+    fn active_on_two_nodes_is_found() {
+        let mut watch = judges();
+        watch.becomes(NodeId(1), "web", true);
+        watch.becomes(NodeId(2), "clone", true);
+        watch.becomes(NodeId(3), "clone", true);
+        assert_eq!(watch.broken, None);
+        watch.becomes(NodeId(2), "web", true);
+        assert!(watch.broken.is_some());
+    }
+
+    #[test]
+    fn a_start_before_the_fencing_is_found_and_after_it_is_not() {
+        for fenced in [false, true] {
+            let mut watch = judges();
+            watch.becomes(NodeId(1), "web", true);
+            watch.power_lost(NodeId(1), ["web".to_owned()]);
+            if fenced {
+                watch.fenced(NodeId(1));
+            }
+            watch.start_begins(NodeId(2), "web");
+            assert_eq!(watch.broken.is_none(), fenced);
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_looked_at_holds_nothing() {
+        let mut watch = judges();
+        watch.becomes(NodeId(1), "web", true);
+        watch.power_lost(NodeId(1), ["web".to_owned()]);
+        watch.looked(NodeId(1), "web");
+        watch.start_begins(NodeId(2), "web");
+        assert_eq!(watch.broken, None);
+    }
+
+    #[test]
+    fn different_cibs_after_the_same_are_found() {
+        let mut watch = judges();
+        watch.holds(NodeId(1), 7, 1, "a");
+        watch.holds(NodeId(2), 7, 2, "b");
+        watch.holds(NodeId(2), 7, 1, "a");
+        assert_eq!(watch.broken, None);
+        watch.holds(NodeId(3), 7, 1, "c");
+        assert!(watch.broken.is_some());
+    }
+
+    #[test]
+    fn a_lost_write_and_a_storm_of_plans_are_found() {
+        let mut watch = judges();
+        watch.acknowledged("mark-1");
+        watch.final_cib("<nvpair name='mark-1'/>");
+        assert_eq!(watch.broken, None);
+        watch.final_cib("<nvpair name='mark-2'/>");
+        assert!(watch.broken.is_some());
+        let mut watch = judges();
+        (0..=PLANS_PER_MINUTE).for_each(|_| watch.plan(Duration::ZERO));
+        assert!(watch.broken.is_some());
+    }
+}
