@@ -19,7 +19,7 @@ use crate::network::{self, Address};
 use crate::node::Node;
 use crate::power;
 use crate::sandbox::{LAB, PROGRAMS};
-use crate::scene::Scene;
+use crate::scene::{Scene, ocf_agents};
 use crate::story::Storyteller;
 use crate::witness::Witness;
 
@@ -52,6 +52,16 @@ impl Cluster {
         let cib = lab("cib.xml");
         fs::write(&cib, scene.cib.to_xml()).with_context(|| format!("writing {}", cib.display()))?;
         install_agents()?;
+        for (id, provider, kind, line) in ocf_agents(scene) {
+            if !lab("ocf/resource.d").join(provider).join(kind).exists() {
+                bail!(
+                    "{}:{line}: the agent ocf:{provider}:{kind} of the resource {id} is neither one of ours \
+                     (`systole-agents list`) nor in {SYSTEM_OCF_ROOT}/resource.d: install the package that has it, as a \
+                     rule resource-agents",
+                    scene.file
+                );
+            }
+        }
 
         let plan = |(index, (name, address)): (usize, (&String, &Address))| {
             let id = (index + 1).to_string();

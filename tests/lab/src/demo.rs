@@ -45,6 +45,9 @@ const QUIET: Duration = Duration::from_millis(700);
 const STEADY: Duration = Duration::from_millis(250);
 const ENOUGH: usize = 25;
 
+/// The monitor's interval in the examples: a failure may come at any moment of it.
+const PHASE: Duration = Duration::from_secs(1);
+
 /// So long the cluster is left without quorum.
 const ALONE: Duration = Duration::from_secs(1);
 
@@ -185,6 +188,10 @@ impl Stage {
         let idle = options.idle.map(|span| self.measure_idle(span)).transpose()?;
         self.story.heading(&format!("\nThe fault: {}", options.fault.name()));
 
+        if options.fault == Fault::Fail {
+            // Anywhere between two monitors, whose rhythm the cluster's quiet has just told us.
+            thread::sleep(Duration::from_micros(clock::now_us() % PHASE.as_micros() as u64));
+        }
         let fault_us = clock::now_us();
         self.story.begin(fault_us);
         options.fault.strike(&self.cluster, &self.scene, &active)?;

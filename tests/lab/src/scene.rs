@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use cib::check::Severity;
 use cib::{Document, Element};
 
 use crate::network::Address;
@@ -52,6 +53,8 @@ pub struct Service {
 /// What the lab has to know of a configuration.
 #[derive(Clone, Debug)]
 pub struct Scene {
+    /// The file it was read from, for messages.
+    pub file: String,
     /// The whole CIB.
     pub cib: Document,
     /// Names of the nodes, in order.
@@ -86,6 +89,13 @@ impl Scene {
     /// Reads a CIB's text; `file` is its name for messages.
     pub fn parse(file: &str, source: &str) -> Result<Self> {
         let cib = Document::parse(source).map_err(|error| anyhow!("{}", error.render(file, source)))?;
+        let errors: Vec<String> = (cib::check::check(&cib).iter())
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| finding.render(file, source))
+            .collect();
+        if !errors.is_empty() {
+            bail!("the configuration cannot work\n{}", errors.join("\n"));
+        }
         let at = |element: Element, message: String| match cib.position(element) {
             Some(position) => anyhow!("{}", cib::document::caret(file, source, position, &message)),
             None => anyhow!("{file}: {message}"),
@@ -151,13 +161,41 @@ impl Scene {
         let property = |name: &str| property(&cib, name);
         let stops_without_quorum = property("no-quorum-policy").is_none_or(|policy| policy == "stop");
         let fences = property("stonith-enabled").is_none_or(|enabled| !matches!(enabled, "false" | "no" | "off" | "0"));
-        Ok(Self { nodes, vips, network, interface, file_systems, service, subject, stops_without_quorum, fences, cib })
+        Ok(Self {
+            file: file.to_owned(),
+            nodes,
+            vips,
+            network,
+            interface,
+            file_systems,
+            service,
+            subject,
+            stops_without_quorum,
+            fences,
+            cib,
+        })
     }
 
     /// The file, relative to the file system's directory, that the service answers with, if it lies in `file_system`.
     pub fn answer_in(&self, file_system: &FileSystem) -> Option<&Path> {
         self.service.as_ref()?.file.strip_prefix(&file_system.directory).ok()
     }
+}
+
+/// The OCF agents of all resources: the resource, its agent's provider and type, and the line where it is.
+pub fn ocf_agents(scene: &Scene) -> Vec<(&str, &str, &str, u32)> {
+    let cib = &scene.cib;
+    let resources = cib.descend(&["configuration", "resources"]);
+    let all = resources.into_iter().flat_map(|resources| cib.descendants(resources));
+    all.filter(|element| cib.name(*element) == "primitive")
+        .filter_map(|primitive| match agent(cib, primitive) {
+            ("ocf", provider, kind) => {
+                let line = cib.position(primitive).map_or(0, |position| position.line);
+                Some((cib.id(primitive), provider, kind, line))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// Class, provider and type of a primitive.
