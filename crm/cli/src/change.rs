@@ -93,13 +93,23 @@ impl How {
 /// # Errors
 /// When the edit is not possible, or the daemon refuses it. Nothing was written then.
 pub fn make(client: &mut Client, how: How, edit: impl Fn(&Live) -> anyhow::Result<Edit>) -> anyhow::Result<u8> {
+    let (edit, plan, made) = write(client, how, edit)?;
+    tell(client, how, &edit, &plan, made)
+}
+
+/// The change without its telling: the edit that was made, the plan of what follows, and what came of it.
+fn write(
+    client: &mut Client,
+    how: How,
+    edit: impl Fn(&Live) -> anyhow::Result<Edit>,
+) -> anyhow::Result<(Edit, Plan, Made)> {
     for _ in 0..TRIES {
         let live = Live::fetch(client)?;
         let edit = edit(&live)?;
         let changes = patch::diff(&live.view.document, &edit.document);
         let plan = live.view.with(edit.document.clone()).plan();
         if changes.changes.is_empty() || how.dry_run {
-            return tell(client, how, &edit, &plan, Made::Nothing { would: !changes.changes.is_empty() });
+            return Ok((edit, plan, Made::Nothing { would: !changes.changes.is_empty() }));
         }
         let expected = live.configuration_version();
         let write = WriteForm::Configure {
@@ -109,7 +119,7 @@ pub fn make(client: &mut Client, how: How, edit: impl Fn(&Live) -> anyhow::Resul
             at: now(),
         };
         match client.write(write, how.force)? {
-            Ok(version) => return tell(client, how, &edit, &plan, Made::Written(version)),
+            Ok(version) => return Ok((edit, plan, Made::Written(version))),
             Err(reason) => {
                 if Live::fetch(client)?.configuration_version() == expected {
                     bail!("nothing was changed: {reason}");
@@ -225,4 +235,109 @@ fn wait_until_quiet(client: &mut Client, wait: Duration) -> anyhow::Result<Quiet
 pub fn user() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::tests::{Daemon, cluster, status};
+    use wire::{Reply, Request};
+
+    fn refused() -> Reply {
+        Reply::Refused { reason: "no".into() }
+    }
+
+    fn status_of_epoch(epoch: u64) -> Reply {
+        let mut status = status();
+        status.version.1 = epoch;
+        Reply::Status(Box::new(status))
+    }
+
+    /// Puts a resource into maintenance, whatever there is.
+    fn edit(live: &Live) -> anyhow::Result<Edit> {
+        let mut document = live.view.document.clone();
+        let resources = document.descend(&["configuration", "resources"]).unwrap();
+        document.set(resources, "maintenance", "true");
+        Ok(Edit { document, done: Vec::new(), notes: Vec::new() })
+    }
+
+    fn expected(request: &Request) -> Option<(u64, u64)> {
+        match request {
+            Request::Write { write: WriteForm::Configure { expected, .. }, .. } => *expected,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn who_comes_second_looks_again() {
+        let daemon = Daemon::with(vec![
+            status_of_epoch(12),
+            refused(),
+            status_of_epoch(13),
+            status_of_epoch(13),
+            Reply::Written { version: (0, 14, 0) },
+        ]);
+        let (_, _, made) = write(&mut daemon.client(), How::default(), edit).unwrap();
+        assert_eq!(made, Made::Written((0, 14, 0)));
+        let asked = daemon.asked();
+        assert_eq!(asked.iter().filter_map(expected).collect::<Vec<_>>(), [(0, 12), (0, 13)]);
+    }
+
+    #[test]
+    fn a_refusal_that_is_no_race_is_told_and_not_repeated() {
+        let daemon = Daemon::with(vec![status_of_epoch(12), refused(), status_of_epoch(12)]);
+        let error = write(&mut daemon.client(), How::default(), edit).unwrap_err();
+        assert_eq!(error.to_string(), "nothing was changed: no");
+        assert_eq!(daemon.asked().len(), 3);
+    }
+
+    #[test]
+    fn a_race_that_never_ends_is_left() {
+        let mut replies = Vec::new();
+        for epoch in 12..12 + TRIES as u64 {
+            replies.extend([status_of_epoch(epoch), refused(), status_of_epoch(epoch + 1)]);
+        }
+        let daemon = Daemon::with(replies);
+        let error = write(&mut daemon.client(), How::default(), edit).unwrap_err();
+        assert!(error.to_string().contains("try again"), "{error}");
+        assert_eq!(daemon.asked().iter().filter_map(expected).count(), TRIES);
+    }
+
+    #[test]
+    fn a_dry_run_and_an_edit_of_nothing_write_nothing() {
+        let dry = How { dry_run: true, ..How::default() };
+        let daemon = Daemon::with(vec![status_of_epoch(12), status_of_epoch(12)]);
+        let mut client = daemon.client();
+        assert_eq!(write(&mut client, dry, edit).unwrap().2, Made::Nothing { would: true });
+        let nothing = |live: &Live| Ok(Edit::nothing(&live.view, "it is so already".into()));
+        assert_eq!(write(&mut client, How::default(), nothing).unwrap().2, Made::Nothing { would: false });
+        drop(client);
+        assert_eq!(daemon.asked(), [Request::Status, Request::Status]);
+    }
+
+    #[test]
+    fn quiet_is_when_a_plan_has_nothing_to_do() {
+        let daemon = Daemon::with(vec![status_of_epoch(12)]);
+        let quiet = wait_until_quiet(&mut daemon.client(), Duration::from_secs(5)).unwrap();
+        assert!(quiet.yes && quiet.text().contains("The cluster is quiet after"), "{}", quiet.text());
+    }
+
+    #[test]
+    fn a_connection_that_ends_before_the_answer_is_an_error() {
+        let daemon = Daemon::with(vec![status_of_epoch(12)]);
+        let mut client = daemon.client();
+        let error = write(&mut client, How::default(), edit).unwrap_err();
+        assert!(error.to_string().contains("`systole status` shows whether it was made"), "{error:#}");
+    }
+
+    #[test]
+    fn what_is_done_is_told_before_what_follows() {
+        let edit = Edit { document: cluster().document, done: vec!["Done.".into()], notes: vec!["Note.".into()] };
+        let told = |made, dry_run| text(&edit, &cluster().plan(), made, dry_run);
+        let stays = "every resource stays as it is.";
+        assert_eq!(told(Made::Written((0, 1, 0)), false), format!("Done.\nWhat follows: {stays}\nNote.\n"));
+        assert_eq!(told(Made::Nothing { would: false }, false), "Done.\nNote.\n");
+        let dry = format!("Done.\nWhat would follow: {stays}\nNote.\nNothing was written (--dry-run).\n");
+        assert_eq!(told(Made::Nothing { would: true }, true), dry);
+    }
 }

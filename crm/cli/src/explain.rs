@@ -7,15 +7,16 @@ use policy::model::{INFINITY, Node, NodeFlags, NodeId, Resource, Role, RscFlags,
 use policy::reasons::{Change, Source};
 use policy::{Cluster, Plan};
 
+use crate::failures::Failure;
 use crate::output::nodes;
 use crate::output::resources::{active_nodes, printable_id};
 
 /// Sentences about a resource and all within it, a line each.
-pub fn sentences(plan: &Plan, id: RscId) -> Vec<String> {
+pub fn sentences(plan: &Plan, failures: &[Failure], id: RscId) -> Vec<String> {
     let cluster = &plan.cluster;
     let resource = cluster.resource(id);
     if resource.is_primitive() {
-        return Explained { plan, cluster, resource, id }.sentences();
+        return Explained { plan, cluster, resource, id }.sentences(failures);
     }
     let mut lines = Vec::new();
     let kind = if resource.is_group() {
@@ -33,7 +34,7 @@ pub fn sentences(plan: &Plan, id: RscId) -> Vec<String> {
     }
     let mut seen = BTreeSet::new();
     for child in &resource.children {
-        let of_child = sentences(plan, *child);
+        let of_child = sentences(plan, failures, *child);
         // Instances that are not placed are all alike: one speaks for them.
         if resource.is_clone() && !seen.insert(of_child.clone()) {
             continue;
@@ -50,18 +51,18 @@ pub fn why_stopped(plan: &Plan, id: RscId) -> Option<String> {
     if !resource.is_primitive() || !resource.active.is_empty() || explained.cluster.is_disabled(id) {
         return None;
     }
-    match resource.assigned {
+    Some(match resource.assigned {
         Some(node) => match explained.blocked("start") {
-            Some(Some(reason)) => Some(format!("it cannot start on {}: {reason}", explained.name_of(node))),
-            Some(None) => Some(format!("it cannot start on {} now", explained.name_of(node))),
-            None => Some(format!("it is about to start on {}", explained.name_of(node))),
+            Some(reason) => format!("it cannot start on {} now{}", explained.name_of(node), reason_part(reason)),
+            None => format!("it is about to start on {}", explained.name_of(node)),
         },
-        None => Some(explained.nowhere_in_short()),
-    }
+        None => explained.nowhere_in_short(),
+    })
 }
 
 fn names(cluster: &Cluster, nodes: &[NodeId]) -> Vec<String> {
-    nodes.iter().map(|node| cluster.node(*node).name.clone()).collect()
+    let in_order = cluster.nodes_by_name.iter().filter(|node| nodes.contains(node));
+    in_order.map(|node| cluster.node(*node).name.clone()).collect()
 }
 
 struct Explained<'a> {
@@ -80,10 +81,10 @@ impl<'a> Explained<'a> {
         &self.cluster.node(node).name
     }
 
-    fn sentences(&self) -> Vec<String> {
+    fn sentences(&self, failures: &[Failure]) -> Vec<String> {
         let mut lines = vec![self.now()];
         lines.extend(self.management());
-        lines.extend(self.failures());
+        lines.extend(self.failures(failures));
         lines.extend(self.next());
         lines.extend(self.by_node());
         lines
@@ -123,18 +124,10 @@ impl<'a> Explained<'a> {
             .then(|| "It is not managed (is-managed=false): the cluster leaves it as it is.".to_owned())
     }
 
-    fn failures(&self) -> Vec<String> {
-        let failed = self
-            .cluster
-            .failed
-            .iter()
-            .filter(|failed| failed.resource == self.resource.id || failed.resource == self.resource.xml_id);
-        failed
-            .map(|failed| {
-                let what = crate::output::resources::exit_text(failed.rc).to_lowercase();
-                format!("Its {} on {} failed: {what}.", failed.operation, self.name_of(failed.node))
-            })
-            .collect()
+    fn failures(&self, failures: &[Failure]) -> Vec<String> {
+        let mine =
+            |failure: &&Failure| failure.resource == self.resource.id || failure.resource == self.resource.xml_id;
+        failures.iter().filter(mine).map(|failure| format!("Its {}.", failure.sentence())).collect()
     }
 
     /// What happens to it.
@@ -179,10 +172,18 @@ impl<'a> Explained<'a> {
 
     /// What speaks for and against each node.
     fn by_node(&self) -> Vec<String> {
-        let mut nodes: Vec<NodeId> = self.cluster.nodes_by_name.clone();
+        let mut nodes = self.cluster.nodes_by_name.clone();
         // The place it gets stands first, then the others by name.
         nodes.sort_by_key(|node| Some(*node) != self.resource.assigned);
-        nodes.into_iter().map(|node| format!("  {}: {}.", self.name_of(node), self.about(node))).collect()
+        let mut lines: Vec<String> =
+            nodes.iter().map(|node| format!("  {}: {}.", self.name_of(*node), self.about(*node))).collect();
+        let best = self.resource.assigned.and_then(|node| self.score(node));
+        let open = |node: &&NodeId| unavailable(self.cluster.node(**node)).is_none();
+        let equals = nodes.iter().filter(open).filter(|node| best.is_some() && self.score(**node) == best).count();
+        if equals > 1 {
+            lines.push("  Among nodes with the same score, the one with the fewest resources is taken.".to_owned());
+        }
+        lines
     }
 
     fn about(&self, node: NodeId) -> String {
@@ -199,7 +200,11 @@ impl<'a> Explained<'a> {
         let reasons = join(changes.iter().map(|change| format!("{} ({:+})", self.phrase(change), change.score)));
         match (score, reasons.is_empty()) {
             (None, _) => "it is no candidate".to_owned(),
-            (Some(score), true) => format!("it may run there, score {score}"),
+            (Some(score), true) if score == "-INFINITY" && self.resource.parent.is_some() => {
+                "another instance, or what it must not be with, is there".to_owned()
+            }
+            (Some(score), true) if score == "-INFINITY" => "it must not run there".to_owned(),
+            (Some(score), true) => format!("nothing speaks for or against it, score {score}"),
             (Some(score), false) => format!("score {score}: {reasons}"),
         }
     }
@@ -286,10 +291,11 @@ impl<'a> Explained<'a> {
         self.actions(task).filter(|action| action.required()).find_map(|action| action.reason.clone())
     }
 
-    /// The action is needed and cannot be done; the reason if there is one.
+    /// The action cannot be done; the reason if there is one.
     fn blocked(&self, task: &'a str) -> Option<Option<String>> {
-        let mut needed = self.actions(task).filter(|action| action.required());
-        needed.find(|action| !action.runnable()).map(|action| action.reason.clone())
+        let action = self.actions(task).find(|action| !action.runnable())?;
+        let no_quorum = || (!self.cluster.quorate).then(|| "no quorum".to_owned());
+        Some(action.reason.clone().or_else(no_quorum))
     }
 }
 
@@ -334,7 +340,7 @@ mod tests {
 
     fn why(id: &str) -> String {
         let plan = example().plan();
-        sentences(&plan, cluster::resource(&plan.cluster, id).unwrap()).join("\n")
+        sentences(&plan, &[], cluster::resource(&plan.cluster, id).unwrap()).join("\n")
     }
 
     #[test]
@@ -363,7 +369,7 @@ mod tests {
             crate::by_hand::ban(&mut view.document, &target, node);
         }
         let plan = view.plan();
-        let text = sentences(&plan, cluster::resource(&plan.cluster, "web").unwrap()).join("\n");
+        let text = sentences(&plan, &[], cluster::resource(&plan.cluster, "web").unwrap()).join("\n");
         assert!(text.contains("two: it was moved away by hand (constraint cli-ban-web-on-two;"), "{text}");
         assert!(text.contains("`systole clear web` takes it back"), "{text}");
     }

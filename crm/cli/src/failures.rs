@@ -4,6 +4,7 @@ use cib::Element;
 use policy::Cluster;
 
 use crate::cluster::View;
+use crate::output::resources::exit_text;
 
 /// One failed operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,19 @@ pub struct Failure {
     pub reason: String,
     /// When it failed, in seconds since 1970.
     pub at: Option<i64>,
+}
+
+impl Failure {
+    /// `monitor on two failed: not running (the agent's words)`.
+    pub fn sentence(&self) -> String {
+        format!("{} on {} failed: {}", self.operation, self.node, self.cause())
+    }
+
+    /// What the exit status means, and the agent's own words.
+    pub fn cause(&self) -> String {
+        let text = exit_text(self.rc).to_lowercase();
+        if self.reason.is_empty() { text } else { format!("{text} ({})", self.reason) }
+    }
 }
 
 /// All failed operations, in the order the policy found them.

@@ -19,11 +19,18 @@ pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>)
     anyhow!("there is no {kind} '{name}'; {hint}")
 }
 
-/// The known name that differs from `name` by the fewest slips of the hand, if these are few for its length.
+/// The known name that differs from `name` by the fewest slips of the hand, if these are few for its length and no
+/// other name is as near.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(1);
-    let far = known.map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other));
-    far.filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
+    let mut far: Vec<(usize, &str)> =
+        known.map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other)).collect();
+    far.sort_unstable();
+    match far[..] {
+        [(first, _), (second, _), ..] if first == second => None,
+        [(first, near), ..] if first <= most => Some(near),
+        _ => None,
+    }
 }
 
 /// Letters put in, left out, changed or swapped with their neighbour between two words.
@@ -54,7 +61,8 @@ mod tests {
         let known = ["node1", "node2", "web", "database", "web-vip"];
         for (typed, meant) in [
             ("ndoe1", Some("node1")),
-            ("node", Some("node1")),
+            ("node", None),
+            ("node12", None),
             ("WEB", Some("web")),
             ("databse", Some("database")),
             ("webvip", Some("web-vip")),

@@ -97,13 +97,13 @@ impl Cleanup {
 
 impl Wanted {
     fn sentence(&self, nothing: bool) -> String {
-        let of = self.resource.as_deref().map_or("all resources".to_owned(), str::to_owned);
+        let of = self.resource.as_ref().map_or_else(String::new, |resource| format!(" of {resource}"));
         let on = self.node.as_ref().map_or_else(String::new, |node| format!(" on {node}"));
         match (nothing, self.failures_only) {
-            (true, true) => format!("No failure of {of}{on} is on record; nothing was changed."),
-            (true, false) => format!("Nothing of {of}{on} is on record; nothing was changed."),
-            (false, true) => format!("The failures of {of}{on} are forgotten."),
-            (false, false) => format!("All that was known of {of}{on} is forgotten; it is probed anew."),
+            (true, true) => format!("No failure{of}{on} is on record; nothing was changed."),
+            (true, false) => format!("Nothing{of}{on} is on record; nothing was changed."),
+            (false, true) => format!("The failures{of}{on} are forgotten."),
+            (false, false) => format!("All that was known{of}{on} is forgotten; it is probed anew."),
         }
     }
 }

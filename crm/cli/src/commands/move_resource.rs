@@ -47,7 +47,8 @@ fn edit(view: &View, resource: &str, node: Option<&str>, force: bool) -> anyhow:
         (Some(node), current) => {
             view.node(node)?;
             if current.is_some_and(|current| current == node) {
-                return Ok(Edit::nothing(view, format!("{name} runs on {node} already; nothing was changed.")));
+                edit.done.push(format!("{name} runs on {node} already; nothing was changed."));
+                return Ok(edit);
             }
             check_node(&cluster, name, node, force)?;
             edit.done.push(match current {

@@ -243,17 +243,7 @@ fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure],
             _ => {}
         }
     }
-    for failure in failures {
-        let reason = if failure.reason.is_empty() { String::new() } else { format!(" ({})", failure.reason) };
-        let since = failure.at.map(|at| format!(", {}", since(at, now))).unwrap_or_default();
-        faults.push(format!(
-            "{}: {} on {} failed: {}{reason}{since}",
-            failure.resource,
-            failure.operation,
-            failure.node,
-            exit_text(failure.rc).to_lowercase()
-        ));
-    }
+    faults.extend(failed_operations(failures, now));
     for (index, resource) in plan.cluster.resources.iter().enumerate() {
         let id = RscId(index as u32);
         // Of the instances of a clone some may well be stopped: there is one for each node, whether up or not.
@@ -270,11 +260,38 @@ fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure],
     faults
 }
 
+/// A sentence for each failure; the same on several nodes is one, with the latest time.
+fn failed_operations(failures: &[Failure], now: i64) -> Vec<String> {
+    let alike =
+        |a: &Failure, b: &Failure| a.resource == b.resource && a.operation == b.operation && a.cause() == b.cause();
+    let mut told: Vec<&Failure> = Vec::new();
+    let mut sentences = Vec::new();
+    for failure in failures {
+        if told.iter().any(|known| alike(known, failure)) {
+            continue;
+        }
+        told.push(failure);
+        let same = failures.iter().filter(|other| alike(failure, other));
+        let mut nodes: Vec<&str> = same.clone().map(|failure| failure.node.as_str()).collect();
+        nodes.sort_unstable();
+        let since = same.filter_map(|failure| failure.at).max().map(|at| format!(", {}", since(at, now)));
+        sentences.push(format!(
+            "{}: {} on {} failed: {}{}",
+            failure.resource,
+            failure.operation,
+            nodes.join(", "),
+            failure.cause(),
+            since.unwrap_or_default()
+        ));
+    }
+    sentences
+}
+
 fn host_only(status: &Status, node: &str) -> &'static str {
     if status.hosts_only.iter().any(|host| host == node) { ": its host is up, systoled does not run there" } else { "" }
 }
 
-/// `since 2024-02-29 12:30:00Z (4 min ago)`.
+/// `at 2024-02-29 12:30:00Z (4 min ago)`.
 fn since(at: i64, now: i64) -> String {
     let ago = (now - at).max(0);
     let ago = match ago {
@@ -318,26 +335,10 @@ fn paint_titles(text: &str, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::tests::{CLUSTER, cluster};
+    use crate::commands::tests::{cluster, status};
 
     fn report(change: impl FnOnce(&mut Live)) -> Report {
-        let status = Status {
-            node: "one".into(),
-            program: "0.1.0".into(),
-            cluster: "demo".into(),
-            members: vec!["one".into(), "two".into(), "three".into()],
-            hosts_only: Vec::new(),
-            coordinator: Some("one".into()),
-            quorate: true,
-            votes: 3,
-            expected_votes: 3,
-            synced: true,
-            quiet: true,
-            under_way: Vec::new(),
-            cib: CLUSTER.into(),
-            version: (0, 12, 5),
-        };
-        let mut live = Live { status, view: cluster() };
+        let mut live = Live { status: status(), view: cluster() };
         change(&mut live);
         Report::of(live)
     }
@@ -361,6 +362,21 @@ mod tests {
     }
 
     #[test]
+    fn the_same_failure_on_several_nodes_is_told_once() {
+        let failure = |node: &str, at| Failure {
+            resource: "web".into(),
+            node: node.into(),
+            operation: "start".into(),
+            interval_ms: 0,
+            rc: 5,
+            reason: String::new(),
+            at,
+        };
+        let told = failed_operations(&[failure("two", Some(100)), failure("one", Some(50))], 160);
+        assert_eq!(told, ["web: start on one, two failed: not installed, at 1970-01-01 00:01:40Z (60 s ago)"]);
+    }
+
+    #[test]
     fn what_is_lost_is_said() {
         let report = report(|live| {
             live.status.quorate = false;
@@ -377,6 +393,10 @@ mod tests {
         assert!(text.contains("  * No quorum: 1 of 3 votes are here"), "{text}");
         assert!(text.contains("Under Way:\n  * stop of web on one\n"), "{text}");
         assert!(report.faults.iter().any(|fault| fault.starts_with("Node two is")), "{text}");
+        assert!(
+            report.faults.iter().any(|fault| fault.starts_with("db is stopped: it cannot start on one now: no quorum")),
+            "{text}"
+        );
     }
 
     #[test]

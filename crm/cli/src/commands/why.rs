@@ -9,7 +9,7 @@ use super::Command;
 use crate::client::Client;
 use crate::cluster::{self, Live, View};
 use crate::terminal::print;
-use crate::{EXIT_OK, explain, file};
+use crate::{EXIT_OK, explain, failures, file};
 
 /// The command.
 pub const COMMAND: Command = Command { name: "why", grammar, run };
@@ -43,7 +43,7 @@ fn answer(view: &View, name: &str) -> anyhow::Result<String> {
         bail!("there is no node in this CIB, so nothing can run; nodes come into it when their daemons start");
     }
     let id = cluster::resource(&plan.cluster, name)?;
-    let mut lines = explain::sentences(&plan, id);
+    let mut lines = explain::sentences(&plan, &failures::of(view, &plan.cluster), id);
     if !plan.cluster.quorate {
         lines.push("This partition has no quorum.".to_owned());
     }

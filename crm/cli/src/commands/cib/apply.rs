@@ -49,12 +49,15 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     findings::refuse_errors(&file, how.force)?;
     let mut client = Client::from_arguments(arguments)?;
     let live = Live::fetch(&mut client)?;
-    if !how.force {
-        refuse_older(&file.document, live.configuration_version())?;
+    let older = if how.force { None } else { older(&file.document, live.configuration_version()) };
+    if let Some(older) = older.as_ref().filter(|_| !how.dry_run) {
+        bail!("nothing was changed: {older}");
     }
     let (document, kept) = merged(&live.view.document, &file.document, &live.status.members);
     let changes = differences::lines(&live.view.document, &document);
-    let notes = kept.iter().map(|node| format!("Node {node} is a member and stays in the configuration.")).collect();
+    let mut notes: Vec<String> =
+        kept.iter().map(|node| format!("Node {node} is a member and stays in the configuration.")).collect();
+    notes.extend(older.map(|older| format!("Warning: it would be refused: {older}.")));
     let mut edit = Edit { document, done: Vec::new(), notes };
     let plan = live.view.with(edit.document.clone()).plan();
     if changes.is_empty() {
@@ -89,22 +92,19 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     change::tell(&mut client, how, &edit, &plan, Made::Told(version))
 }
 
-/// Refuses a file that was made from an older configuration than there is. One that was never in a cluster has no
-/// version, or 0.0.
-fn refuse_older(file: &Document, live: (u64, u64)) -> anyhow::Result<()> {
+/// When a file was made from an older configuration than there is. One that was never in a cluster has no version, or
+/// 0.0.
+fn older(file: &Document, live: (u64, u64)) -> Option<String> {
     let number = |name| file.attribute(file.root(), name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let version = (number("admin_epoch"), number("epoch"));
     if version == (0, 0) || version >= live {
-        return Ok(());
+        return None;
     }
-    bail!(
-        "the file holds version {}.{} of the configuration, the cluster has {}.{}: someone changed it since, and that \
-         would be undone; make the change again in what `systole cib show` gives, or use --force",
-        version.0,
-        version.1,
-        live.0,
-        live.1
-    )
+    Some(format!(
+        "the file holds version {}.{} of the configuration and the cluster has {}.{}, so someone's change would be undone; \
+         make yours in what `systole cib show` gives, or use --force",
+        version.0, version.1, live.0, live.1
+    ))
 }
 
 /// The cluster's CIB with the file's configuration, and the members that the file does not know: these stay.
@@ -187,7 +187,7 @@ mod tests {
             ("epoch='7'", false),
             ("admin_epoch='1' epoch='0'", false),
         ] {
-            assert_eq!(refuse_older(&of(file), (0, 7)).is_err(), refused, "{file}");
+            assert_eq!(older(&of(file), (0, 7)).is_some(), refused, "{file}");
         }
     }
 }
