@@ -97,7 +97,7 @@ impl Engine<'_> {
             return false;
         }
         match part == clone {
-            true => self.rsc(clone).clone_data().is_some_and(|data| data.added_promoted_constraints),
+            true => self.rsc(clone).clone_data().is_some_and(|data| data.promotion_constrained),
             false => !self.is(part, RscFlags::UNASSIGNED),
         }
     }

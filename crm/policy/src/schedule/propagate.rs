@@ -154,7 +154,7 @@ impl Engine<'_> {
             _ => return None,
         };
         let resource = self.rsc(rsc);
-        if resource.is(RscFlags::NOTIFY) && (resource.is_clone() || self.is_bundled(rsc)) {
+        if resource.is(RscFlags::NOTIFY) && (resource.is_clone() || resource.is_bundle() || self.is_bundled(rsc)) {
             return Some(format!("{id}_confirmed-post_notify_{done}_0"));
         }
         Some(format!("{id}_{done}_0"))
