@@ -64,7 +64,7 @@ fn constraints(document: &mut Document) -> Option<Element> {
 /// Writes that the resource prefers the node; what was said by hand against it goes.
 pub fn prefer(document: &mut Document, target: &Target, node: &str) -> String {
     let (id, ban) = (format!("cli-prefer-{}", target.name), ban_id(&target.name, node));
-    remove(document, |other| other == id || other == ban);
+    remove(document, |other| other == ban);
     add(document, &id, target, node, "INFINITY");
     id
 }
@@ -72,7 +72,7 @@ pub fn prefer(document: &mut Document, target: &Target, node: &str) -> String {
 /// Writes that the resource must not run on the node; what was said by hand for it goes.
 pub fn ban(document: &mut Document, target: &Target, node: &str) -> String {
     let (id, prefer) = (ban_id(&target.name, node), format!("cli-prefer-{}", target.name));
-    remove(document, |other| other == id || other == prefer);
+    remove(document, |other| other == prefer);
     add(document, &id, target, node, "-INFINITY");
     id
 }
@@ -89,7 +89,8 @@ fn ban_id(resource: &str, node: &str) -> String {
 
 fn add(document: &mut Document, id: &str, target: &Target, node: &str, score: &str) {
     let Some(constraints) = constraints(document) else { return };
-    let constraint = document.append(constraints, "rsc_location");
+    let known = document.children_named(constraints, "rsc_location").find(|known| document.id(*known) == id);
+    let constraint = known.unwrap_or_else(|| document.append(constraints, "rsc_location"));
     let attributes = [("id", id), ("rsc", &target.name), ("role", target.role), ("node", node), ("score", score)];
     attributes.iter().for_each(|(name, value)| document.set(constraint, name, value));
 }
@@ -140,6 +141,9 @@ mod tests {
             document.element_to_xml(last).trim(),
             r#"<rsc_location id="cli-prefer-web" rsc="web" role="Started" node="one" score="INFINITY"/>"#
         );
+        let before = document.to_xml();
+        prefer(&mut document, &target(), "one");
+        assert_eq!(document.to_xml(), before, "said twice");
         assert_eq!(clear(&mut document, "web"), ["cli-ban-web-on-two", "cli-prefer-web"]);
         assert_eq!(ids(&document), ["mine"]);
         assert!(clear(&mut document, "web").is_empty());

@@ -151,9 +151,9 @@ pub enum Made {
 pub fn tell(client: &mut Client, how: How, edit: &Edit, plan: &Plan, made: Made) -> anyhow::Result<u8> {
     let waits = how.wait.filter(|_| !how.dry_run);
     if !how.json {
-        print(&text(edit, plan, made, how.dry_run));
+        print(&text(edit, plan, made, how.dry_run))?;
         if let Some(wait) = waits {
-            print(&format!("Waiting until that is done, at most {} s …\n", wait.as_secs()));
+            print(&format!("Waiting until that is done, at most {} s …\n", wait.as_secs()))?;
         }
     }
     let quiet = match waits {
@@ -171,9 +171,9 @@ pub fn tell(client: &mut Client, how: How, edit: &Edit, plan: &Plan, made: Made)
                 Made::Nothing { .. } => None,
             },
             "quiet": quiet.as_ref().map(|quiet| quiet.yes),
-        }));
+        }))?;
     } else if let Some(quiet) = &quiet {
-        print(&quiet.text());
+        print(&quiet.text())?;
     }
     Ok(if quiet.is_none_or(|quiet| quiet.yes) { EXIT_OK } else { EXIT_FAILURE })
 }

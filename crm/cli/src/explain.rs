@@ -159,7 +159,10 @@ impl<'a> Explained<'a> {
                 }
                 None => lines.push(format!("It starts on {}{}.", self.name_of(next), because("start"))),
             },
-            (None, None) => lines.push("No node may run it:".to_owned()),
+            (None, None) => {
+                lines.extend(no_fencing(self.cluster).map(|why| format!("It is not started: {why}.")));
+                lines.push("No node may run it:".to_owned());
+            }
         }
         if resource.role != resource.next_role && resource.next_role == Role::Promoted {
             lines.push("It is promoted.".to_owned());
@@ -250,7 +253,7 @@ impl<'a> Explained<'a> {
                 if *failures == 1 { "" } else { "s" }
             ),
             Source::Failure(what) => format!("it failed there: {what} (`systole cleanup {name}` forgets it)"),
-            Source::Colocation { id, with } if id.starts_with('#') => format!("it stays with {with} of its group"),
+            Source::Colocation { id, with } if id.starts_with('#') => format!("it must be with {with} of its group"),
             Source::Colocation { id, with } if forbids => {
                 format!("colocation {id} keeps it from there because of {with}")
             }
@@ -261,6 +264,9 @@ impl<'a> Explained<'a> {
 
     fn nowhere_in_short(&self) -> String {
         let cluster = self.cluster;
+        if let Some(why) = no_fencing(cluster) {
+            return why.to_owned();
+        }
         let mut parts: Vec<(String, Vec<&str>)> = Vec::new();
         for node in &cluster.nodes_by_name {
             let about = self.about(*node);
@@ -297,6 +303,15 @@ impl<'a> Explained<'a> {
         let no_quorum = || (!self.cluster.quorate).then(|| "no quorum".to_owned());
         Some(action.reason.clone().or_else(no_quorum))
     }
+}
+
+/// Nothing is started where fencing is wanted and impossible.
+pub fn no_fencing(cluster: &Cluster) -> Option<&'static str> {
+    let options = &cluster.options;
+    (options.fencing_enabled && !options.have_fencing).then_some(
+        "fencing is enabled, but there is no fence device, so nothing is started: configure one (or, where data cannot be \
+         lost, stonith-enabled=false)",
+    )
 }
 
 fn reason_part(reason: Option<String>) -> String {

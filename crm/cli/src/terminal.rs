@@ -3,15 +3,26 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use anyhow::Context as _;
+
 /// Prints to standard output. A reader that went away is no error of ours.
-pub fn print(text: &str) {
+///
+/// # Errors
+/// When the output cannot be written, as to a full disk.
+pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("writing to standard output"),
+        _ => Ok(()),
+    }
 }
 
 /// Prints a value for programs.
-pub fn print_json(value: &serde_json::Value) {
-    print(&format!("{value:#}\n"));
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    print(&format!("{value:#}\n"))
 }
 
 /// Colours, or none.

@@ -67,6 +67,12 @@ fn edit(view: &View, resource: &str, node: Option<&str>, force: bool) -> anyhow:
             )
         }
     };
+    let (root, before) = (edit.document.root(), &view.document);
+    if edit.document.same(root, before, before.root()) {
+        edit.done.pop();
+        edit.done.push(format!("That is wanted already (constraint {id}); nothing was changed."));
+        return Ok(edit);
+    }
     edit.notes.extend(warning(view, &edit, &target, node));
     edit.notes.push(format!("The constraint {id} stays until `systole clear {name}`."));
     Ok(edit)

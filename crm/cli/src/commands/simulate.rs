@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use cib::{Document, Element};
 use clap::{Arg, ArgAction, ArgMatches};
+use policy::Plan;
+use policy::model::RscId;
 use serde_json::json;
 
 use super::Command;
@@ -17,7 +19,7 @@ use crate::output::resources::{self, Show};
 use crate::terminal::{print, print_json};
 use crate::tools::crm_simulate::execute::{End, Execution};
 use crate::tools::crm_simulate::history;
-use crate::{EXIT_OK, findings, follows};
+use crate::{EXIT_OK, explain, findings, follows};
 
 /// Transitions carried out one after the other. Two or three settle any sane cluster (a probe finds something, then it
 /// is dealt with); more means that each undoes the one before.
@@ -46,8 +48,8 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     findings::refuse_errors(&file, arguments.get_flag("force"))?;
     let story = Story::of(file, path)?;
     match arguments.get_flag("json") {
-        true => print_json(&story.json()),
-        false => print(&story.text()),
+        true => print_json(&story.json())?,
+        false => print(&story.text())?,
     }
     Ok(EXIT_OK)
 }
@@ -58,12 +60,14 @@ struct Story {
     before: View,
     rounds: Vec<Round>,
     after: View,
+    /// The plan of what is then.
+    last: Plan,
     settled: bool,
 }
 
 /// One transition.
 struct Round {
-    plan: policy::Plan,
+    plan: Plan,
     steps: Vec<String>,
 }
 
@@ -81,17 +85,16 @@ impl Story {
                 path.display()
             );
         }
-        let mut story = Story { assumed_start, after: before.clone(), before, rounds: Vec::new(), settled: false };
-        while story.rounds.len() < MOST_ROUNDS {
-            let plan = story.after.plan();
-            if follows::is_nothing(&plan) {
-                story.settled = true;
-                break;
+        let (mut after, mut rounds) = (before.clone(), Vec::new());
+        loop {
+            let plan = after.plan();
+            let settled = follows::is_nothing(&plan);
+            if settled || rounds.len() == MOST_ROUNDS {
+                return Ok(Story { assumed_start, before, rounds, after, last: plan, settled });
             }
-            let steps = carry_out(&mut story.after, &plan)?;
-            story.rounds.push(Round { plan, steps });
+            let steps = carry_out(&mut after, &plan)?;
+            rounds.push(Round { plan, steps });
         }
-        Ok(story)
     }
 
     fn text(&self) -> String {
@@ -113,17 +116,43 @@ impl Story {
             list.end();
         }
         list.space();
-        if self.rounds.is_empty() {
-            list.plain("Nothing would happen: every resource is where it should be.");
-            return list.take();
+        let stopped = self.stopped();
+        match (self.rounds.is_empty(), stopped.is_empty()) {
+            (true, true) => list.plain("Nothing would happen: every resource is where it should be."),
+            (true, false) => list.plain("Nothing would happen."),
+            (false, _) => show(&mut list, &self.after, "State afterwards"),
         }
-        show(&mut list, &self.after, "State afterwards");
+        if !stopped.is_empty() {
+            list.space();
+            list.begin("What would not run");
+            stopped.iter().for_each(|line| list.item(line));
+            list.end();
+        }
         if !self.settled {
             list.plain(&format!(
                 "Warning: after {MOST_ROUNDS} transitions there is still something to do; the configuration undoes itself."
             ));
         }
         list.take()
+    }
+
+    /// What should run in the end and does not, with the reason.
+    fn stopped(&self) -> Vec<String> {
+        let cluster = &self.last.cluster;
+        // A clone has an instance for each node, and nodes in standby run none: that is as it should be.
+        let ids = (0..cluster.resources.len() as u32)
+            .map(RscId)
+            .filter(|id| !cluster.resource(cluster.top_of(*id, true)).is_clone());
+        let line = |id: RscId| {
+            let why = explain::why_stopped(&self.last, id)?;
+            Some(format!("{}: {why}", cluster.resource(id).id))
+        };
+        ids.filter_map(line).collect()
+    }
+
+    /// What is carried out, and at the end what cannot be.
+    fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.rounds.iter().map(|round| &round.plan).chain(self.settled.then_some(&self.last))
     }
 
     fn json(&self) -> serde_json::Value {
@@ -135,7 +164,7 @@ impl Story {
         }
         json!({
             "assumed_start": self.assumed_start,
-            "follows": self.rounds.iter().flat_map(|round| follows::list(&round.plan)).collect::<Vec<_>>(),
+            "follows": self.plans().flat_map(follows::list).collect::<Vec<_>>(),
             "steps": self.rounds.iter().flat_map(|round| &round.steps).collect::<Vec<_>>(),
             "resources": running,
             "settled": self.settled,
@@ -152,7 +181,7 @@ fn show(list: &mut List, view: &View, title: &str) {
 }
 
 /// Carries a plan out on paper, and gives the operations in the order they were done.
-fn carry_out(view: &mut View, plan: &policy::Plan) -> anyhow::Result<Vec<String>> {
+fn carry_out(view: &mut View, plan: &Plan) -> anyhow::Result<Vec<String>> {
     let mut told = List::new();
     let end =
         Execution { cib: &mut view.document, cluster: &plan.cluster, failures: &[], now: view.now, list: &mut told }
@@ -246,6 +275,18 @@ mod tests {
     fn what_is_settled_stays() {
         let settled = story(&story(&fresh()).after.document.to_xml());
         assert!(settled.rounds.is_empty() && settled.text().contains("Nothing would happen"), "{}", settled.text());
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_not_nothing() {
+        let unfenced = fresh().replace("stonith-enabled\" value=\"false", "stonith-enabled\" value=\"true");
+        for (text, why) in [
+            (CLUSTER.replace("have-quorum=\"1\"", "have-quorum=\"0\""), "web: it cannot start on one now: no quorum"),
+            (unfenced, "web: fencing is enabled, but there is no fence device"),
+        ] {
+            let text = story(&text).text();
+            assert!(text.contains(&format!("What would not run:\n  * {why}")), "{text}");
+        }
     }
 
     #[test]

@@ -41,8 +41,8 @@ fn grammar() -> clap::Command {
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let report = Report::of(Live::fetch(&mut Client::from_arguments(arguments)?)?);
     match arguments.get_flag("json") {
-        true => print_json(&report.json()),
-        false => print(&report.text(Paint::for_output())),
+        true => print_json(&report.json())?,
+        false => print(&report.text(Paint::for_output()))?,
     }
     Ok(EXIT_OK)
 }
@@ -232,6 +232,8 @@ fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure],
     if !status.synced {
         faults.push("The members do not hold the same CIB yet".to_owned());
     }
+    let no_fencing = explain::no_fencing(cluster);
+    faults.extend(no_fencing.map(|why| format!("No fencing: {why}")));
     for id in &cluster.nodes_by_name {
         let node = cluster.node(*id);
         match (node.unclean(), node.online()) {
@@ -253,7 +255,7 @@ fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure],
                 "{} is left alone after a failure; repair it, then `systole cleanup {0}`",
                 printable_id(resource)
             ));
-        } else if let Some(why) = explain::why_stopped(plan, id).filter(|_| !in_clone) {
+        } else if let Some(why) = explain::why_stopped(plan, id).filter(|_| !in_clone && no_fencing.is_none()) {
             faults.push(format!("{} is stopped: {why}", printable_id(resource)));
         }
     }

@@ -33,7 +33,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         Some(path) => View::new(file::read(path)?.document),
         None => Live::fetch(&mut Client::from_arguments(arguments)?)?.view,
     };
-    print(&answer(&view, name)?);
+    print(&answer(&view, name)?)?;
     Ok(EXIT_OK)
 }
 

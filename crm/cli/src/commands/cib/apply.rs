@@ -74,7 +74,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         list.plain("Changes of the configuration:");
         changes.iter().for_each(|line| list.plain(&format!("  {line}")));
         follows::write(&mut list, &plan, "What follows");
-        print(&list.take());
+        print(&list.take())?;
     }
     let write = WriteForm::Configure {
         patch: patch::diff(&live.view.document, &edit.document).changes.into_iter().map(Into::into).collect(),

@@ -28,11 +28,11 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let file = file::read(arguments.get_one::<PathBuf>("file").expect("it is required"))?;
     let found = findings::of(&file);
     if arguments.get_flag("json") {
-        print_json(&findings::json(&found));
+        print_json(&findings::json(&found))?;
     } else {
-        print(&findings::text(&file, &found));
+        print(&findings::text(&file, &found))?;
         for warning in findings::missing_agents(&file.document, &findings::ocf_root()) {
-            print(&format!("{}: warning: {warning}\n", file.name));
+            print(&format!("{}: warning: {warning}\n", file.name))?;
         }
     }
     Ok(if findings::has_errors(&found) { EXIT_FAILURE } else { EXIT_OK })

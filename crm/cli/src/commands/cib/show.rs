@@ -25,7 +25,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     print(&match arguments.get_flag("configuration") {
         true => without_status(live.view.document)?.to_xml(),
         false => live.status.cib,
-    });
+    })?;
     Ok(EXIT_OK)
 }
 
