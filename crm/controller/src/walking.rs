@@ -100,8 +100,9 @@ impl Walking {
             ActionKind::Resource => {
                 let to = member_named(view, node)
                     .ok_or_else(|| format!("{} is for {node}, which is not here", action.key))?;
-                let order =
-                    self.run_order(action, to, node).ok_or_else(|| format!("{} names no resource", action.key))?;
+                let order = self
+                    .run_order(action, to, node, view.quorate)
+                    .ok_or_else(|| format!("{} names no resource", action.key))?;
                 Ok(Some(Step::Run(order)))
             }
             ActionKind::Cluster(ClusterAction::Fence) => {
@@ -110,6 +111,7 @@ impl Walking {
                 Ok(Some(Step::Fence(FenceOrder {
                     id: self.order_id(action),
                     to: to.0,
+                    quorate: view.quorate,
                     target_id: action.node_uuid.clone().unwrap_or_default(),
                     since: node_states(cib)
                         .into_iter()
@@ -169,12 +171,13 @@ impl Walking {
         OrderId { coordinator: self.coordinator.clone(), transition: self.number, number: action.number }
     }
 
-    fn run_order(&self, action: &Action, to: NodeId, node: &str) -> Option<RunOrder> {
+    fn run_order(&self, action: &Action, to: NodeId, node: &str, quorate: bool) -> Option<RunOrder> {
         let resource = action.resource.as_ref()?;
         let cancel = action.operation == "cancel";
         Some(RunOrder {
             id: self.order_id(action),
             to: to.0,
+            quorate,
             node: node.to_owned(),
             resource: Resource {
                 id: resource.id.clone(),

@@ -171,6 +171,7 @@ fn an_order_of_the_coordinator_before_us_is_waited_for() {
     let order = RunOrder {
         id: OrderId { coordinator: "the one before".into(), transition: 4, number: 7 },
         to: 3,
+        quorate: true,
         node: "node3".into(),
         resource: wire::Resource { id: "a".into(), class: "ocf".into(), provider: None, kind: "Dummy".into() },
         operation: "start".into(),

@@ -397,8 +397,9 @@ impl Node {
 
     fn message(&mut self, now: Now, from: NodeId, message: Message) {
         let own = from == self.settings.me.id;
-        // Orders count only from the coordinator of this moment, and never while members meet: all agree on that.
-        let valid = self.replica.in_step() && self.view.eldest() == Some(from);
+        // Orders count only from the coordinator of this moment, never while members meet, and not when the quorum they
+        // were given with is gone: all members agree on that, for all see the same at this place in the order.
+        let obeyed = self.replica.in_step() && self.view.eldest() == Some(from);
         match message {
             Message::Hello(hello) => {
                 let steps = self.replica.hello(from, hello);
@@ -423,6 +424,7 @@ impl Node {
                 }
             },
             Message::Run(order) => {
+                let valid = obeyed && (self.view.quorate || !order.quorate);
                 if valid && order.to == self.settings.me.id.0 {
                     let event = self.orders.take(order.clone());
                     self.executor.handle(now.monotonic, event);
@@ -431,6 +433,7 @@ impl Node {
                 self.controller.handle(now.monotonic, event);
             }
             Message::Fence(order) => {
+                let valid = obeyed && (self.view.quorate || !order.quorate);
                 if valid && order.to == self.settings.me.id.0 {
                     self.begin_fencing(now, order.clone());
                 }

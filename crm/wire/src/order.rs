@@ -36,6 +36,8 @@ pub struct RunOrder {
     pub id: OrderId,
     /// Number of the node that is to do it.
     pub to: u32,
+    /// Whether there was quorum when it was given. If there is none any more when it is delivered, it is not obeyed.
+    pub quorate: bool,
     /// Name of that node.
     pub node: String,
     /// The resource and its agent.
@@ -63,6 +65,8 @@ pub struct FenceOrder {
     pub id: OrderId,
     /// Number of the node that is to do it.
     pub to: u32,
+    /// Whether there was quorum when it was given. If there is none any more when it is delivered, it is not obeyed.
+    pub quorate: bool,
     /// Name of the node to be fenced.
     pub target: String,
     /// Id of the node to be fenced, as the CIB has it.
