@@ -1,5 +1,5 @@
-//! Those who asked this node for something, and what they wait for. A write of the configuration is answered once a
-//! majority of the members holds it on disk: after that, no single failure loses it.
+//! Those who asked this node for something, and what they wait for. A write of the configuration is answered once most
+//! of the cluster's nodes hold it on disk, or all members when they are fewer: after that, no single failure loses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,10 +90,11 @@ impl Clients {
         lost.into_values().map(|waiting| (waiting.client, Reply::Refused { reason: reason.to_owned() })).collect()
     }
 
-    /// Those whose write a majority of the members now holds.
+    /// Those whose write is now on enough disks: of most nodes of the cluster, or of all members when they are fewer.
     pub fn answers(&mut self, view: &Membership) -> Vec<(ClientId, Reply)> {
         let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
-        let enough = members.len() / 2 + 1;
+        let most = view.expected_votes as usize / 2 + 1;
+        let enough = most.max(members.len() / 2 + 1).min(members.len());
         let held = &self.held;
         let ready: Vec<u64> = self
             .waiting
@@ -121,7 +122,7 @@ mod tests {
 
     fn view(quorate: bool, members: u32) -> Membership {
         let members = (1..=members).map(|id| Member { id: NodeId(id), since: u64::from(id) }).collect();
-        Membership { members, quorate, ..Membership::default() }
+        Membership { members, quorate, expected_votes: 3, ..Membership::default() }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use wire::{FenceOrder, Message, Origin, Reply, Request, Status};
 use crate::clients::{ClientId, Clients};
 use crate::fencing;
 use crate::orders::Orders;
-use crate::replica::{Delivered, Replica, Settled, Step};
+use crate::replica::{Delivered, Replica, Settled, Step, has_majority};
 
 /// The time, on both clocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -673,6 +673,13 @@ impl Node {
             return refuse(
                 "this part of the cluster has no quorum, so nothing is written; bring more nodes up, or use --force if \
                  you know that the others are down",
+            );
+        }
+        // Hosts vote before their daemons have come, and theirs may be the disks that hold what was acknowledged last.
+        if !force && !self.controller.is_settled() && !has_majority(&self.view) {
+            return refuse(
+                "the cluster is starting and waits for its nodes, which may hold a newer configuration; try again in \
+                 half a minute, or use --force to write now",
             );
         }
         if let Err(error) = Write::try_from(write.clone()) {

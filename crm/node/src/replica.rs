@@ -79,7 +79,7 @@ pub struct Replica {
     held_back: VecDeque<Delivered>,
     /// In step with all members at least once.
     met: bool,
-    /// Whether there was quorum before the membership that is met about now.
+    /// Whether most of the nodes were members, with quorum, before the membership that is met about now.
     quorate_before: bool,
 }
 
@@ -119,7 +119,7 @@ impl Replica {
     ) -> (Vec<Settled>, Option<Step>) {
         let joined = view.members.iter().any(|member| !self.view.members.contains(member));
         if self.meeting.is_none() {
-            self.quorate_before = self.view.quorate;
+            self.quorate_before = has_majority(&self.view);
         }
         self.view = view.clone();
         if !joined && self.meeting.is_none() {
@@ -249,13 +249,24 @@ fn configuration_version(cib: &Cib) -> (u64, u64) {
     (version.admin_epoch, version.epoch)
 }
 
-/// Whose CIB counts: of the side that was running with quorum, then of one that was running, then the newest; ties by
-/// digest and by the lowest id. All members choose the same.
+/// Most of the nodes are here with their daemons, and so at least one that holds whatever was acknowledged. Quorum
+/// alone does not say that: hosts vote before their daemons have come, and one of two nodes may have it.
+pub(crate) fn has_majority(view: &Membership) -> bool {
+    view.quorate && view.members.len() * 2 > view.expected_votes as usize
+}
+
+/// Whose CIB counts: of the side that was running with most of the nodes, then the newest configuration, then of a side
+/// that was running, then the newest status; ties by digest and by the lowest id. All members choose the same.
+///
+/// A running side without most of the nodes has no say over a newer configuration: what was acknowledged is on the disks
+/// of others, and they may be the ones that come now.
 fn choose(hellos: &BTreeMap<NodeId, Hello>) -> Option<(NodeId, Hello)> {
     hellos
         .iter()
         .max_by_key(|(id, hello)| {
-            let worth = (hello.running && hello.quorate, hello.running, hello.version, hello.digest.clone());
+            let (admin_epoch, epoch, num_updates) = hello.version;
+            let majority = hello.running && hello.quorate;
+            let worth = (majority, (admin_epoch, epoch), hello.running, num_updates, hello.digest.clone());
             (worth, std::cmp::Reverse(**id))
         })
         .map(|(id, hello)| (*id, hello.clone()))

@@ -67,7 +67,7 @@ pub struct Hello {
     pub digest: String,
     /// Whether it belonged to a running cluster before this meeting.
     pub running: bool,
-    /// Whether that cluster had quorum.
+    /// Whether that cluster had quorum, and most of the nodes were members of it.
     pub quorate: bool,
     /// What it has been told to run and has not answered.
     pub under_way: Vec<RunOrder>,
