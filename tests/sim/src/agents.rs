@@ -152,7 +152,11 @@ impl Agents {
     /// What will come of an operation that is started now.
     pub fn operate(&mut self, life: Life, process: Process, operation: &Operation, random: &mut Random) -> Course {
         let name = instance(&operation.resource).to_owned();
-        let trouble = self.troubles.get_mut(&(name.clone(), operation.action.clone())).and_then(VecDeque::pop_front);
+        // Probes tell the truth: where the first look at a node lies, nobody can promise anything.
+        let trouble = match operation.is_probe() {
+            true => None,
+            false => self.troubles.get_mut(&(name.clone(), operation.action.clone())).and_then(VecDeque::pop_front),
+        };
         let is_device = operation.agent.class == "stonith";
         let effect = match operation.action.as_str() {
             _ if is_device => None,

@@ -227,6 +227,14 @@ impl Engine {
             return;
         }
         self.settle_in_flight(hosts);
+        let parts = self.old_rings(hosts);
+        for (old, part) in &parts {
+            // Corosync's transitional configuration: whoever went away and came back unnoticed is seen to have been away.
+            if parts.len() > 1 && !old.is_empty() && old != part {
+                part.keys().for_each(|id| self.flow(now, *id));
+                self.announce(now, part);
+            }
+        }
         let all = hosts.len() == self.seats.len();
         for id in hosts.keys() {
             self.flow(now, *id);
@@ -343,6 +351,15 @@ impl Engine {
             let seat = self.seat(id);
             seat.stalled_from = Some(seat.stalled_from.map_or(from, |before| before.min(from)));
         }
+    }
+
+    /// Which of these hosts come from which ring.
+    fn old_rings(&self, hosts: &BTreeMap<NodeId, u64>) -> BTreeMap<BTreeMap<NodeId, u64>, BTreeMap<NodeId, u64>> {
+        let mut parts: BTreeMap<_, BTreeMap<NodeId, u64>> = BTreeMap::new();
+        for (id, start) in hosts {
+            parts.entry(self.seats[id].agreed.clone()).or_default().insert(*id, *start);
+        }
+        parts
     }
 
     /// Those of one old ring go on together into a new one: what got stuck is lost for all of them if its sender is

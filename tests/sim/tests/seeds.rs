@@ -1,0 +1,50 @@
+//! A thousand clusters, each from its seed, and the promise that a seed is a run. More are run with
+//! `cargo run -p sim --release -- --seeds 0..100000`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sim::{Keep, Verdict, run};
+
+/// As many as end within a minute where the tests run.
+const SEEDS: u64 = 1_000;
+
+#[test]
+fn no_seed_breaks_a_rule() {
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut verdicts = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= SEEDS {
+                return verdicts;
+            }
+            verdicts.push(run(seed, Keep::Hash));
+        }
+    };
+    let verdicts: Vec<Verdict> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a run that panics has said where")).collect()
+    });
+    let broken: Vec<String> = verdicts
+        .iter()
+        .filter_map(|verdict| {
+            Some(format!("seed {}: {}\n    {}", verdict.seed, verdict.broken.as_ref()?, verdict.command()))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{} of {SEEDS} seeds broke a rule:\n{}", broken.len(), broken.join("\n"));
+    // Runs in which nothing happens prove nothing.
+    let sum = |count: fn(&Verdict) -> u64| verdicts.iter().map(count).sum::<u64>();
+    assert!(sum(|v| v.counts.faults) > 5 * SEEDS, "too few things go wrong");
+    assert!(sum(|v| v.counts.cut_off) > SEEDS / 2, "too few nodes are fenced");
+    assert!(sum(|v| v.counts.acknowledged) > SEEDS / 10, "too few writes are acknowledged");
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for seed in 0..20 {
+        let [first, second] = [run(seed, Keep::Hash), run(seed, Keep::Hash)];
+        assert_eq!(first.hash, second.hash, "seed {seed}");
+        assert_ne!(first.hash, run(seed + 1000, Keep::Hash).hash, "seed {seed}");
+    }
+}
