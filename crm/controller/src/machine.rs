@@ -556,20 +556,9 @@ impl Controller {
 /// The result of an operation that nobody answered for.
 fn unanswered(order: &RunOrder) -> OpResult {
     OpResult {
-        node: order.node.clone(),
-        resource: order.resource.id.clone(),
-        class: order.resource.class.clone(),
-        provider: order.resource.provider.clone(),
-        kind: order.resource.kind.clone(),
-        operation: order.operation.clone(),
-        interval_ms: u64::from(order.interval_ms),
-        coordinator: order.id.coordinator.clone(),
-        transition: order.id.transition,
-        number: order.id.number,
-        target_rc: order.target_rc,
         rc: 1,
         status: OpStatus::Timeout,
         exit_reason: format!("{} did not say how it ended", order.node),
-        ..OpResult::default()
+        ..order.answer()
     }
 }

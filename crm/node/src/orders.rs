@@ -68,7 +68,7 @@ impl Orders {
             operation: order.cancels.clone().unwrap_or_default(),
             status: OpStatus::Cancelled,
             rc: 0,
-            ..blank(&order)
+            ..order.answer()
         })
     }
 
@@ -104,23 +104,6 @@ fn operation(id: u64, order: &RunOrder) -> Operation {
     }
 }
 
-fn blank(order: &RunOrder) -> OpResult {
-    OpResult {
-        node: order.node.clone(),
-        resource: order.resource.id.clone(),
-        class: order.resource.class.clone(),
-        provider: order.resource.provider.clone(),
-        kind: order.resource.kind.clone(),
-        operation: order.operation.clone(),
-        interval_ms: u64::from(order.interval_ms),
-        coordinator: order.id.coordinator.clone(),
-        transition: order.id.transition,
-        number: order.id.number,
-        target_rc: order.target_rc,
-        ..OpResult::default()
-    }
-}
-
 fn result(order: &RunOrder, outcome: &Outcome, unix: i64) -> OpResult {
     let parameters: BTreeMap<String, String> =
         order.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -133,7 +116,7 @@ fn result(order: &RunOrder, outcome: &Outcome, unix: i64) -> OpResult {
         queued_ms: outcome.queued_ms,
         exit_reason: outcome.exit_reason.clone(),
         digest: Some(digest::all(&parameters, u64::from(order.interval_ms))),
-        ..blank(order)
+        ..order.answer()
     }
 }
 

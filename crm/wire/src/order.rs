@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use cib::OpResult;
 use serde::{Deserialize, Serialize};
 
 /// Which order: unique in the life of a cluster.
@@ -56,6 +57,26 @@ pub struct RunOrder {
     pub target_rc: i32,
     /// Instance parameters and `CRM_meta_*` values.
     pub parameters: BTreeMap<String, String>,
+}
+
+impl RunOrder {
+    /// The result that answers it, with nothing said yet of how it went.
+    pub fn answer(&self) -> OpResult {
+        OpResult {
+            node: self.node.clone(),
+            resource: self.resource.id.clone(),
+            class: self.resource.class.clone(),
+            provider: self.resource.provider.clone(),
+            kind: self.resource.kind.clone(),
+            operation: self.operation.clone(),
+            interval_ms: u64::from(self.interval_ms),
+            coordinator: self.id.coordinator.clone(),
+            transition: self.id.transition,
+            number: self.id.number,
+            target_rc: self.target_rc,
+            ..OpResult::default()
+        }
+    }
 }
 
 /// An order to fence a node.
