@@ -60,6 +60,8 @@ pub(crate) struct Engine<'a> {
     pub digests: FxHashMap<(NodeId, String), Digest>,
     /// History entries whose failure expired: their recurring operation is scheduled anew.
     pub expired_operations: rustc_hash::FxHashSet<Element>,
+    /// What can be compared with the configuration only when everything has its place.
+    pub deferred_checks: Vec<crate::schedule::config_change::DeferredCheck>,
     /// Secret parameters are hidden in the document.
     pub sanitized: bool,
     /// Containers that must be stopped because of what is in them.
@@ -102,6 +104,7 @@ impl<'a> Engine<'a> {
             parameters: FxHashMap::default(),
             digests: FxHashMap::default(),
             expired_operations: Default::default(),
+            deferred_checks: Vec::new(),
             sanitized: false,
             stop_needed: Vec::new(),
             scores: Vec::new(),

@@ -136,6 +136,7 @@ impl Engine<'_> {
     }
 
     fn schedule_resource_actions(&mut self) {
+        self.make_deferred_checks();
         if self.cluster.options.probes {
             self.schedule_probes();
         }

@@ -383,15 +383,19 @@ impl<'a> Engine<'a> {
             return Affects::Nothing;
         }
         let placed = !self.is(dependent, RscFlags::UNASSIGNED);
-        let in_promotable = self.parent(dependent).is_some_and(|parent| self.is(parent, RscFlags::PROMOTABLE));
-        if colocation.dependent_role >= Role::Unpromoted && in_promotable && placed {
+        let (of_dependent, of_primary) = (self.with_role_of(dependent), self.with_role_of(primary));
+        let in_promotable = self.parent(of_dependent).is_some_and(|parent| self.is(parent, RscFlags::PROMOTABLE));
+        if colocation.dependent_role >= Role::Unpromoted
+            && in_promotable
+            && !self.is(of_dependent, RscFlags::UNASSIGNED)
+        {
             return Affects::Role;
         }
         if !preview && placed {
             return Affects::Nothing;
         }
         let fits = |role: Role, rsc: RscId| role == Role::Unknown || role == self.rsc(rsc).next_role;
-        if fits(colocation.dependent_role, dependent) && fits(colocation.primary_role, primary) {
+        if fits(colocation.dependent_role, of_dependent) && fits(colocation.primary_role, of_primary) {
             Affects::Location
         } else {
             Affects::Nothing
@@ -442,8 +446,7 @@ impl<'a> Engine<'a> {
         if place.is_none() && colocation.score < 0 {
             return;
         }
-        let value =
-            place.and_then(|node| self.node_attribute(node, &colocation.attribute, Some(primary), Where::Assigned));
+        let value = place.and_then(|node| self.colocation_attribute(node, &colocation.attribute, primary));
         let value = value.map(str::to_owned);
         let mut work = self.rsc(dependent).allowed.clone();
         let mut changes: Vec<(NodeId, i32)> = Vec::new();
@@ -453,7 +456,7 @@ impl<'a> Engine<'a> {
                 changes.push((node, -colocation.score));
                 continue;
             }
-            let theirs = self.node_attribute(node, &colocation.attribute, Some(dependent), Where::Assigned);
+            let theirs = self.colocation_attribute(node, &colocation.attribute, dependent);
             if Self::same_value(theirs, value.as_deref()) {
                 if colocation.score < INFINITY {
                     entry.score = add(colocation.score, entry.score);
@@ -479,13 +482,12 @@ impl<'a> Engine<'a> {
         let primary_node = self.rsc(primary).assigned;
         if primary_node.is_some()
             && colocation.primary_role != Role::Unknown
-            && colocation.primary_role != self.rsc(primary).next_role
+            && colocation.primary_role != self.rsc(self.with_role_of(primary)).next_role
         {
             return 0;
         }
-        let mine = self.node_attribute(dependent_node, &colocation.attribute, Some(dependent), Where::Assigned);
-        let theirs = primary_node
-            .and_then(|node| self.node_attribute(node, &colocation.attribute, Some(primary), Where::Assigned));
+        let mine = self.colocation_attribute(dependent_node, &colocation.attribute, dependent);
+        let theirs = primary_node.and_then(|node| self.colocation_attribute(node, &colocation.attribute, primary));
         let same = Self::same_value(mine, theirs);
         let delta = match (same, colocation.dependent_role) {
             (false, Role::Promoted) if colocation.score == INFINITY => -colocation.score,

@@ -143,7 +143,10 @@ impl Engine<'_> {
     ) {
         let wishes = self.wishes_of(source, colocation);
         for (node, entry) in nodes.iter_mut() {
-            let value = self.node_attribute(node, &colocation.attribute, target, Where::Assigned);
+            let value = match target {
+                Some(target) => self.colocation_attribute(node, &colocation.attribute, target),
+                None => self.node_attribute(node, &colocation.attribute, None, Where::Assigned),
+            };
             let score = self.best_score(&wishes, source, &colocation.attribute, node, value);
             // Two negatives would make a wish: only where the dependent has one node left, it is one.
             if factor < 0.0
@@ -207,12 +210,14 @@ impl Engine<'_> {
         value: Option<&str>,
     ) -> i32 {
         let usable = |node, score: i32| if self.available(node) { score.max(-INFINITY) } else { -INFINITY };
-        if attribute == "#uname" && self.rsc(source).meta("container-attribute-target").is_none() {
+        // A name is mostly that of the node itself, which needs no search.
+        let by_name = attribute == "#uname" && value == Some(self.node(node).name.as_str());
+        if by_name && self.rsc(source).meta("container-attribute-target").is_none() && !self.is_bundled(source) {
             return wishes.get(node).map_or(-INFINITY, |entry| usable(node, entry.score));
         }
-        let matching = wishes.iter().filter(|(other, _)| {
-            Self::same_value(value, self.node_attribute(*other, attribute, Some(source), Where::Assigned))
-        });
+        let matching = wishes
+            .iter()
+            .filter(|(other, _)| Self::same_value(value, self.colocation_attribute(*other, attribute, source)));
         matching.map(|(other, entry)| usable(other, entry.score)).max().unwrap_or(-INFINITY)
     }
 

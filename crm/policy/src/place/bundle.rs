@@ -102,6 +102,28 @@ impl Engine<'_> {
         }
     }
 
+    /// Whose role counts for a resource: of a container, that of what is inside.
+    pub fn with_role_of(&self, rsc: RscId) -> RscId {
+        let bundle = self.parent(rsc).filter(|_| self.is(rsc, RscFlags::REPLICA_CONTAINER));
+        let data = bundle.and_then(|bundle| self.rsc(bundle).bundle_data());
+        let replica = data.and_then(|data| data.replicas.iter().find(|replica| replica.container == rsc));
+        replica.and_then(|replica| replica.child).unwrap_or(rsc)
+    }
+
+    /// A node's attribute as colocations of a resource see it: with what is in a container one can be together only on
+    /// the container's host.
+    pub fn colocation_attribute(&self, node: NodeId, name: &str, rsc: RscId) -> Option<&str> {
+        let connection = self.node(node).remote.filter(|connection| self.is_bundled(*connection));
+        if let Some(connection) = connection
+            && self.is_bundled(rsc)
+            && self.rsc(self.top(rsc)).is_clone()
+        {
+            let host = self.rsc(self.rsc(connection).launcher?).assigned?;
+            return self.node(host).attributes.get(name).map(String::as_str);
+        }
+        self.node_attribute(node, name, Some(rsc), Where::Assigned)
+    }
+
     /// Applies a colocation with a bundle: instance by instance, or with all of its containers.
     pub fn apply_with_bundle(&mut self, dependent: RscId, bundle: RscId, at: u32) -> i32 {
         if self.is(bundle, RscFlags::UNASSIGNED) {

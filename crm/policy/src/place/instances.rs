@@ -269,7 +269,7 @@ impl Engine<'_> {
         match attribute {
             None => place == node,
             Some(name) => {
-                let value = |node| self.node_attribute(node, name, Some(instance), Where::Assigned);
+                let value = |node| self.colocation_attribute(node, name, instance);
                 Self::same_value(value(place), value(node))
             }
         }

@@ -282,9 +282,9 @@ impl Engine<'_> {
 
     fn add_where_same(&mut self, dependent: RscId, clone: RscId, node: NodeId, colocation: &Colocation) {
         let name = colocation.attribute.as_str();
-        let wanted = self.node_attribute(node, name, Some(clone), Where::Assigned).map(str::to_owned);
+        let wanted = self.colocation_attribute(node, name, clone).map(str::to_owned);
         for other in self.rsc(dependent).allowed.nodes() {
-            let value = self.node_attribute(other, name, Some(dependent), Where::Assigned);
+            let value = self.colocation_attribute(other, name, dependent);
             if Self::same_value(wanted.as_deref(), value) {
                 self.rsc_mut(dependent).allowed.add(other, colocation.score);
             }

@@ -8,7 +8,49 @@ use crate::model::{NodeFlags, NodeId, OrderFlags, RscFlags, RscId};
 use crate::schedule::digest::Verdict;
 use crate::status::failcount::Counting;
 
+/// A history entry to compare with the configuration later, as the configuration depends on where things will be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeferredCheck {
+    pub rsc: RscId,
+    pub node: NodeId,
+    pub entry: Element,
+    pub about: About,
+}
+
+/// What a comparison is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum About {
+    /// Whether the resource must be restarted or reloaded, or an operation scheduled anew.
+    Active,
+    /// Whether a failure is of a configuration that is no longer.
+    Failure,
+}
+
 impl Engine<'_> {
+    /// Whether the resource is a connection whose address is that of the host its container will be on.
+    pub fn follows_container(&mut self, rsc: RscId) -> bool {
+        self.is(rsc, RscFlags::REMOTE_CONNECTION)
+            && self.parameters_of(rsc, None).get("addr").is_some_and(|address| address.eq_ignore_ascii_case("#uname"))
+    }
+
+    pub fn make_deferred_checks(&mut self) {
+        for check in std::mem::take(&mut self.deferred_checks) {
+            let DeferredCheck { rsc, node, entry, about } = check;
+            let clear = match about {
+                About::Active => {
+                    self.check_configuration(entry, rsc, node)
+                        && self.fail_count(node, rsc, Counting::EFFECTIVE, None).0 != 0
+                }
+                About::Failure => {
+                    matches!(self.compare_digest(rsc, entry, node), Verdict::Restart | Verdict::Mismatch)
+                }
+            };
+            if clear {
+                self.clear_fail_count(rsc, node);
+            }
+        }
+    }
+
     pub fn handle_config_changes(&mut self) {
         let Some(status) = self.doc.descend(&["status"]) else { return };
         let states: Vec<Element> = self.doc.children_named(status, "node_state").collect();
@@ -81,8 +123,14 @@ impl Engine<'_> {
         if interval > 0 && maintenance {
             let call_id = self.attr(operation, "call-id");
             self.schedule_cancel(rsc, call_id, task, interval, node);
-        } else if (interval > 0 || matches!(task, "monitor" | "start" | "promote" | "migrate_from"))
-            && self.check_configuration(operation, rsc, node)
+            return;
+        }
+        if interval == 0 && !matches!(task, "monitor" | "start" | "promote" | "migrate_from") {
+            return;
+        }
+        if self.follows_container(rsc) {
+            self.deferred_checks.push(DeferredCheck { rsc, node, entry: operation, about: About::Active });
+        } else if self.check_configuration(operation, rsc, node)
             && self.fail_count(node, rsc, Counting::EFFECTIVE, None).0 != 0
         {
             // Failures of what was configured before say nothing about what is configured now.

@@ -82,7 +82,7 @@ impl Engine<'_> {
         let mut replica = Replica { offset, address, container, ip: None, connection: None, child, node: None };
         for part in others {
             if self.attr(*part, "type") == Some("remote") {
-                let node = self.container_node(*part, child, clone)?;
+                let node = self.container_node(bundle, *part, child, clone)?;
                 let connection = self.read_part(bundle, *part)?;
                 self.link_container_node(connection, container, node);
                 (replica.connection, replica.node) = (Some(connection), Some(node));
@@ -108,7 +108,13 @@ impl Engine<'_> {
     }
 
     /// The node a container is: for nobody but the instance that belongs into it.
-    fn container_node(&mut self, connection: Element, child: Option<RscId>, clone: Option<RscId>) -> Option<NodeId> {
+    fn container_node(
+        &mut self,
+        bundle: RscId,
+        connection: Element,
+        child: Option<RscId>,
+        clone: Option<RscId>,
+    ) -> Option<NodeId> {
         let name = self.attr(connection, "id")?.to_owned();
         let node = match self.cluster.find_node(&name) {
             Some(node) => node,
@@ -116,8 +122,10 @@ impl Engine<'_> {
         };
         let state = self.node_mut(node);
         (state.score, state.probe) = (-INFINITY, ProbeMode::Never);
-        for resource in &mut self.cluster.resources {
-            if let Some(entry) = resource.allowed.get_mut(node) {
+        // Other resources may have met the node before; what is in this bundle keeps what it knows.
+        for at in 0..self.cluster.resources.len() {
+            let own = self.is_ancestor(bundle, RscId(at as u32));
+            if let Some(entry) = self.cluster.resources[at].allowed.get_mut(node).filter(|_| !own) {
                 (entry.score, entry.probe) = (-INFINITY, ProbeMode::Never);
             }
         }

@@ -5,6 +5,8 @@ use cib::{Element, boolean};
 use crate::engine::Engine;
 use crate::model::{FailedOperation, INFINITY, NodeFlags, NodeId, OnFail, Role, RscFlags, RscId};
 use crate::reasons::Source;
+use crate::schedule::config_change::{About, DeferredCheck};
+use crate::schedule::digest::Verdict;
 use crate::status::failcount::Counting;
 use crate::status::history::decode_key;
 
@@ -235,11 +237,15 @@ impl<'a> Engine<'a> {
     }
 
     fn parameters_changed(&mut self, entry: &Entry) -> bool {
-        matches!(entry.task, "start" | "monitor")
-            && matches!(
-                self.compare_digest(entry.rsc, entry.xml, entry.node),
-                crate::schedule::digest::Verdict::Restart | crate::schedule::digest::Verdict::Mismatch
-            )
+        if !matches!(entry.task, "start" | "monitor") {
+            return false;
+        }
+        let Entry { rsc, node, xml, .. } = *entry;
+        if self.follows_container(rsc) {
+            self.deferred_checks.push(DeferredCheck { rsc, node, entry: xml, about: About::Failure });
+            return false;
+        }
+        matches!(self.compare_digest(rsc, xml, node), Verdict::Restart | Verdict::Mismatch)
     }
 
     /// Reads the result as it is meant: what was expected is a success, probes only look, degraded is a success.

@@ -104,7 +104,8 @@ fn simulate(options: &Options) -> Result<(), Failure> {
 
     if options.injects() {
         out.space();
-        let complaints = inject::inject(&mut cib, &cluster, options, clock.now, &mut out.list);
+        let now = clock.recording(&cib);
+        let complaints = inject::inject(&mut cib, &cluster, options, now, &mut out.list);
         clock.tell(&mut out.list);
         out.hush();
         out.flush()?;
@@ -195,6 +196,15 @@ impl Clock {
         }
     }
 
+    /// The time new results get: whatever is in the history came before them, even if the plan is made for a time
+    /// before that.
+    fn recording(&self, cib: &Document) -> i64 {
+        let status = cib.child(cib.root(), "status");
+        let entries = status.into_iter().flat_map(|status| cib.descendants(status));
+        let times = entries.filter_map(|entry| cib.attribute(entry, "last-rc-change")?.parse::<i64>().ok());
+        times.max().map_or(self.now, |last| self.now.max(last + 1))
+    }
+
     fn input<'a>(&self, cib: &'a Document) -> Input<'a> {
         // What people show of their clusters has its secrets hidden; that alone is no change of a configuration.
         Input { sanitized: true, ..Input::new(cib, self.now) }
@@ -274,9 +284,9 @@ fn carry_out(
     out.flush()?;
     out.space();
     out.list.begin("Executing Cluster Transition");
-    let execution =
-        Execution { cib, cluster: &plan.cluster, failures: &options.op_fail, now: clock.now, list: &mut out.list };
-    let end = { execution }.run(&plan.transition);
+    let (now, failures) = (clock.recording(cib), &options.op_fail);
+    let mut execution = Execution { cib, cluster: &plan.cluster, failures, now, list: &mut out.list };
+    let end = execution.run(&plan.transition);
     out.list.end();
     out.hush();
     out.flush()?;
