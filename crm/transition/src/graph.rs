@@ -1,5 +1,7 @@
 //! The graph itself: actions, and which comes after which. It holds order, and no opinion.
 
+use std::collections::BTreeMap;
+
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -43,12 +45,14 @@ pub struct Transition {
     /// What holds for all of it.
     pub settings: Settings,
     graph: DiGraph<Action, (), u32>,
+    /// What an action waits for in vain, by the action's position.
+    missing: BTreeMap<u32, Vec<Action>>,
 }
 
 impl Transition {
     /// An empty plan.
     pub fn new(settings: Settings) -> Self {
-        Transition { settings, graph: DiGraph::default() }
+        Transition { settings, graph: DiGraph::default(), missing: BTreeMap::new() }
     }
 
     /// Adds an action; it has no order yet.
@@ -59,6 +63,19 @@ impl Transition {
     /// `then` must not begin before `first` is done. Saying it twice changes nothing.
     pub fn order(&mut self, first: ActionId, then: ActionId) {
         self.graph.update_edge(first.0, then.0, ());
+    }
+
+    /// `then` waits for an action that this transition does not do: it cannot begin before another plan is made.
+    pub fn order_after_missing(&mut self, first: Action, then: ActionId) {
+        let missing = self.missing.entry(then.index() as u32).or_default();
+        if missing.iter().all(|known| known.number != first.number) {
+            missing.push(first);
+        }
+    }
+
+    /// The actions outside the transition that `id` waits for.
+    pub fn missing(&self, id: ActionId) -> &[Action] {
+        self.missing.get(&(id.index() as u32)).map_or(&[], Vec::as_slice)
     }
 
     /// The action.

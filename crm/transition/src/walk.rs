@@ -38,8 +38,9 @@ pub struct Walk {
 impl Walk {
     /// Stands at the beginning.
     pub fn new(transition: Transition) -> Self {
+        let inputs_of = |id| transition.inputs(id).count() + transition.missing(id).len();
         let states: Vec<State> =
-            transition.ids().map(|id| State::Waiting { inputs_left: transition.inputs(id).count() as u32 }).collect();
+            transition.ids().map(|id| State::Waiting { inputs_left: inputs_of(id) as u32 }).collect();
         let mut walk = Walk { states, ready: Vec::new(), running: 0, transition };
         walk.ready = walk.transition.ids().filter(|id| walk.is_free(*id)).collect();
         walk.sort_ready();
@@ -184,5 +185,16 @@ mod tests {
         walk.begin();
         walk.end(a, Outcome::Done);
         assert_eq!((walk.begin(), walk.begin()), (Some(b), None));
+    }
+
+    #[test]
+    fn what_waits_for_something_outside_the_transition_never_begins() {
+        let (mut t, [a, ..]) = diamond();
+        t.order_after_missing(Action::new(9, ActionKind::Pseudo, "x", "x_9".into()), a);
+        let walk = Walk::new(t.clone());
+        assert!(walk.is_over() && !walk.is_complete());
+
+        let read = crate::xml::read(&crate::xml::write(&t)).unwrap();
+        assert_eq!(read.missing(a), t.missing(a));
     }
 }

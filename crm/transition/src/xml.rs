@@ -54,11 +54,12 @@ fn write_synapse(document: &mut Document, root: Element, transition: &Transition
     write_details(document, element, action);
 
     let inputs = document.append(synapse, "inputs");
-    let mut before: Vec<ActionId> = transition.inputs(id).collect();
-    before.sort_by_key(|input| transition.action(*input).number);
+    let mut before: Vec<&Action> = transition.inputs(id).map(|input| transition.action(input)).collect();
+    before.extend(transition.missing(id));
+    before.sort_by_key(|input| input.number);
     for input in before {
         let trigger = document.append(inputs, "trigger");
-        write_name(document, trigger, transition.action(input));
+        write_name(document, trigger, input);
     }
 }
 
@@ -149,8 +150,8 @@ fn wrong(message: String) -> ReadError {
     ReadError { message }
 }
 
-/// Reads what [`write`] wrote, or what Pacemaker writes. A trigger that names an action outside the graph is dropped:
-/// there is nothing to wait for.
+/// Reads what [`write`] wrote, or what Pacemaker writes. A trigger that names an action outside the graph is never
+/// pulled: what waits for it waits for the next plan.
 pub fn read(document: &Document) -> Result<Transition, ReadError> {
     let root = document.root();
     if document.name(root) != "transition_graph" {
@@ -180,8 +181,12 @@ pub fn read(document: &Document) -> Result<Transition, ReadError> {
             for trigger in document.children_named(inputs, "trigger") {
                 for element in document.children(trigger) {
                     let number = read_number(document, element)?;
-                    if let Some(first) = by_number.get(&number) {
-                        ids.iter().for_each(|then| transition.order(*first, *then));
+                    match by_number.get(&number) {
+                        Some(first) => ids.iter().for_each(|then| transition.order(*first, *then)),
+                        None => {
+                            let missing = read_action(document, element)?;
+                            ids.iter().for_each(|then| transition.order_after_missing(missing.clone(), *then));
+                        }
                     }
                 }
             }

@@ -64,6 +64,7 @@ fn render_action(transition: &Transition, id: transition::ActionId) -> String {
         format!("{key}{cancel}{node}")
     };
     let mut inputs: Vec<String> = transition.inputs(id).map(name).collect();
+    inputs.extend(transition.missing(id).iter().map(|action| format!("{}, which is not done", action.key)));
     inputs.sort();
     let after = if inputs.is_empty() { String::new() } else { format!(" after {}", inputs.join(", ")) };
     format!("{}{after}", name(id))

@@ -188,8 +188,13 @@ impl Engine<'_> {
         for (action, inputs) in order {
             let Some(then) = ids.get(&action).copied() else { continue };
             for input in inputs {
-                if let Some(first) = ids.get(&input) {
-                    transition.order(*first, then);
+                match ids.get(&input) {
+                    Some(first) => transition.order(*first, then),
+                    // It cannot be done, so neither can what waits for it.
+                    None => {
+                        let missing = self.describe(input);
+                        transition.order_after_missing(missing, then);
+                    }
                 }
             }
         }

@@ -174,11 +174,13 @@ impl Execution<'_> {
 /// Everything before it is done; a failure before it keeps only what is not [`ALWAYS`] from beginning.
 fn is_ready(transition: &Transition, states: &[State], id: ActionId) -> bool {
     let always = transition.action(id).priority >= ALWAYS;
-    transition.inputs(id).all(|input| match states[input.index()] {
-        State::Waiting => false,
-        State::Done => true,
-        State::Failed => always,
-    })
+    // What the transition does not do is never done.
+    transition.missing(id).is_empty()
+        && transition.inputs(id).all(|input| match states[input.index()] {
+            State::Waiting => false,
+            State::Done => true,
+            State::Failed => always,
+        })
 }
 
 #[cfg(test)]
