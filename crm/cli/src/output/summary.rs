@@ -340,4 +340,35 @@ mod tests {
              Stop       ip           (        one )  due to no quorum (blocked)\n"
         );
     }
+
+    #[test]
+    fn what_a_plan_changes() {
+        let cib = cib::Document::parse(
+            "<cib have-quorum='1'><configuration>
+               <crm_config><cluster_property_set id='o'><nvpair id='o1' name='stonith-enabled' value='false'/></cluster_property_set></crm_config>
+               <nodes><node id='1' uname='one'/><node id='2' uname='two'><instance_attributes id='a'><nvpair id='a1' name='standby' value='on'/></instance_attributes></node></nodes>
+               <resources>
+                 <primitive id='new' class='ocf' provider='p' type='T'/>
+                 <primitive id='moved' class='ocf' provider='p' type='T'/>
+                 <primitive id='unwanted' class='ocf' provider='p' type='T'><meta_attributes id='m'><nvpair id='m1' name='target-role' value='Stopped'/></meta_attributes></primitive>
+               </resources><constraints/></configuration><status>
+               <node_state id='1' uname='one' in_ccm='true' crmd='online' join='member' expected='member'><lrm id='1'><lrm_resources>
+                 <lrm_resource id='unwanted' class='ocf' provider='p' type='T'><lrm_rsc_op id='unwanted_last_0' operation='start' operation_key='unwanted_start_0' call-id='1' rc-code='0' op-status='0' interval='0' transition-key='1:1:0:x' transition-magic='0:0;1:1:0:x'/></lrm_resource>
+               </lrm_resources></lrm></node_state>
+               <node_state id='2' uname='two' in_ccm='true' crmd='online' join='member' expected='member'><lrm id='2'><lrm_resources>
+                 <lrm_resource id='moved' class='ocf' provider='p' type='T'><lrm_rsc_op id='moved_last_0' operation='start' operation_key='moved_start_0' call-id='1' rc-code='0' op-status='0' interval='0' transition-key='1:1:0:x' transition-magic='0:0;1:1:0:x'/></lrm_resource>
+               </lrm_resources></lrm></node_state>
+             </status></cib>",
+        )
+        .unwrap();
+        let plan = policy::plan(&policy::Input::new(&cib, 1));
+        let mut list = List::new();
+        Summary::of(&plan.cluster).write(&mut list);
+        assert_eq!(
+            list.take(),
+            "Start      new     (   one )\n\
+             Move       moved   ( two -> one )\n\
+             Stop       unwanted     (        one )  due to node availability\n"
+        );
+    }
 }

@@ -4,6 +4,7 @@
 //! Pacemaker's, not those of `systole`'s own commands.
 
 pub mod crm_simulate;
+pub mod crm_verify;
 
 pub mod status;
 
@@ -20,7 +21,7 @@ pub struct Tool {
 }
 
 /// All classic tools, by name.
-pub const TOOLS: &[Tool] = &[crm_simulate::TOOL];
+pub const TOOLS: &[Tool] = &[crm_simulate::TOOL, crm_verify::TOOL];
 
 /// The tool of that name.
 pub fn find(name: &str) -> Option<&'static Tool> {

@@ -18,6 +18,8 @@ pub const NO_INPUT: u8 = 66;
 pub const CANNOT_CREATE: u8 = 73;
 /// The configuration is wrong.
 pub const BAD_CONFIGURATION: u8 = 78;
+/// The cluster does not answer.
+pub const DISCONNECTED: u8 = 102;
 
 /// Why a tool leaves, and with which status.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -202,7 +202,7 @@ impl Clock {
         let status = cib.child(cib.root(), "status");
         let entries = status.into_iter().flat_map(|status| cib.descendants(status));
         let times = entries.filter_map(|entry| cib.attribute(entry, "last-rc-change")?.parse::<i64>().ok());
-        times.max().map_or(self.now, |last| self.now.max(last + 1))
+        times.max().map_or(self.now, |last| self.now.max(last.saturating_add(1)))
     }
 
     fn input<'a>(&self, cib: &'a Document) -> Input<'a> {
@@ -300,4 +300,21 @@ fn carry_out(
         show_status(out, &cluster, "Revised Cluster Status", false);
     }
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_newer_than_all_history() {
+        let recording = |status: &str| {
+            let cib = Document::parse(&format!("<cib execution-date='100'><status>{status}</status></cib>")).unwrap();
+            let options = Options::try_parse_from(["crm_simulate"]).unwrap();
+            Clock::new(&cib, &options).unwrap_or_else(|_| panic!("the date is good")).recording(&cib)
+        };
+        assert_eq!(recording(""), 100);
+        assert_eq!(recording("<lrm_rsc_op id='a' last-rc-change='50'/>"), 100);
+        assert_eq!(recording("<lrm_rsc_op id='a' last-rc-change='500'/><lrm_rsc_op id='b' last-rc-change='?'/>"), 501);
+    }
 }
