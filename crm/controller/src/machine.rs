@@ -484,7 +484,8 @@ impl Controller {
     fn finish_walk(&mut self) {
         let Phase::Walking(walking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
         let summary = walking.summary();
-        self.dirty |= !walking.is_complete();
+        // What waits for something that no plan will do waits for news; planning anew now would give the same again.
+        self.dirty |= walking.abandoned().is_some();
         self.note(summary);
     }
 

@@ -33,13 +33,12 @@ pub struct Walking {
     number: u32,
     /// Nothing more begins: something happened that the plan did not know.
     stale: Option<String>,
-    failed: u32,
 }
 
 impl Walking {
     /// Stands before the first action. `number` is the transition's.
     pub fn new(transition: Transition, coordinator: &str, number: u32) -> Self {
-        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, failed: 0 }
+        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None }
     }
 
     /// Begins nothing more, for the reason given; the first reason stays.
@@ -55,16 +54,6 @@ impl Walking {
     /// Whether all is done that will be done.
     pub fn is_over(&self) -> bool {
         self.walk.running().next().is_none() && (self.stale.is_some() || self.walk.is_over())
-    }
-
-    /// Whether every action was done.
-    pub fn is_complete(&self) -> bool {
-        self.walk.is_complete()
-    }
-
-    /// How many actions failed.
-    pub fn failed(&self) -> u32 {
-        self.failed
     }
 
     /// Begins what may begin. Points in the order pass by themselves.
@@ -196,7 +185,6 @@ impl Walking {
     }
 
     fn fail(&mut self, id: ActionId) {
-        self.failed += 1;
         self.walk.end(id, Outcome::Failed);
         let key = self.walk.transition().action(id).key.clone();
         self.abandon(format!("{key} failed"));
@@ -206,7 +194,14 @@ impl Walking {
     pub fn summary(&self) -> Note {
         let total = self.walk.transition().len();
         match &self.stale {
-            None => Note::new(Level::Info, "plan_done", format!("transition {} is done: {total} actions", self.number)),
+            None if self.walk.is_complete() => {
+                Note::new(Level::Info, "plan_done", format!("transition {} is done: {total} actions", self.number))
+            }
+            None => Note::new(
+                Level::Warning,
+                "plan_done",
+                format!("transition {} is done but for actions that wait for what cannot be done now", self.number),
+            ),
             Some(why) => Note::new(
                 Level::Info,
                 "plan_abandoned",

@@ -259,3 +259,15 @@ fn a_plan_that_cannot_be_made_is_tried_again_later() {
     bench.tell(Event::Timeout);
     assert_eq!(bench.asked_to_plan(), generation + 1);
 }
+
+#[test]
+fn what_waits_for_something_that_no_plan_does_waits_for_news() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    let mut transition = Transition::new(Settings::default());
+    let start = transition.add(run(2, "start", "a", "node2"));
+    transition.order_after_missing(run(1, "stop", "b", "node2"), start);
+    bench.tell(Event::Planned { generation, transition });
+    assert!(bench.ask().is_empty(), "it does not begin, and it is no reason to plan anew");
+    assert!(bench.controller.is_quiet());
+}
