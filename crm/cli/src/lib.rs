@@ -18,9 +18,11 @@ mod file;
 mod findings;
 mod follows;
 
+mod all_failures;
 mod by_hand;
 mod explain;
 mod names;
+mod settle;
 mod terminal;
 
 use std::ffi::OsString;

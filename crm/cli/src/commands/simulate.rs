@@ -19,7 +19,7 @@ use crate::output::resources::{self, Show};
 use crate::terminal::{print, print_json};
 use crate::tools::crm_simulate::execute::{End, Execution};
 use crate::tools::crm_simulate::history;
-use crate::{EXIT_OK, explain, findings, follows};
+use crate::{EXIT_FAILURE, EXIT_OK, all_failures, explain, findings, follows};
 
 /// Transitions carried out one after the other. Two or three settle any sane cluster (a probe finds something, then it
 /// is dealt with); more means that each undoes the one before.
@@ -34,9 +34,25 @@ fn grammar() -> clap::Command {
                  `systole crm_simulate` injects events and failures.\n\n\
                  --json keys: \"assumed_start\", \"follows\" (what changes, with reasons), \"steps\" (operations in order), \
                  \"resources\" (id to nodes, afterwards), \"settled\".\n\n\
-                 Examples:\n  systole simulate cib.xml\n  pcs cluster cib | systole simulate -";
+                 --all-failures: a failed node is gone without a word; a resource fails by what its monitor finds; a fence \
+                 device neither runs nor fences. Operations then succeed, but for the fencing of nodes that no working \
+                 device lists. A majority of the configured nodes has quorum, of two nodes one. STEPS are the operations \
+                 that change something. A service is a top-level resource; each that runs, or is meant to, must survive \
+                 unless --may-lose names it: if one would be lost, the exit status is 1.\n\
+                 Its --json keys: \"cases\" (\"fails\", \"steps\", \"settled\", \"quorum\", \"unfenced\", \"services\": what becomes of \
+                 those that feel it), \"services\" (\"must_survive\", \"down_now\", \"survives\", \"lost_when\"), \"lost\".\n\n\
+                 Examples:\n  systole simulate cib.xml\n  pcs cluster cib | systole simulate -\n  \
+                 systole simulate cib.xml --all-failures --may-lose test-web";
     clap::Command::new("").about("Say what a cluster would do, from a CIB in a file").after_help(after).args([
         file::argument(),
+        flag("all-failures", "Let each node, resource and fence device fail in turn; say what becomes of each service"),
+        flag("pairs", "Also two of them in the same moment").requires("all-failures"),
+        Arg::new("may-lose")
+            .long("may-lose")
+            .value_name("SERVICE")
+            .action(ArgAction::Append)
+            .requires("all-failures")
+            .help("This service may be lost; can be given several times"),
         flag("force", "Also when the configuration has errors"),
         flag("json", "For programs; the keys are below"),
     ])
@@ -47,11 +63,25 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let file = file::read(path)?;
     findings::refuse_errors(&file, arguments.get_flag("force"))?;
     let story = Story::of(file, path)?;
+    if arguments.get_flag("all-failures") {
+        return all_failures(&story.after, arguments);
+    }
     match arguments.get_flag("json") {
         true => print_json(&story.json())?,
         false => print(&story.text())?,
     }
     Ok(EXIT_OK)
+}
+
+/// What each failure would do to the cluster once it is at rest.
+fn all_failures(view: &View, arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let may_lose: Vec<String> = arguments.get_many("may-lose").into_iter().flatten().cloned().collect();
+    let report = all_failures::try_all(view, arguments.get_flag("pairs"), &may_lose)?;
+    match arguments.get_flag("json") {
+        true => print_json(&report.json())?,
+        false => print(&report.text())?,
+    }
+    Ok(if report.lost().is_empty() { EXIT_OK } else { EXIT_FAILURE })
 }
 
 /// A cluster before, what it does, and after.

@@ -52,7 +52,8 @@ pub fn inject(cib: &mut Document, cluster: &Cluster, options: &Options, now: i64
     complaints
 }
 
-fn inject_result(
+/// Writes a result as if it had just come in; the answer is what could not be done.
+pub fn inject_result(
     cib: &mut Document,
     cluster: &Cluster,
     operation: &Operation,

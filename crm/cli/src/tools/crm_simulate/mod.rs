@@ -5,8 +5,8 @@
 
 pub mod execute;
 pub mod history;
-mod inject;
-mod options;
+pub mod inject;
+pub mod options;
 mod picture;
 mod profile;
 
