@@ -56,6 +56,10 @@ pub enum Fault {
     Parameter(String, u64),
     /// A program writes something and remembers that it was told it is there.
     Mark(NodeId, u64),
+    /// Programs write on every node, and within so long the power of all hosts goes at once.
+    Blackout(u64, Duration),
+    /// All hosts lose their power in the same instant, and get it back.
+    PowerCut,
     /// An operator clears failures.
     Cleanup(Option<String>),
 }
@@ -109,7 +113,8 @@ impl Fault {
             87..89 => Fault::Clear(resource),
             89..91 => Fault::Disable(resource, random.percent(60)),
             91..93 => Fault::Parameter(resource, random.number() % 1000),
-            93..98 => Fault::Mark(node, random.number()),
+            93..96 => Fault::Mark(node, random.number()),
+            96..99 => Fault::Blackout(random.number(), random.mostly_short(1, 2_000)),
             _ => Fault::Cleanup(random.percent(50).then_some(resource)),
         }
     }
@@ -189,6 +194,19 @@ impl World {
                     value: Some("1".into()),
                 };
                 self.ask(id, Wish { write, mark: Some(mark), insists: false });
+            }
+            Fault::Blackout(number, soon) => {
+                for (place, id) in self.ids().into_iter().enumerate() {
+                    self.after(Duration::ZERO, Happening::Fault(Fault::Mark(id, number.wrapping_add(place as u64))));
+                }
+                self.after(soon, Happening::Fault(Fault::PowerCut));
+            }
+            Fault::PowerCut => {
+                for id in self.ids() {
+                    self.power_off(id, "the whole site is dark");
+                    let (boot, back) = (self.hosts[&id].boot, self.random.ms(1_000, 20_000));
+                    self.after(back, Happening::PowerReturns(id, boot));
+                }
             }
             Fault::Cleanup(resource) => {
                 let write = Write::Forget { node: None, resource, failures_only: false };
