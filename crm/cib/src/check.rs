@@ -181,7 +181,7 @@ mod tests {
         let configuration = document.append(document.root(), "configuration");
         document.append(configuration, "resorces");
         let findings = check(&document);
-        assert!(findings[0].render("f", "").starts_with("f: warning: resorces: "), "{findings:?}");
+        assert!(findings[0].render("f", "").starts_with("f: error: resorces: "), "{findings:?}");
     }
 
     /// Names and values that mean something in a CIB, put where they may not belong.

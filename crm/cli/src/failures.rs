@@ -1,7 +1,8 @@
 //! Failed operations with what their history says of them: the agent's own words and the time.
 
-use cib::Element;
+use cib::{Document, Element};
 use policy::Cluster;
+use policy::model::FailedOperation;
 
 use crate::cluster::View;
 use crate::output::resources::exit_text;
@@ -42,18 +43,12 @@ impl Failure {
 pub fn of(view: &View, cluster: &Cluster) -> Vec<Failure> {
     let mut failures = Vec::new();
     for failed in &cluster.failed {
-        let node = &cluster.node(failed.node).name;
         let document = &view.document;
-        let entry = entries(view, node, &failed.resource).into_iter().find(|entry| {
-            let is = |name: &str, value: &str| document.attribute(*entry, name) == Some(value);
-            is("operation", &failed.operation)
-                && is("interval", &failed.interval_ms.to_string())
-                && is("rc-code", &failed.rc.to_string())
-        });
+        let entry = entry(document, cluster, failed);
         let attribute = |name| entry.and_then(|entry| document.attribute(entry, name));
         failures.push(Failure {
             resource: failed.resource.clone(),
-            node: node.clone(),
+            node: cluster.node(failed.node).name.clone(),
             operation: failed.operation.clone(),
             interval_ms: failed.interval_ms,
             rc: failed.rc,
@@ -64,15 +59,21 @@ pub fn of(view: &View, cluster: &Cluster) -> Vec<Failure> {
     failures
 }
 
-fn entries(view: &View, node: &str, resource: &str) -> Vec<Element> {
-    let document = &view.document;
-    let Some(status) = document.descend(&["status"]) else { return Vec::new() };
-    let of_node = document.children_named(status, "node_state");
-    let of_node = of_node.filter(|state| document.attribute(*state, "uname") == Some(node));
-    let histories = of_node.flat_map(|state| document.descendants(state));
-    let of_resource =
-        histories.filter(|element| document.name(*element) == "lrm_resource" && document.id(*element) == resource);
-    of_resource.flat_map(|history| document.children(history)).collect()
+/// The entry of the history that tells of a failed operation, if it is (still) there.
+pub fn entry(document: &Document, cluster: &Cluster, failed: &FailedOperation) -> Option<Element> {
+    let status = document.descend(&["status"])?;
+    let node = Some(cluster.node(failed.node).name.as_str());
+    let states = document.children_named(status, "node_state");
+    let states = states.filter(|state| document.attribute(*state, "uname") == node);
+    let histories = states.flat_map(|state| document.descendants(state));
+    let of_resource = histories
+        .filter(|element| document.name(*element) == "lrm_resource" && document.id(*element) == failed.resource);
+    let interval = failed.interval_ms.to_string();
+    let rc = failed.rc.to_string();
+    of_resource.flat_map(|history| document.children(history)).find(|entry| {
+        let is = |name: &str, value: &str| document.attribute(*entry, name) == Some(value);
+        is("operation", &failed.operation) && is("interval", &interval) && is("rc-code", &rc)
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Elements where nobody looks for them: kept, but without effect.
+//! Elements where nobody looks for them and the schema allows none: whatever they are to say, nobody hears it.
 
 use super::{Finding, Report};
 
@@ -62,10 +62,10 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
         let name = document.name(parent);
         let Some((_, known)) = CHILDREN.iter().find(|(known, _)| *known == name) else { continue };
         for child in document.children(parent).filter(|child| !known.contains(&document.name(*child))) {
-            findings.push(report.warning(
+            findings.push(report.error(
                 child,
                 format!("nothing of this name has a meaning in <{name}>"),
-                format!("it has no effect; <{name}> may hold {}", known.join(", ")),
+                format!("correct its name or take it away; <{name}> may hold {}", known.join(", ")),
             ));
         }
     }
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    /// No warning for what the schema allows; and the schema is whole, since every reference is followed.
+    /// No error for what the schema allows; and the schema is whole, since every reference is followed.
     #[test]
     fn the_schema_and_the_rule_agree() {
         let schema = Document::parse(schemas::CIB).unwrap();
@@ -131,9 +131,9 @@ mod tests {
         expect(
             "<resources><primitve id='x'/><group id='g'><clone id='c'/></group></resources><resource_defaults/>",
             &[
-                "warning: primitve x: nothing of this name has a meaning in <resources>",
-                "warning: clone c: nothing of this name has a meaning in <group>",
-                "warning: resource_defaults: nothing of this name has a meaning in <configuration>",
+                "error: primitve x: nothing of this name has a meaning in <resources>",
+                "error: clone c: nothing of this name has a meaning in <group>",
+                "error: resource_defaults: nothing of this name has a meaning in <configuration>",
             ],
         );
     }

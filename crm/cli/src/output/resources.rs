@@ -19,8 +19,7 @@ pub fn write(list: &mut List, cluster: &Cluster, show: Show) {
     list.begin(if show.inactive { "Full List of Resources" } else { "Active Resources" });
     let mut nothing = true;
     for id in &cluster.top {
-        let removed_and_gone = cluster.resource(*id).is(RscFlags::REMOVED) && !is_active(cluster, *id, true);
-        if removed_and_gone || (!show.inactive && !is_active(cluster, *id, false)) {
+        if hidden(cluster, *id) || (!show.inactive && !is_active(cluster, *id, false)) {
             continue;
         }
         nothing &= !Writer { cluster, show }.resource(list, *id);
@@ -29,6 +28,11 @@ pub fn write(list: &mut List, cluster: &Cluster, show: Show) {
         list.item(if show.inactive { "No resources" } else { "No active resources" });
     }
     list.end();
+}
+
+/// Whether nothing is to be said of a resource: it was removed, and is gone.
+pub fn hidden(cluster: &Cluster, id: RscId) -> bool {
+    cluster.resource(id).is(RscFlags::REMOVED) && !is_active(cluster, id, true)
 }
 
 /// Whether a resource is active: all of its parts, or any.
@@ -92,6 +96,33 @@ pub fn current_node(cluster: &Cluster, id: RscId) -> Option<NodeId> {
 /// The name operators know a resource by: without instance number for anonymous instances.
 pub fn printable_id(resource: &Resource) -> &str {
     if resource.is(RscFlags::UNIQUE) { &resource.id } else { &resource.xml_id }
+}
+
+/// The role of a primitive as operators see it; of what is under way, where `pending` asks for it, how it will change.
+pub fn displayed_state(cluster: &Cluster, id: RscId, pending: bool) -> &'static str {
+    let resource = cluster.resource(id);
+    let pending = resource.pending_action.as_deref().filter(|_| pending).and_then(pending_state);
+    pending.unwrap_or_else(|| displayed_role(cluster, id).text())
+}
+
+/// The role of a primitive: what a promotable clone starts is unpromoted.
+fn displayed_role(cluster: &Cluster, id: RscId) -> Role {
+    let top = cluster.resource(cluster.top_of(id, false));
+    match cluster.resource(id).role {
+        Role::Started if top.is(RscFlags::PROMOTABLE) => Role::Unpromoted,
+        role => role,
+    }
+}
+
+/// An operation under way that leaves the state as it is, in the word for it.
+pub fn pending_operation(resource: &Resource, pending: bool) -> Option<&'static str> {
+    (pending && resource.pending_action.as_deref() == Some("monitor")).then_some("Monitoring")
+}
+
+/// The `target-role` of a clone as written, or of its instances.
+pub fn configured_role<'a>(cluster: &'a Cluster, clone: &'a Resource) -> Option<&'a str> {
+    let of_instance = || cluster.resource(*clone.children.first()?).meta("target-role");
+    clone.meta("target-role").or_else(of_instance)
 }
 
 /// What an agent's exit status means, in words.
@@ -341,8 +372,7 @@ impl Writer<'_> {
     }
 
     fn configured_role(&self, clone: &Resource) -> Option<Role> {
-        let of_instance = || self.cluster.resource(*clone.children.first()?).meta("target-role");
-        clone.meta("target-role").or_else(of_instance).and_then(Role::parse)
+        configured_role(self.cluster, clone).and_then(Role::parse)
     }
 
     /// What the title of a group or clone says in brackets.
@@ -393,10 +423,7 @@ impl Writer<'_> {
         let several = resource.active.len() > 1;
         let node = if several { None } else { node.or(resource.lock_node) };
         let top = cluster.resource(cluster.top_of(id, false));
-        let role = match resource.role {
-            Role::Started if top.is(RscFlags::PROMOTABLE) => Role::Unpromoted,
-            role => role,
-        };
+        let role = displayed_role(cluster, id);
 
         let agent = match (&resource.provider, resource.class.as_str()) {
             (Some(provider), class @ "ocf") => format!("{class}:{provider}:{}", resource.agent),
@@ -416,8 +443,7 @@ impl Writer<'_> {
                 word(role.text());
             }
         } else {
-            let pending = resource.pending_action.as_deref().filter(|_| self.show.pending).and_then(pending_state);
-            word(pending.unwrap_or(role.text()));
+            word(displayed_state(cluster, id, self.show.pending));
         }
         if let Some(node) = node {
             word(&cluster.node(node).name);
@@ -451,8 +477,8 @@ impl Writer<'_> {
         if node.is_some() && node == resource.lock_node {
             flag("LOCKED");
         }
-        if self.show.pending && resource.pending_action.as_deref() == Some("monitor") {
-            flag("Monitoring");
+        if let Some(operation) = pending_operation(resource, self.show.pending) {
+            flag(operation);
         }
         let target_role = resource.meta("target-role");
         match target_role.and_then(Role::parse) {

@@ -7,6 +7,7 @@ use policy::model::{ActFlags, Action, NodeId, Resource, Role, RscFlags, RscId};
 
 use super::list::List;
 use super::resources::current_node;
+use super::xml::Tree;
 
 /// Something that happens to a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub struct Change {
     pub resource: String,
     /// Nodes and roles: `one`, `one -> two`, `Promoted one`.
     pub details: String,
+    /// The same for programs: names and values.
+    pub places: Vec<(&'static str, String)>,
     /// Why.
     pub reason: Option<String>,
     /// It should be done and cannot be.
@@ -82,6 +85,27 @@ impl Summary {
                 change.verb, change.resource, change.details
             ));
         }
+    }
+}
+
+impl Summary {
+    /// Writes it as XML.
+    pub fn write_xml(&self, tree: &mut Tree) {
+        tree.begin("actions", &[]);
+        for change in &self.nodes {
+            if let Some(reason) = &change.reason {
+                tree.leaf("node_action", &[("task", &change.what), ("node", &change.node), ("reason", reason)]);
+            }
+        }
+        for change in &self.resources {
+            let verb = change.verb.to_lowercase();
+            let mut attributes = vec![("action", verb.as_str()), ("resource", &change.resource)];
+            attributes.extend(change.places.iter().map(|(name, value)| (*name, value.as_str())));
+            attributes.extend(change.reason.as_deref().map(|reason| ("reason", reason)));
+            attributes.extend(change.blocked.then_some(("blocked", "true")));
+            tree.leaf("rsc_action", &attributes);
+        }
+        tree.end();
     }
 }
 
@@ -274,9 +298,36 @@ impl<'a> Look<'a> {
             verb,
             resource: self.resource.id.clone(),
             details: self.details(from, to)?,
+            places: self.places(from, to),
             reason: reason.or(action).and_then(|action| action.reason.clone()),
             blocked: !action?.is(ActFlags::RUNNABLE),
         })
+    }
+
+    /// What [`details`](Self::details) says, by name.
+    fn places(&self, from: Option<NodeId>, to: Option<NodeId>) -> Vec<(&'static str, String)> {
+        let name = |node: NodeId| self.cluster.node(node).name.clone();
+        let (role, next) = (self.role, self.resource.next_role);
+        let says_role = role > Role::Started || next > Role::Unpromoted;
+        let (role, next, same_role) = (role.text().to_owned(), next.text().to_owned(), role == next);
+        match (from, to) {
+            (None, None) => Vec::new(),
+            (None, Some(to)) if says_role => vec![("role", role), ("next-role", next), ("dest", name(to))],
+            (Some(from), None) if says_role => vec![("role", role), ("node", name(from))],
+            (None, Some(node)) | (Some(node), None) => vec![("node", name(node))],
+            (Some(from), Some(to)) if from == to => match (same_role, says_role) {
+                (true, true) => vec![("role", role), ("source", name(from))],
+                (true, false) => vec![("source", name(from))],
+                (false, _) => vec![("role", role), ("next-role", next), ("source", name(from))],
+            },
+            (Some(from), Some(to)) => match (same_role, says_role) {
+                (true, true) => vec![("source", name(from)), ("dest", name(to)), ("role", role)],
+                (true, false) => vec![("source", name(from)), ("dest", name(to))],
+                (false, _) => {
+                    vec![("role", role), ("source", name(from)), ("next-role", next), ("dest", name(to))]
+                }
+            },
+        }
     }
 
     fn details(&self, from: Option<NodeId>, to: Option<NodeId>) -> Option<String> {
@@ -314,6 +365,7 @@ mod tests {
             verb,
             resource: resource.to_owned(),
             details: details.to_owned(),
+            places: vec![("node", details.to_owned())],
             reason: reason.map(str::to_owned),
             blocked,
         };

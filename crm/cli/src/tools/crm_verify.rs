@@ -1,39 +1,37 @@
-//! `crm_verify`: whether a configuration is one the cluster can work with. What is wrong with it is found by
-//! `cib::check` and by `policy`, which reads it like the cluster would; this tells it in Pacemaker's way: one line,
-//! details only with `-V`, and the exit status 78 if anything is to be told.
+//! `crm_verify`: whether a configuration can be used. What is wrong with it is found by `cib::check` and by planning from
+//! it; this reads it, tells what was found, and gives Pacemaker's exit statuses.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use cib::Document;
-use cib::check::{Finding, Severity, check};
-use clap::{ArgAction, ArgGroup, Parser};
+use cib::check::{Severity, check};
+use clap::{ArgAction, Parser, ValueEnum};
 use policy::Input;
 
 use super::Tool;
 use super::status::{self, Failure};
-use crate::client::{Client, DEFAULT_SOCKET};
+use crate::client;
+use crate::cluster::now;
+use crate::file::CibFile;
+use crate::output::xml::Tree;
 
 /// The tool.
 pub const TOOL: Tool = Tool { name: "crm_verify", about: "Check a configuration for errors", run };
 
-/// Check a configuration for errors: what is said as an error keeps the cluster from working properly, and a warning
-/// is for the administrator to judge.
+/// Check a configuration for errors.
+///
+/// Exit status: 0 if it can be used, 78 if it cannot or something in it would be ignored.
 #[derive(Parser, Clone, Debug)]
-#[command(
-    name = "crm_verify",
-    version,
-    disable_version_flag = true,
-    group(ArgGroup::new("source").args(["live_check", "xml_file", "xml_pipe", "xml_text"]))
-)]
+#[command(name = "crm_verify", version, disable_version_flag = true)]
 struct Options {
     /// Print the version and leave
     #[arg(short = '$', long, action = ArgAction::Version)]
     version: (),
 
-    /// Say what is wrong, and where
+    /// Say what is wrong; twice, say as well what may not be meant
     #[arg(short = 'V', long, action = ArgAction::Count)]
     verbose: u8,
 
@@ -41,185 +39,283 @@ struct Options {
     #[arg(short = 'q', long)]
     quiet: bool,
 
-    /// Check the configuration of the running cluster
-    #[arg(short = 'L', long, help_heading = "Data Sources")]
+    /// Output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    output_as: Format,
+
+    /// Write the output to this file instead of standard output ("-")
+    #[arg(long, value_name = "DEST")]
+    output_to: Option<PathBuf>,
+
+    /// Check the configuration used by the running cluster
+    #[arg(short = 'L', long, help_heading = "Data sources")]
     live_check: bool,
 
-    /// Check the configuration in the named file ("-" for standard input)
-    #[arg(short = 'x', long, value_name = "FILE", help_heading = "Data Sources")]
+    /// Socket of the daemon (systoled) that is asked
+    #[arg(long, value_name = "PATH", env = "SYSTOLE_SOCKET", default_value = client::DEFAULT_SOCKET, help_heading = "Data sources")]
+    socket: PathBuf,
+
+    /// Check the configuration in the named file
+    #[arg(short = 'x', long, value_name = "FILE", help_heading = "Data sources")]
     xml_file: Option<PathBuf>,
 
-    /// Check the configuration from standard input
-    #[arg(short = 'p', long, help_heading = "Data Sources")]
+    /// Check the configuration piped in via stdin
+    #[arg(short = 'p', long, help_heading = "Data sources")]
     xml_pipe: bool,
 
-    /// Check the configuration in this text
-    #[arg(short = 'X', long, value_name = "XML", help_heading = "Data Sources")]
+    /// Check the configuration in the supplied string
+    #[arg(short = 'X', long, value_name = "XML", help_heading = "Data sources")]
     xml_text: Option<String>,
 
-    /// Save what was checked to the named file
-    #[arg(short = 'S', long, value_name = "FILE")]
+    /// Save verified XML to named file (most useful with -L)
+    #[arg(short = 'S', long, value_name = "FILE", help_heading = "Additional options")]
     save_xml: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    Text,
+    Xml,
+}
+
+/// What was found, in the order it is told.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Verdict {
+    /// What keeps the configuration from being used.
+    problems: Vec<String>,
+    /// What the cluster ignores in it.
+    ignored: Vec<String>,
+    /// What may not be meant.
+    remarks: Vec<String>,
+}
+
 fn run(arguments: Vec<OsString>) -> u8 {
-    let options = match Options::try_parse_from(arguments) {
+    let options = match Options::try_parse_from(&arguments) {
         Ok(options) => options,
         Err(error) => return status::of_usage(&error),
     };
-    match verify(&options) {
-        Ok(verdict) => {
-            if !options.quiet {
-                verdict.tell(options.verbose > 0);
-            }
-            verdict.status()
+    let told = verify(&options).and_then(|verdict| tell(&options, &arguments, verdict));
+    let failure = match told {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
+    if options.output_as == Format::Xml {
+        let errors: Vec<String> = failure.message.iter().map(|message| format!("crm_verify: {message}")).collect();
+        let text = Tree::result(&arguments).finish(failure.status, status::text(failure.status), &errors);
+        if write(&options, &text).is_ok() {
+            return failure.status;
         }
-        Err(failure) => failure.tell("crm_verify"),
     }
-}
-
-/// What was found, each as it is told.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-struct Verdict {
-    errors: Vec<String>,
-    warnings: Vec<String>,
-}
-
-impl Verdict {
-    fn status(&self) -> u8 {
-        if self.errors.is_empty() && self.warnings.is_empty() { status::OK } else { status::BAD_CONFIGURATION }
-    }
-
-    fn tell(&self, verbose: bool) {
-        if self.status() == status::OK {
-            return;
-        }
-        if verbose {
-            self.errors.iter().chain(&self.warnings).for_each(|finding| eprintln!("{finding}"));
-        }
-        let kind = if self.errors.is_empty() { "may need attention" } else { "invalid" };
-        let hint = if verbose { "" } else { " (-V may provide more detail)" };
-        eprintln!("Configuration {kind}{hint}");
-    }
+    failure.tell("crm_verify")
 }
 
 fn verify(options: &Options) -> Result<Verdict, Failure> {
-    let (name, text) = read(options)?;
-    let cib =
-        Document::parse(&text).map_err(|error| Failure::new(status::BAD_CONFIGURATION, error.render(&name, &text)))?;
+    let file = read(options)?;
+    let root = file.document.root();
+    if file.document.name(root) != "cib" {
+        let found = file.document.name(root);
+        let message = format!(
+            "This tool can only check complete configurations (i.e. those starting with <cib>); {} begins with <{found}>",
+            file.name
+        );
+        return Err(Failure::new(status::BAD_CONFIGURATION, message));
+    }
     if let Some(path) = &options.save_xml {
-        fs::write(path, cib.to_xml()).map_err(|error| Failure::cannot_create(path, &error))?;
+        fs::write(path, file.document.to_xml()).map_err(|error| Failure::cannot_create(path, &error))?;
     }
-    Ok(judge(cib, &name, &text))
+    Ok(judge(&file))
 }
 
-/// The text and what to call it.
-fn read(options: &Options) -> Result<(String, String), Failure> {
-    if let Some(text) = &options.xml_text {
-        return Ok(("--xml-text".to_owned(), text.clone()));
-    }
+fn read(options: &Options) -> Result<CibFile, Failure> {
+    // What cannot be read is no configuration, wherever it comes from.
+    let wrong = |failure: Failure| Failure { status: status::BAD_CONFIGURATION, ..failure };
     if options.live_check {
-        return live();
+        let document = status::read_live(&options.socket)?;
+        return Ok(CibFile { name: "the running cluster".into(), text: String::new(), document });
     }
-    let file = options.xml_file.as_deref().filter(|path| path.as_os_str() != "-");
-    let (name, text) = match file {
-        Some(path) => (path.display().to_string(), fs::read_to_string(path)),
-        None if options.xml_pipe || options.xml_file.is_some() => {
-            let mut text = String::new();
-            ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))
-        }
-        None => {
-            let message = "no input was named; expected --xml-file FILE, --xml-pipe, --xml-text XML or --live-check";
-            return Err(Failure::new(status::ERROR, message.to_owned()));
-        }
-    };
-    let unreadable = |error| Failure::new(status::BAD_CONFIGURATION, format!("reading the CIB from {name}: {error}"));
-    text.map_err(unreadable).map(|text| (name, text))
+    if let Some(path) = options.xml_file.as_deref().filter(|path| *path != Path::new("-")) {
+        return status::read_file(path).map_err(wrong);
+    }
+    if let Some(text) = &options.xml_text {
+        return status::parse(text.clone().into_bytes(), "the given text".into()).map_err(wrong);
+    }
+    if options.xml_pipe || options.xml_file.is_some() {
+        return status::read_standard_input().map_err(wrong);
+    }
+    let message = "No configuration source specified; name one with --xml-file FILE, --xml-text XML, --xml-pipe or \
+                   --live-check";
+    Err(Failure::new(status::ERROR, message.to_owned()))
 }
 
-fn live() -> Result<(String, String), Failure> {
-    let socket = std::env::var_os("SYSTOLE_SOCKET").map_or_else(|| PathBuf::from(DEFAULT_SOCKET), PathBuf::from);
-    let fetch = |socket: &Path| Ok(Client::connect(socket)?.status()?.cib);
-    let failed = |error: anyhow::Error| Failure::new(status::DISCONNECTED, format!("{error:#}"));
-    fetch(&socket).map_err(failed).map(|text| ("the cluster".to_owned(), text))
-}
-
-fn judge(cib: Document, name: &str, text: &str) -> Verdict {
-    let findings = check(&cib);
-    let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) =
-        findings.iter().partition(|finding| finding.severity == Severity::Error);
-    let rendered = |findings: Vec<&Finding>| findings.into_iter().map(|finding| finding.render(name, text)).collect();
-    let mut verdict = Verdict { errors: rendered(errors), warnings: rendered(warnings) };
-    let Ok(cib) = status::prepare(cib) else { return verdict };
-
-    let plan = policy::plan(&Input::new(&cib, 0));
-    let options = &plan.cluster.options;
-    if options.fencing_enabled && !options.have_fencing {
-        verdict.errors.push(format!(
-            "{name}: error: fencing is enabled, but no fence device is configured: no resource will be started\n    \
-             help: configure a fence device, or set stonith-enabled=false where no data is shared"
-        ));
+fn judge(file: &CibFile) -> Verdict {
+    let mut verdict = Verdict::default();
+    let findings = check(&file.document);
+    for finding in &findings {
+        let text = match file.text.is_empty() {
+            false => finding.render(&file.name, &file.text),
+            true => format!("{}: {finding}\n    help: {}", file.name, finding.remedy),
+        };
+        match finding.severity {
+            Severity::Error => verdict.problems.push(text),
+            Severity::Warning => verdict.remarks.push(text),
+        }
     }
-    // What the cluster ignores, unless the place was spoken of already.
+    // Planning from what is no configuration would only say the same in other words.
+    if file.document.child(file.document.root(), "configuration").is_none() {
+        return verdict;
+    }
+    let bare = without_status(&file.document);
+    let plan = policy::plan(&Input::new(&bare, now()));
     let places = findings.iter().filter_map(|finding| finding.position);
     let told: Vec<String> = places.map(|place| format!("line {}, column {}: ", place.line, place.column)).collect();
-    let mut ignored: Vec<&String> = Vec::new();
     for warning in &plan.warnings {
-        if !ignored.contains(&warning) && !told.iter().any(|place| warning.starts_with(place)) {
-            ignored.push(warning);
+        let text = format!("{}: warning: {warning}", file.name);
+        // One place is spoken of once.
+        if !verdict.ignored.contains(&text) && !told.iter().any(|place| warning.starts_with(place)) {
+            verdict.ignored.push(text);
         }
     }
-    verdict.warnings.extend(ignored.into_iter().map(|warning| format!("{name}: warning: {warning}")));
+    let options = &plan.cluster.options;
+    if options.fencing_enabled && !options.have_fencing {
+        // pcs looks for the first words.
+        verdict.problems.push(format!(
+            "{}: error: Resource start-up disabled since no fencing resources have been defined\n    help: create a fence \
+             device (a primitive of class stonith), or set fencing-enabled (stonith-enabled) to false where no data is \
+             shared",
+            file.name
+        ));
+    }
     verdict
+}
+
+/// The configuration alone: what happened in a cluster is not its fault.
+fn without_status(document: &Document) -> Document {
+    let mut bare = document.clone();
+    let status: Vec<_> = bare.children_named(bare.root(), "status").collect();
+    for status in status {
+        let below: Vec<_> = bare.children(status).collect();
+        below.into_iter().for_each(|element| bare.remove(element));
+    }
+    bare
+}
+
+fn tell(options: &Options, arguments: &[OsString], verdict: Verdict) -> Result<u8, Failure> {
+    let kind = match (verdict.problems.is_empty(), verdict.ignored.is_empty()) {
+        (false, _) => Some("invalid"),
+        (true, false) => Some("may need attention"),
+        (true, true) => None,
+    };
+    let code = if kind.is_none() { status::OK } else { status::BAD_CONFIGURATION };
+    let mut told = Vec::new();
+    // For programs all errors are given at once: they cannot ask again.
+    let verbose = if options.output_as == Format::Xml { options.verbose.max(1) } else { options.verbose };
+    if verbose > 0 && !options.quiet {
+        told.extend(verdict.problems);
+        told.extend(verdict.ignored);
+    }
+    if verbose > 1 && !options.quiet {
+        told.extend(verdict.remarks);
+    }
+    if let Some(kind) = kind.filter(|_| !options.quiet) {
+        let hint = if verbose > 0 { "" } else { " (-V may provide more detail)" };
+        told.push(format!("Configuration {kind}{hint}"));
+    }
+    match options.output_as {
+        Format::Text => told.iter().for_each(|line| eprintln!("{line}")),
+        Format::Xml => write(options, &Tree::result(arguments).finish(code, status::text(code), &told))?,
+    }
+    Ok(code)
+}
+
+fn write(options: &Options, text: &str) -> Result<(), Failure> {
+    match options.output_to.as_deref().filter(|path| *path != Path::new("-")) {
+        Some(path) => fs::write(path, text).map_err(|error| Failure::cannot_create(path, &error)),
+        // A reader that went away is no error of ours.
+        None => match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(status::ERROR, format!("writing the output: {error}")))
+            }
+            _ => Ok(()),
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(configuration: &str) -> Verdict {
-        let text = format!("<cib><configuration>{configuration}</configuration></cib>");
-        judge(Document::parse(&text).unwrap(), "x.xml", &text)
+    const STATUS: &str = "<status><node_state id='1' uname='one' in_ccm='true' crmd='online' join='member'/></status>";
+
+    const NO_FENCING: &str = "<crm_config><cluster_property_set id='o'><nvpair id='f' name='stonith-enabled' \
+         value='false'/></cluster_property_set></crm_config>";
+
+    fn judged(configuration: &str, status: &str) -> Verdict {
+        let text = format!("<cib>\n<configuration>{configuration}</configuration>{status}</cib>");
+        judge(&status::parse(text.into_bytes(), "x.xml".into()).unwrap())
     }
 
-    const UNFENCED: &str = "<crm_config><cluster_property_set id='b'>\
-        <nvpair id='b1' name='stonith-enabled' value='false'/></cluster_property_set></crm_config>";
+    fn exit_status(words: &[&str]) -> u8 {
+        run(std::iter::once("crm_verify").chain(words.iter().copied()).map(OsString::from).collect())
+    }
 
     #[test]
     fn the_grammar_is_sound() {
         <Options as clap::CommandFactory>::command().debug_assert();
-        assert_eq!(run(vec!["crm_verify".into(), "-p".into(), "-L".into()]), status::USAGE);
     }
 
     #[test]
-    fn a_good_configuration_is_good() {
-        assert_eq!(verdict(UNFENCED).status(), status::OK);
+    fn a_configuration_that_can_be_used_is_valid() {
+        let good = format!("{NO_FENCING}<nodes><node id='1' uname='one'/></nodes><resources/><constraints/>");
+        assert_eq!(judged(&good, STATUS), Verdict::default());
     }
 
     #[test]
-    fn fencing_needs_a_device() {
-        let verdict = verdict("");
-        assert!(verdict.errors[0].starts_with("x.xml: error: fencing is enabled"), "{verdict:?}");
-        assert_eq!(verdict.status(), status::BAD_CONFIGURATION);
+    fn problems_are_told_with_line_element_and_remedy() {
+        let problems = judged(
+            "\n<resources>\n<primitve id='a'/></resources><constraints>\n<rsc_location id='l' rsc='b' node='n' score='1'/>\
+             </constraints>",
+            "",
+        )
+        .problems;
+        assert!(problems[0].starts_with("x.xml:4:1: error: primitve a:"), "{problems:?}");
+        assert!(problems[1].starts_with("x.xml:5:1: error: rsc_location l:"), "{problems:?}");
+        assert!(problems[..2].iter().all(|problem| problem.contains("\n    help: ")), "{problems:?}");
     }
 
     #[test]
-    fn what_is_wrong_is_told_once() {
-        let constraint = "<nodes><node id='1' uname='a'/></nodes><constraints><rsc_location id='l' rsc='web' node='a' score='100'/></constraints>";
-        let verdict = verdict(&format!("{UNFENCED}{constraint}"));
-        assert_eq!((verdict.errors.len(), verdict.warnings.len()), (1, 0), "{verdict:?}");
-        assert!(verdict.errors[0].contains("web") && verdict.errors[0].contains("help: "), "{verdict:?}");
+    fn fencing_without_a_device_is_a_problem() {
+        for status in [STATUS, ""] {
+            let problems = judged("<resources/>", status).problems;
+            assert!(problems[0].contains("no fencing resources have been defined"), "{problems:?}");
+        }
     }
 
     #[test]
-    fn input_that_cannot_be_read_has_its_statuses() {
-        let status_of = |arguments: &[&str]| {
-            let options = Options::try_parse_from([&["crm_verify"], arguments].concat()).unwrap();
-            verify(&options).map_or_else(|failure| failure.status, |verdict| verdict.status())
-        };
-        assert_eq!(status_of(&[]), status::ERROR);
-        assert_eq!(status_of(&["-x", "/there/is/no/such/file"]), status::BAD_CONFIGURATION);
-        assert_eq!(status_of(&["-X", "<cib"]), status::BAD_CONFIGURATION);
-        assert_eq!(status_of(&["-X", "<html/>"]), status::BAD_CONFIGURATION);
+    fn what_is_wrong_is_told_once_and_history_is_not_its_fault() {
+        let twice = format!(
+            "{NO_FENCING}<nodes><node id='1' uname='a'/></nodes><constraints><rsc_location id='l' rsc='web' node='a' score='1'/></constraints>"
+        );
+        let history = "<status><node_state id='7' uname='gone'/><node_state id='1' uname='a'><lrm id='1'><lrm_resources>\
+             <lrm_resource id='x'><lrm_rsc_op id='y'/></lrm_resource></lrm_resources></lrm></node_state></status>";
+        let verdict = judged(&twice, history);
+        assert_eq!((verdict.problems.len(), verdict.ignored.len()), (1, 0), "{verdict:?}");
+    }
+
+    #[test]
+    fn exit_statuses_are_those_of_pacemaker() {
+        let valid = &format!("<cib><configuration>{NO_FENCING}<resources/></configuration></cib>");
+        for (words, expected) in [
+            (&["-X", valid][..], status::OK),
+            (&["-q", "-X", "<cib/>"], status::BAD_CONFIGURATION),
+            (&["-X", "<cib><a"], status::BAD_CONFIGURATION),
+            (&["-X", "<html/>"], status::BAD_CONFIGURATION),
+            (&["-x", "/nonexistent/cib.xml"], status::BAD_CONFIGURATION),
+            (&[], status::ERROR),
+            (&["--no-such-option"], status::USAGE),
+            (&["-L", "--socket", "/nonexistent/socket"], status::DISCONNECTED),
+            (&["-X", valid, "-S", "/nonexistent/saved.xml"], status::NO_SUCH),
+        ] {
+            assert_eq!(exit_status(words), expected, "{words:?}");
+        }
     }
 }

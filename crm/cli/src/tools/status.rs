@@ -1,8 +1,14 @@
 //! Exit statuses of the classic tools, which are Pacemaker's, and how they say what went wrong.
 
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use cib::Document;
+
+use crate::client::Client;
+use crate::cluster::Live;
+use crate::file::CibFile;
 
 /// As asked.
 pub const OK: u8 = 0;
@@ -16,10 +22,34 @@ pub const BAD_DATA: u8 = 65;
 pub const NO_INPUT: u8 = 66;
 /// A file could not be written.
 pub const CANNOT_CREATE: u8 = 73;
+/// Reading or writing failed.
+pub const IO_ERROR: u8 = 74;
 /// The configuration is wrong.
 pub const BAD_CONFIGURATION: u8 = 78;
+/// It may not be done by this user.
+pub const NOT_PERMITTED: u8 = 4;
 /// The cluster does not answer.
 pub const DISCONNECTED: u8 = 102;
+/// There is no such thing.
+pub const NO_SUCH: u8 = 105;
+
+/// What an exit status means, in the words Pacemaker's tools put into their XML.
+pub fn text(status: u8) -> &'static str {
+    match status {
+        OK => "OK",
+        ERROR => "Error occurred",
+        NOT_PERMITTED => "Insufficient privileges",
+        USAGE => "Incorrect usage",
+        BAD_DATA => "Invalid data given",
+        NO_INPUT => "Input file not available",
+        CANNOT_CREATE => "Cannot create output file",
+        IO_ERROR => "I/O error occurred",
+        DISCONNECTED => "Not connected",
+        BAD_CONFIGURATION => "Invalid configuration",
+        NO_SUCH => "No such object",
+        _ => "Unknown exit status",
+    }
+}
 
 /// Why a tool leaves, and with which status.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +73,12 @@ impl Failure {
 
     /// A file that cannot be written.
     pub fn cannot_create(path: &Path, error: &std::io::Error) -> Self {
-        Failure::new(CANNOT_CREATE, format!("writing {}: {error}", path.display()))
+        let status = match error.kind() {
+            io::ErrorKind::NotFound => NO_SUCH,
+            io::ErrorKind::PermissionDenied => NOT_PERMITTED,
+            _ => CANNOT_CREATE,
+        };
+        Failure::new(status, format!("writing {}: {error}", path.display()))
     }
 
     /// Says it and gives the exit status.
@@ -62,12 +97,51 @@ pub fn of_usage(error: &clap::Error) -> u8 {
     if error.use_stderr() { USAGE } else { OK }
 }
 
+/// A CIB from a file.
+pub fn read_file(path: &Path) -> Result<CibFile, Failure> {
+    let name = path.display().to_string();
+    parse(fs::read(path).map_err(|error| unreadable(&name, &error))?, name)
+}
+
+/// A CIB from standard input.
+pub fn read_standard_input() -> Result<CibFile, Failure> {
+    let (mut bytes, name) = (Vec::new(), "standard input");
+    io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable(name, &error))?;
+    parse(bytes, name.to_owned())
+}
+
+/// The CIB of the running cluster, as its daemon on this machine tells it.
+pub fn read_live(socket: &Path) -> Result<Document, Failure> {
+    let live = Client::connect(socket).and_then(|mut client| Live::fetch(&mut client));
+    match live {
+        Ok(live) => Ok(live.view.document),
+        Err(error) => Err(Failure::new(DISCONNECTED, format!("CIB query failed: {error:#}"))),
+    }
+}
+
+/// A CIB from a text, whose place is told as `name`.
+pub fn parse(bytes: Vec<u8>, name: String) -> Result<CibFile, Failure> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Failure::new(BAD_DATA, format!("{name}:{line}: this is no UTF-8 text; expected a CIB as XML in UTF-8"))
+    })?;
+    match Document::parse(&text) {
+        Ok(document) => Ok(CibFile { name, text, document }),
+        Err(error) => Err(Failure::new(BAD_DATA, error.render(&name, &text))),
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    Failure::new(NO_INPUT, format!("reading the CIB from {name}: {error}; expected a file that holds a CIB"))
+}
+
 /// Makes a CIB ready to be planned from: with a status section.
 pub fn prepare(mut cib: Document) -> Result<Document, Failure> {
     let root = cib.root();
     if cib.name(root) != "cib" {
         let found = cib.name(root).to_owned();
-        return Err(Failure::new(BAD_DATA, format!("expected a CIB, whose element is <cib>, found <{found}>")));
+        return Err(Failure::new(NO_INPUT, format!("expected a CIB, whose element is <cib>, found <{found}>")));
     }
     if cib.child(root, "status").is_none() {
         cib.append(root, "status");

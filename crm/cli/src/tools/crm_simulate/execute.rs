@@ -7,7 +7,7 @@ use transition::{Action, ActionId, ActionKind, ClusterAction, Transition};
 
 use super::history::{self, Agent, Outcome};
 use super::options::Operation;
-use crate::output::list::List;
+use super::step::{Step, Tell};
 
 /// How a transition ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,7 @@ pub struct Execution<'a> {
     /// The time results are recorded with.
     pub now: i64,
     /// Where it is told what is done.
-    pub list: &'a mut List,
+    pub list: &'a mut dyn Tell,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,21 +77,19 @@ impl Execution<'_> {
         let node = action.node.as_deref().unwrap_or_default();
         match action.kind {
             ActionKind::Pseudo => {
-                let on = action.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
-                self.list.item(&format!("Pseudo action:   {}{on}", action.key));
+                self.list.step(&Step::Pseudo { key: &action.key, node: action.node.as_deref() });
             }
             ActionKind::Cluster(ClusterAction::Fence) => {
                 let what = action.fence_action().unwrap_or_default();
-                self.list.item(&format!("Fencing {node} ({what})"));
+                self.list.step(&Step::Fence { node, what });
                 if !what.eq_ignore_ascii_case("on") {
                     history::set_node_up(self.cib, node, false);
                     history::forget_node(self.cib, node);
                 }
             }
             ActionKind::Cluster(_) => {
-                let about =
-                    action.resource.as_ref().map(|resource| format!(" for {}", resource.id)).unwrap_or_default();
-                self.list.item(&format!("Cluster action:  {}{about} on {node}", action.operation));
+                let resource = action.resource.as_ref().map(|resource| resource.id.as_str());
+                self.list.step(&Step::Cluster { operation: &action.operation, resource, node });
             }
             ActionKind::Resource => return self.operate(transition, action, node),
         }
@@ -108,8 +106,7 @@ impl Execution<'_> {
             _ => resource.id.as_str(),
         };
         let interval_ms = action.interval_ms();
-        let interval = if interval_ms > 0 { format!("={interval_ms}") } else { String::new() };
-        self.list.item(&format!("Resource action: {name:<15} {}{interval} on {node}", action.operation));
+        self.list.step(&Step::Resource { resource: name, operation: &action.operation, interval_ms, node });
         if matches!(action.operation.as_str(), "delete" | "meta-data") {
             return State::Done;
         }
@@ -138,7 +135,7 @@ impl Execution<'_> {
         });
         if let Some((name, rc)) = failure {
             outcome.rc = rc;
-            self.list.plain(&format!("Pretending action {} failed with rc={rc}", action.number));
+            self.list.step(&Step::Failed { number: action.number, rc });
             self.count_failure(transition, action, state, name, rc);
         }
         history::record(self.cib, written, node, self.now, &outcome);
@@ -158,8 +155,8 @@ impl Execution<'_> {
         };
         let written = history::count_failure(self.cib, state, name, &action.operation, interval_ms, fatal, self.now);
         for (name, value) in written {
-            let id = self.cib.id(state);
-            self.list.item(&format!("Injecting attribute {name}={value} into /node_state '{id}'"));
+            let node = self.cib.id(state);
+            self.list.step(&Step::Attribute { name: &name, value: &value, node });
         }
     }
 
@@ -186,6 +183,7 @@ fn is_ready(transition: &Transition, states: &[State], id: ActionId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::list::List;
     use transition::{Resource, Settings};
 
     fn operation(number: u32, operation: &str) -> Action {

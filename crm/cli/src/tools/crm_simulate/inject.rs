@@ -5,50 +5,51 @@ use policy::Cluster;
 
 use super::history::{self, Agent, Outcome};
 use super::options::{Operation, Options};
-use crate::output::list::List;
+use super::step::{NodeStep, Step, Tell, TicketStep};
 
 /// Makes all changes the options ask for and tells them; the answer is what could not be done.
-pub fn inject(cib: &mut Document, cluster: &Cluster, options: &Options, now: i64, list: &mut List) -> Vec<String> {
-    list.begin("Performing Requested Modifications");
+pub fn inject(cib: &mut Document, cluster: &Cluster, options: &Options, now: i64, told: &mut dyn Tell) -> Vec<String> {
     if let Some(quorum) = &options.quorum {
-        list.item(&format!("Setting quorum: {quorum}"));
+        told.step(&Step::Quorum(quorum));
         let root = cib.root();
         cib.set(root, "have-quorum", quorum);
     }
     if let Some(watchdog) = &options.watchdog {
-        list.item(&format!("Setting watchdog: {watchdog}"));
+        told.step(&Step::Watchdog(watchdog));
         set_property(cib, "have-watchdog", watchdog);
     }
     for node in &options.node_up {
-        list.item(&format!("Bringing node {node} online"));
+        told.step(&Step::Node(NodeStep::Up, node));
         history::set_node_up(cib, node, true);
     }
     for node in &options.node_down {
-        list.item(&format!("Taking node {node} offline"));
+        told.step(&Step::Node(NodeStep::Down, node));
         history::set_node_up(cib, node, false);
         history::forget_node(cib, node);
     }
     for node in &options.node_fail {
-        list.item(&format!("Failing node {node}"));
+        told.step(&Step::Node(NodeStep::Fail, node));
         let state = history::set_node_up(cib, node, true);
         cib.set(state, "in_ccm", "false");
     }
     let tickets = [
-        (&options.ticket_grant, "Granting ticket", "granted", true),
-        (&options.ticket_revoke, "Revoking ticket", "granted", false),
-        (&options.ticket_standby, "Making ticket", "standby", true),
-        (&options.ticket_activate, "Activating ticket", "standby", false),
+        (&options.ticket_grant, TicketStep::Grant, "granted", true),
+        (&options.ticket_revoke, TicketStep::Revoke, "granted", false),
+        (&options.ticket_standby, TicketStep::Standby, "standby", true),
+        (&options.ticket_activate, TicketStep::Activate, "standby", false),
     ];
-    for (names, words, attribute, value) in tickets {
+    for (names, step, attribute, value) in tickets {
         for ticket in names {
-            let end = if (attribute, value) == ("standby", true) { " standby" } else { "" };
-            list.item(&format!("{words} {ticket}{end}"));
+            told.step(&Step::Ticket(step, ticket));
             history::set_ticket(cib, ticket, attribute, value);
         }
     }
-    let results = options.op_inject.iter().filter_map(|operation| inject_result(cib, cluster, operation, now, list));
-    let complaints = results.collect();
-    list.end();
+    let mut complaints = Vec::new();
+    for text in &options.op_inject {
+        told.step(&Step::Result(text));
+        let outcome = text.parse().and_then(|operation| inject_result(cib, cluster, &operation, now, told));
+        complaints.extend(outcome.err());
+    }
     complaints
 }
 
@@ -58,15 +59,14 @@ pub fn inject_result(
     cluster: &Cluster,
     operation: &Operation,
     now: i64,
-    list: &mut List,
-) -> Option<String> {
-    list.item(&format!("Injecting {} into the configuration", operation.text));
+    told: &mut dyn Tell,
+) -> Result<(), String> {
     let known = cluster.resources.iter().find(|resource| {
         resource.is_primitive()
             && (resource.id == operation.resource || resource.history_id.as_deref() == Some(&operation.resource))
     });
     let Some(resource) = known else {
-        return Some(format!("Invalid resource name: {}", operation.resource));
+        return Err(format!("Invalid resource name: {}", operation.resource));
     };
     let Operation { interval_ms, rc, .. } = *operation;
     let state = history::node_state(cib, &operation.node, None);
@@ -79,7 +79,7 @@ pub fn inject_result(
         let name = &operation.resource;
         let written = history::count_failure(cib, state, name, &operation.operation, interval_ms, fatal, now);
         for (name, value) in written {
-            list.item(&format!("Injecting attribute {name}={value} into /node_state '{}'", cib.id(state)));
+            told.step(&Step::Attribute { name: &name, value: &value, node: cib.id(state) });
         }
     }
     let agent = Agent { class: &resource.class, provider: resource.provider.as_deref(), kind: &resource.agent };
@@ -94,7 +94,7 @@ pub fn inject_result(
         parameters: None,
     };
     history::record(cib, history, &operation.node, now, &outcome);
-    None
+    Ok(())
 }
 
 /// Sets a cluster property in the first set of properties, made if there is none.

@@ -9,107 +9,62 @@ pub mod inject;
 pub mod options;
 mod picture;
 mod profile;
+mod report;
+pub mod step;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::Document;
 use clap::Parser;
-use policy::{Cluster, Input, Plan};
+use policy::{Input, Plan};
 
 use self::execute::{End, Execution};
-use self::options::Options;
+use self::options::{Operation, Options, Source};
+use self::report::{Moment, Report};
 use super::Tool;
 use super::status::{self, Failure};
-use crate::output::list::List;
-use crate::output::resources::Show;
-use crate::output::summary::Summary;
-use crate::output::{nodes, resources};
 
 /// The tool.
 pub const TOOL: Tool = Tool { name: "crm_simulate", about: "Simulate a cluster's response to events", run };
 
 fn run(arguments: Vec<OsString>) -> u8 {
-    let options = match Options::try_parse_from(arguments) {
+    let options = match Options::try_parse_from(&arguments) {
         Ok(options) => options,
         Err(error) => return status::of_usage(&error),
     };
-    let outcome = match &options.profile {
-        Some(directory) => profile::run(directory, &options),
-        None => simulate(&options),
+    let mut out = match Report::new(&options, &arguments) {
+        Ok(out) => out,
+        Err(failure) => return failure.tell("crm_simulate"),
     };
-    match outcome {
-        Ok(()) => status::OK,
-        Err(failure) => failure.tell("crm_simulate"),
-    }
+    let outcome = match &options.profile {
+        Some(directory) => profile::run(directory, &options, &mut out),
+        None => simulate(&options, &mut out),
+    };
+    out.finish("crm_simulate", outcome)
 }
 
-/// What is printed, and where it goes.
-struct Output {
-    list: List,
-    quiet: bool,
-    to: Box<dyn Write>,
-    /// Something was printed already, so that the next section needs an empty line before it.
-    begun: bool,
-}
-
-impl Output {
-    fn new(options: &Options) -> Result<Self, Failure> {
-        let to: Box<dyn Write> = match options.output_to.as_deref().filter(|path| path.as_os_str() != "-") {
-            Some(path) => Box::new(fs::File::create(path).map_err(|error| Failure::cannot_create(path, &error))?),
-            None => Box::new(io::stdout()),
-        };
-        Ok(Output { list: List::new(), quiet: options.quiet, to, begun: false })
-    }
-
-    fn space(&mut self) {
-        if self.begun {
-            self.list.space();
-        }
-        self.begun = true;
-    }
-
-    /// Writes out what was said so far. A reader that went away is no error of ours.
-    fn flush(&mut self) -> Result<(), Failure> {
-        let text = self.list.take();
-        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(status::ERROR, format!("writing the output: {error}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Forgets what was said, if only the essential is wanted.
-    fn hush(&mut self) {
-        if self.quiet {
-            self.list.take();
-        }
-    }
-}
-
-fn simulate(options: &Options) -> Result<(), Failure> {
+fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     let mut cib = status::prepare(read(options)?)?;
     let clock = Clock::new(&cib, options)?;
-    let mut out = Output::new(options)?;
 
-    clock.tell(&mut out.list);
+    clock.tell(out);
     let mut cluster = policy::read_status(&cib, clock.now);
-    show_counts(&mut out, &cluster);
-    show_status(&mut out, &cluster, "Current cluster status", true);
+    out.counts(&cluster);
+    out.status(Moment::Current, &cib, &cluster);
     out.hush();
 
     if options.injects() {
-        out.space();
+        out.begin_changes();
         let now = clock.recording(&cib);
-        let complaints = inject::inject(&mut cib, &cluster, options, now, &mut out.list);
-        clock.tell(&mut out.list);
+        let complaints = inject::inject(&mut cib, &cluster, options, now, out.tell());
+        out.end();
+        clock.tell(out);
         out.hush();
         out.flush()?;
-        complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+        complaints.iter().for_each(|complaint| out.complain(complaint));
         cluster = policy::read_status(&cib, clock.now);
     }
     save(options.save_input.as_deref(), || cib.to_xml())?;
@@ -120,22 +75,25 @@ fn simulate(options: &Options) -> Result<(), Failure> {
         input.scores = options.show_scores;
         input.utilization = options.show_utilization;
         let plan = policy::plan(&input);
-        show_scores(&mut out, options, &plan);
-        save(options.save_graph.as_deref(), || transition::xml::write(&plan.transition).to_xml())?;
-        save(options.save_dotfile.as_deref(), || {
+        if options.verbose > 0 {
+            plan.warnings.iter().for_each(|warning| out.complain(&format!("warning: {warning}")));
+        }
+        out.scores(&plan);
+        save_drawing(options.save_graph.as_deref(), || transition::xml::write(&plan.transition).to_xml())?;
+        save_drawing(options.save_dotfile.as_deref(), || {
             picture::of(&plan.cluster, options.all_actions, options.verbose > 0).write()
         })?;
-        show_summary(&mut out, &plan);
+        out.summary(&plan);
         if options.executes() {
-            end = carry_out(&mut out, options, &clock, &mut cib, &plan)?;
+            end = carry_out(out, options, &clock, &mut cib, &plan)?;
         }
     } else {
         drop(cluster);
     }
     out.flush()?;
     save(options.save_output.as_deref(), || cib.to_xml())?;
-    if options.in_place {
-        save(options.source().map(|path| path.as_path()), || cib.to_xml())?;
+    if let (true, Source::File(path)) = (options.in_place, options.source()) {
+        save(Some(path), || cib.to_xml())?;
     }
     match end {
         End::Complete => Ok(()),
@@ -144,15 +102,11 @@ fn simulate(options: &Options) -> Result<(), Failure> {
 }
 
 fn read(options: &Options) -> Result<Document, Failure> {
-    let (name, text) = match options.source() {
-        Some(path) => (path.display().to_string(), fs::read_to_string(path)),
-        None => {
-            let mut text = String::new();
-            ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))
-        }
-    };
-    let text = text.map_err(|error| Failure::new(status::NO_INPUT, format!("reading the CIB from {name}: {error}")))?;
-    Document::parse(&text).map_err(|error| Failure::new(status::BAD_DATA, error.render(&name, &text)))
+    match options.source() {
+        Source::File(path) => Ok(status::read_file(path)?.document),
+        Source::StandardInput => Ok(status::read_standard_input()?.document),
+        Source::Live => status::read_live(&options.socket),
+    }
 }
 
 fn save(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
@@ -160,6 +114,11 @@ fn save(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failur
         Some(path) => fs::write(path, text()).map_err(|error| Failure::cannot_create(path, &error)),
         None => Ok(()),
     }
+}
+
+/// As [`save`], for a picture of the transition: there Pacemaker's status says only that it failed.
+fn save_drawing(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    save(path, text).map_err(|failure| Failure { status: status::IO_ERROR, ..failure })
 }
 
 /// The time the plan is made for, and where it comes from.
@@ -190,9 +149,9 @@ impl Clock {
         })
     }
 
-    fn tell(&self, list: &mut List) {
+    fn tell(&self, out: &mut Report<'_>) {
         if let Some(note) = &self.note {
-            list.plain(note);
+            out.note(note);
         }
     }
 
@@ -211,70 +170,8 @@ impl Clock {
     }
 }
 
-fn show_counts(out: &mut Output, cluster: &Cluster) {
-    let rest = match (cluster.options.maintenance, cluster.options.stop_all) {
-        (true, _) => Some((14, "attempt to start, stop or recover services", "not ")),
-        (false, true) => Some((4, "keep all resources stopped", "")),
-        (false, false) => None,
-    };
-    if let Some((indent, what, not)) = rest {
-        out.list.space();
-        out.list.plain(&format!("{:indent$}*** Resource management is DISABLED ***", ""));
-        out.list.plain(&format!("  The cluster will {not}{what}"));
-        out.begun = true;
-    }
-    if cluster.disabled > 0 || cluster.blocked > 0 {
-        out.space();
-        out.list.plain(&format!(
-            "{} of {} resource instances DISABLED and {} BLOCKED from further action due to failure",
-            cluster.disabled, cluster.instances, cluster.blocked
-        ));
-    }
-}
-
-fn show_status(out: &mut Output, cluster: &Cluster, title: &str, pending: bool) {
-    out.space();
-    out.list.begin(title);
-    nodes::write(&mut out.list, cluster);
-    if !cluster.nodes.is_empty() {
-        out.list.space();
-    }
-    resources::write(&mut out.list, cluster, Show { inactive: true, pending });
-    out.list.end();
-}
-
-/// Scores are what is asked for: they are shown however quiet the rest is, and then bare, for programs.
-fn show_scores(out: &mut Output, options: &Options, plan: &Plan) {
-    let title = match (options.show_scores, options.show_utilization) {
-        (true, true) => "Assignment Scores and Utilization Information",
-        (true, false) => "Assignment Scores",
-        (false, true) => "Utilization Information",
-        (false, false) => return,
-    };
-    out.space();
-    if options.quiet && options.show_scores {
-        out.list.space();
-        plan.scores.iter().for_each(|line| out.list.plain(&line.to_string()));
-        return;
-    }
-    out.list.begin(title);
-    plan.notices.iter().for_each(|notice| out.list.plain(notice));
-    plan.scores.iter().for_each(|line| out.list.item(&line.to_string()));
-    out.list.end();
-}
-
-fn show_summary(out: &mut Output, plan: &Plan) {
-    if out.quiet {
-        return;
-    }
-    out.space();
-    out.list.begin("Transition Summary");
-    Summary::of(&plan.cluster).write(&mut out.list);
-    out.list.end();
-}
-
 fn carry_out(
-    out: &mut Output,
+    out: &mut Report<'_>,
     options: &Options,
     clock: &Clock,
     cib: &mut Document,
@@ -282,22 +179,25 @@ fn carry_out(
 ) -> Result<End, Failure> {
     // What was said so far stands before what execution says, and before its complaints.
     out.flush()?;
-    out.space();
-    out.list.begin("Executing Cluster Transition");
-    let (now, failures) = (clock.recording(cib), &options.op_fail);
-    let mut execution = Execution { cib, cluster: &plan.cluster, failures, now, list: &mut out.list };
+    let parsed: Vec<Result<Operation, String>> = options.op_fail.iter().map(|text| text.parse()).collect();
+    let (failures, complaints): (Vec<_>, Vec<_>) = parsed.into_iter().partition(Result::is_ok);
+    let failures: Vec<Operation> = failures.into_iter().flatten().collect();
+    complaints.into_iter().filter_map(Result::err).for_each(|complaint| out.complain(&complaint));
+    out.begin_execution();
+    let now = clock.recording(cib);
+    let mut execution = Execution { cib, cluster: &plan.cluster, failures: &failures, now, list: out.tell() };
     let end = execution.run(&plan.transition);
-    out.list.end();
+    out.end();
     out.hush();
     out.flush()?;
     if end == End::Stuck {
-        eprintln!("Transition failed: terminated");
-        eprintln!("An invalid transition was produced");
+        out.complain("Transition failed: terminated");
+        out.complain("An invalid transition was produced");
     }
-    if !out.quiet {
-        clock.tell(&mut out.list);
+    if out.shows_outcome() {
+        clock.tell(out);
         let cluster = policy::read_status(cib, clock.now);
-        show_status(out, &cluster, "Revised Cluster Status", false);
+        out.status(Moment::Revised, cib, &cluster);
     }
     Ok(end)
 }

@@ -1,8 +1,10 @@
 //! The command line of `crm_simulate`: the options Pacemaker's has. What they do is elsewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, ValueEnum};
+
+use crate::client;
 
 /// Simulate a cluster's response to events: what would be done from the state in a CIB.
 #[derive(Parser, Clone, Debug)]
@@ -12,7 +14,7 @@ pub struct Options {
     #[arg(short = '$', long, action = ArgAction::Version)]
     pub version: (),
 
-    /// Say more; with --save-dotfile, the numbers of actions
+    /// Say what is ignored, and where; with --save-dotfile, the numbers of actions
     #[arg(short = 'V', long, action = ArgAction::Count)]
     pub verbose: u8,
 
@@ -39,6 +41,14 @@ pub struct Options {
     /// Like --simulate, but also store the results back to the input file
     #[arg(short = 'X', long, help_heading = "Operations", conflicts_with = "xml_pipe")]
     pub in_place: bool,
+
+    /// Show node attributes
+    #[arg(short = 'A', long, help_heading = "Operations")]
+    pub show_attrs: bool,
+
+    /// Show resource fail counts, and operations that failed
+    #[arg(short = 'c', long, help_heading = "Operations")]
+    pub show_failcounts: bool,
 
     /// Show allocation scores
     #[arg(short = 's', long, help_heading = "Operations")]
@@ -74,11 +84,11 @@ pub struct Options {
 
     /// Put a result of an operation into the history: RESOURCE_OPERATION_INTERVAL@NODE=CODE
     #[arg(short = 'i', long, value_name = "OPSPEC", help_heading = "Synthetic Cluster Events")]
-    pub op_inject: Vec<Operation>,
+    pub op_inject: Vec<String>,
 
     /// If this operation comes in the simulation, let it fail: RESOURCE_OPERATION_INTERVAL@NODE=CODE
     #[arg(short = 'F', long, value_name = "OPSPEC", help_heading = "Synthetic Cluster Events")]
-    pub op_fail: Vec<Operation>,
+    pub op_fail: Vec<String>,
 
     /// Set date/time (ISO 8601 format)
     #[arg(short = 't', long, value_name = "DATETIME", help_heading = "Synthetic Cluster Events")]
@@ -128,6 +138,14 @@ pub struct Options {
     #[arg(short = 'a', long, help_heading = "Artifact Options")]
     pub all_actions: bool,
 
+    /// Ask the running cluster for its CIB
+    #[arg(short = 'L', long, conflicts_with = "in_place", help_heading = "Data Source")]
+    pub live_check: bool,
+
+    /// Socket of the daemon (systoled) that is asked
+    #[arg(long, value_name = "PATH", env = "SYSTOLE_SOCKET", default_value = client::DEFAULT_SOCKET, help_heading = "Data Source")]
+    pub socket: PathBuf,
+
     /// Retrieve XML from the named file ("-" for standard input)
     #[arg(short = 'x', long, value_name = "FILE", help_heading = "Data Source")]
     pub xml_file: Option<PathBuf>,
@@ -164,10 +182,25 @@ impl Options {
             || self.quorum.is_some()
     }
 
-    /// The file the input comes from; `None` for standard input.
-    pub fn source(&self) -> Option<&PathBuf> {
-        self.xml_file.as_ref().filter(|path| path.as_os_str() != "-")
+    /// Where the input comes from. A file that is named counts more than the running cluster, as in Pacemaker.
+    pub fn source(&self) -> Source<'_> {
+        match &self.xml_file {
+            Some(path) if path.as_os_str() != "-" => Source::File(path),
+            None if self.live_check && !self.xml_pipe => Source::Live,
+            _ => Source::StandardInput,
+        }
     }
+}
+
+/// Where the input comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source<'a> {
+    /// A file.
+    File(&'a Path),
+    /// Standard input.
+    StandardInput,
+    /// The daemon of this machine.
+    Live,
 }
 
 /// How the output is written.
@@ -175,13 +208,13 @@ impl Options {
 pub enum Format {
     /// For people.
     Text,
+    /// For programs.
+    Xml,
 }
 
 /// A result of an operation, as the command line names it: `RESOURCE_OPERATION_INTERVAL@NODE=CODE`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Operation {
-    /// As it was written.
-    pub text: String,
     /// The resource.
     pub resource: String,
     /// `start`, `monitor`, …
@@ -199,14 +232,17 @@ impl std::str::FromStr for Operation {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
-            format!("expected RESOURCE_OPERATION_INTERVAL@NODE=CODE such as web_monitor_10000@one=7, found \"{text}\"")
+            format!(
+                "Invalid operation spec: {text}.  Expected RESOURCE_OPERATION_INTERVAL@NODE=CODE such as \
+                 web_monitor_10000@one=7"
+            )
         };
         let (key, rest) = text.split_once('@').ok_or_else(expected)?;
         let (node, rc) = rest.split_once('=').ok_or_else(expected)?;
         let (resource, interval) = key.rsplit_once('_').ok_or_else(expected)?;
         let interval_ms =
-            interval.parse().map_err(|_| format!("\"{interval}\" is no interval in milliseconds: {}", expected()))?;
-        let rc = rc.parse().map_err(|_| format!("\"{rc}\" is no exit status: {}", expected()))?;
+            interval.parse().map_err(|_| format!("{}; \"{interval}\" is no interval in milliseconds", expected()))?;
+        let rc = rc.parse().map_err(|_| format!("{}; \"{rc}\" is no exit status", expected()))?;
         // Names of two words have to be looked for first: migrate_to is no operation "to" of a resource "…_migrate".
         let two_words = ["_migrate_to", "_migrate_from"];
         let (resource, operation) = match two_words.iter().find(|word| resource.ends_with(**word)) {
@@ -217,7 +253,6 @@ impl std::str::FromStr for Operation {
             return Err(expected());
         }
         Ok(Operation {
-            text: text.to_owned(),
             resource: resource.to_owned(),
             operation: operation.to_owned(),
             interval_ms,
@@ -250,7 +285,7 @@ mod tests {
         for wrong in
             ["web", "web@one", "web_monitor_x@one=7", "web_monitor_10@one=seven", "_monitor_10@one=7", "web_start_0@=1"]
         {
-            assert!(wrong.parse::<Operation>().unwrap_err().contains("expected RESOURCE_OPERATION"), "{wrong}");
+            assert!(wrong.parse::<Operation>().unwrap_err().contains("Expected RESOURCE_OPERATION"), "{wrong}");
         }
     }
 }

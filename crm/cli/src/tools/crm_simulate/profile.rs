@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use cib::Document;
 
+use super::Clock;
 use super::options::Options;
-use super::{Clock, Output};
+use super::report::Report;
 use crate::tools::status::{self, Failure};
 
 /// Plans each `*.xml` of the directory, in the order of names.
-pub fn run(directory: &Path, options: &Options) -> Result<(), Failure> {
+pub fn run(directory: &Path, options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     let files = list(directory).map_err(|error| {
         Failure::new(status::NO_INPUT, format!("reading the directory {}: {error}", directory.display()))
     })?;
-    let mut out = Output::new(options)?;
-    out.list.begin("Timings");
+    out.begin_timings();
     for file in files {
         let Ok(text) = fs::read_to_string(&file) else { continue };
         let document = Document::parse(&text)
@@ -30,10 +30,10 @@ pub fn run(directory: &Path, options: &Options) -> Result<(), Failure> {
             input.utilization = options.show_utilization;
             policy::plan(&input);
         }
-        out.list.item(&format!("{} ... {:.3} seconds", file.display(), begun.elapsed().as_secs_f64()));
+        out.timing(&file.display().to_string(), begun.elapsed().as_secs_f64());
         out.flush()?;
     }
-    out.list.end();
+    out.end();
     out.flush()
 }
 
