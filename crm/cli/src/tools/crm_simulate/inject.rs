@@ -53,7 +53,7 @@ pub fn inject(cib: &mut Document, cluster: &Cluster, options: &Options, now: i64
     complaints
 }
 
-/// Writes a result as if it had just come in; the answer is what could not be done.
+/// Writes a result as if it had just come in. The error says why it could not be done; nothing was changed then.
 pub fn inject_result(
     cib: &mut Document,
     cluster: &Cluster,

@@ -11,6 +11,8 @@ mod picture;
 mod profile;
 mod report;
 pub mod step;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fs;
@@ -200,21 +202,4 @@ fn carry_out(
         out.status(Moment::Revised, cib, &cluster);
     }
     Ok(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_are_newer_than_all_history() {
-        let recording = |status: &str| {
-            let cib = Document::parse(&format!("<cib execution-date='100'><status>{status}</status></cib>")).unwrap();
-            let options = Options::try_parse_from(["crm_simulate"]).unwrap();
-            Clock::new(&cib, &options).unwrap_or_else(|_| panic!("the date is good")).recording(&cib)
-        };
-        assert_eq!(recording(""), 100);
-        assert_eq!(recording("<lrm_rsc_op id='a' last-rc-change='50'/>"), 100);
-        assert_eq!(recording("<lrm_rsc_op id='a' last-rc-change='500'/><lrm_rsc_op id='b' last-rc-change='?'/>"), 501);
-    }
 }
