@@ -2,9 +2,11 @@
 //! systoled: the one program that touches the world.
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
-//! and tells it what happened; [`processes`] starts agents, [`store`] keeps the configuration on disk, [`socket`] talks
+//! and tells it what happened; [`processes`] starts agents, [`leftovers`] ends those of a daemon
+//! that was killed, [`store`] keeps the configuration on disk, [`socket`] talks
 //! to tools, [`log`] to operators. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
+pub mod leftovers;
 pub mod log;
 pub mod options;
 pub mod processes;

@@ -13,6 +13,7 @@ use node::{Command, Event, Node, Now, Process, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use crate::leftovers::Leftovers;
 use crate::log;
 use crate::options::Run;
 use crate::processes::{self, Directories};
@@ -80,6 +81,7 @@ struct Shell {
     started: Instant,
     events: mpsc::Sender<Event>,
     groups: BTreeMap<Process, i32>,
+    leftovers: Leftovers,
     /// What the engine was too busy to take, in order.
     outbox: VecDeque<Vec<u8>>,
     waiting: Waiting,
@@ -89,7 +91,15 @@ struct Shell {
 async fn serve(options: Run, name: String, identity: Identity, store: Store, cib: Cib) -> anyhow::Result<()> {
     let (events, mut happened) = mpsc::channel(EVENTS);
     let (to, mut asked) = mpsc::channel(REQUESTS);
-    let tools = tokio::spawn(socket::listen(&options.socket)?.serve(to));
+    let listening = socket::listen(&options.socket)?;
+    // Only now is it certain that no other daemon works here.
+    let leftovers = Leftovers::open(&options.socket.with_extension("agents"))?;
+    let left = leftovers.end_all()?;
+    if left > 0 {
+        let text = format!("{left} agents that an earlier daemon had started were ended");
+        log::note(&name, &Note::new(Level::Warning, "leftovers", text));
+    }
+    let tools = tokio::spawn(listening.serve(to));
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -113,6 +123,7 @@ async fn serve(options: Run, name: String, identity: Identity, store: Store, cib
         started,
         events,
         groups: BTreeMap::new(),
+        leftovers,
         outbox: VecDeque::new(),
         waiting: Waiting::new(),
         exit: None,
@@ -153,7 +164,9 @@ impl Shell {
 
     fn happened(&mut self, event: Event) {
         if let Event::Ended { process, .. } = &event {
-            self.groups.remove(process);
+            if let Some(group) = self.groups.remove(process) {
+                self.leftovers.ended(group);
+            }
         }
         self.tell(event);
     }
@@ -192,6 +205,7 @@ impl Shell {
                 }
                 Command::Spawn { process, program } => {
                     if let Some(group) = processes::start(&self.directories, process, &program, &self.events) {
+                        self.leftovers.begun(group);
                         self.groups.insert(process, group);
                     }
                 }

@@ -3,7 +3,8 @@
 //!
 //! An engine promises *virtual synchrony*: all members of a membership see the same events in the same order, a
 //! [`Membership`] stands at the same place between the messages for all who are in it, and a message is delivered to
-//! its sender too. Everything above rests on that and on nothing else. Which engine it is — `corosync`, `embedded`,
+//! its sender too. Whoever was away for however short a time is announced as away first and as back after it, so that all
+//! who meet know that they meet. Everything above rests on that and on nothing else. Which engine it is — `corosync`, `embedded`,
 //! the simulator's — nobody above knows.
 
 use std::fmt;

@@ -591,6 +591,14 @@ impl Node {
     }
 
     fn tell_result(&mut self, result: &cib::OpResult) {
+        let probe = result.operation == "monitor" && result.interval_ms == 0;
+        // OCF: 0 and 8 are running; a probe that expected 7 has found something, and nothing has failed.
+        if probe && result.target_rc == 7 && matches!(result.rc, 0 | 8) {
+            let text = format!("{} is found running on {}", result.resource, result.node);
+            let note = Note::new(Level::Info, "adopted", text).about(&result.resource, &result.operation);
+            self.note(note.on(&result.node).rc(result.rc).ms(result.ran_ms));
+            return;
+        }
         let good = result.status == cib::OpStatus::Done && result.rc == result.target_rc;
         let (level, event) = if good { (Level::Info, "operation_end") } else { (Level::Warning, "failure") };
         let mut text = format!("{} of {} on {}: rc {}", result.operation, result.resource, result.node, result.rc);
