@@ -163,10 +163,10 @@ impl Shell {
     }
 
     fn happened(&mut self, event: Event) {
-        if let Event::Ended { process, .. } = &event {
-            if let Some(group) = self.groups.remove(process) {
-                self.leftovers.ended(group);
-            }
+        if let Event::Ended { process, .. } = &event
+            && let Some(group) = self.groups.remove(process)
+        {
+            self.leftovers.ended(group);
         }
         self.tell(event);
     }
