@@ -2,9 +2,9 @@
 //! cluster that is then led to rest on paper.
 
 mod fault;
-mod fencing;
+pub mod fencing;
 mod report;
-mod service;
+pub mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
@@ -65,7 +65,7 @@ fn both(faults: &[Fault]) -> Vec<Vec<&Fault>> {
 }
 
 /// Works through all items with as many threads as there are processors; answers stand in the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len().max(1));

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use policy::model::{INFINITY, Node, NodeFlags, NodeId, Resource, Role, RscFlags, RscId, readable};
 use policy::reasons::{Change, Source};
 use policy::{Cluster, Plan};
+use serde_json::{Value, json};
 
+use crate::all_failures::service;
 use crate::failures::Failure;
 use crate::output::nodes;
 use crate::output::resources::{active_nodes, printable_id};
@@ -16,8 +18,20 @@ pub fn sentences(plan: &Plan, failures: &[Failure], id: RscId) -> Vec<String> {
     let cluster = &plan.cluster;
     let resource = cluster.resource(id);
     if resource.is_primitive() {
-        return Explained { plan, cluster, resource, id }.sentences(failures);
+        return Explained { plan, cluster, resource, id }.sentences(failures, true);
     }
+    let mut lines = of_collective(plan, failures, id);
+    // What holds for all of it is said once.
+    for node in &cluster.nodes_by_name {
+        lines.extend(unavailable(cluster.node(*node)).map(|state| format!("  {}: {state}.", cluster.node(*node).name)));
+    }
+    lines
+}
+
+/// A group, clone or bundle, and then what is in it.
+fn of_collective(plan: &Plan, failures: &[Failure], id: RscId) -> Vec<String> {
+    let cluster = &plan.cluster;
+    let resource = cluster.resource(id);
     let mut lines = Vec::new();
     let kind = if resource.is_group() {
         "a group"
@@ -34,7 +48,11 @@ pub fn sentences(plan: &Plan, failures: &[Failure], id: RscId) -> Vec<String> {
     }
     let mut seen = BTreeSet::new();
     for child in &resource.children {
-        let of_child = sentences(plan, failures, *child);
+        let member = cluster.resource(*child);
+        let of_child = match member.is_primitive() {
+            true => Explained { plan, cluster, resource: member, id: *child }.sentences(failures, false),
+            false => of_collective(plan, failures, *child),
+        };
         // Instances that are not placed are all alike: one speaks for them.
         if resource.is_clone() && !seen.insert(of_child.clone()) {
             continue;
@@ -42,6 +60,86 @@ pub fn sentences(plan: &Plan, failures: &[Failure], id: RscId) -> Vec<String> {
         lines.extend(of_child.into_iter().map(|line| format!("  {line}")));
     }
     lines
+}
+
+/// Sentences about one node: whether a resource is there, and what speaks for and against it; where it is instead.
+pub fn on_node(plan: &Plan, id: RscId, node: NodeId) -> Vec<String> {
+    let cluster = &plan.cluster;
+    let name = printable_id(cluster.resource(id));
+    let wanted = &cluster.node(node).name;
+    let on = active_nodes(cluster, id);
+    let places = names(cluster, &on).join(", ");
+    let mut lines = vec![match (on.is_empty(), on.contains(&node)) {
+        (true, _) => format!("{name} runs nowhere, so not on {wanted}."),
+        (false, true) => format!("{name} runs on {places}."),
+        (false, false) => format!("{name} runs on {places}, not on {wanted}."),
+    }];
+    let mut seen = BTreeSet::new();
+    for primitive in service::primitives(cluster, id) {
+        let resource = cluster.resource(primitive);
+        let explained = Explained { plan, cluster, resource, id: primitive };
+        let mut said = vec![explained.about(node)];
+        // What forbids a node needs no comparison; else the place it gets tells why it is better.
+        let better = resource.assigned.filter(|other| *other != node && !explained.is_forbidden(node));
+        said.extend(better.map(|other| format!("{} has {}", explained.name_of(other), explained.about(other))));
+        let said = format!("{wanted}: {}.", said.join("; but "));
+        if seen.insert(said.clone()) {
+            // The state of a node is the same for all that is in a resource.
+            let common = unavailable(cluster.node(node)).is_some() || primitive == id;
+            let whose = if common { String::new() } else { format!("{} on ", printable_id(resource)) };
+            lines.push(format!("  {whose}{said}"));
+        }
+    }
+    lines
+}
+
+/// What is known of a primitive, for programs.
+pub fn json(plan: &Plan, id: RscId) -> Value {
+    let cluster = &plan.cluster;
+    let resource = cluster.resource(id);
+    let explained = Explained { plan, cluster, resource, id };
+    let node = |node: &NodeId| {
+        let reasons = explained.changes(*node);
+        json!({
+            "node": explained.name_of(*node),
+            "score": explained.score(*node).map(readable),
+            "unavailable": unavailable(cluster.node(*node)),
+            "reasons": reasons.into_iter().map(reason_json).collect::<Vec<_>>(),
+        })
+    };
+    let action = |action: &policy::model::ActId| {
+        let action = cluster.action(*action);
+        let planned = action.required() && !action.is(policy::model::ActFlags::PSEUDO);
+        planned.then(|| {
+            json!({
+                "action": action.key,
+                "node": action.node.map(|node| explained.name_of(node)),
+                "possible": action.runnable(),
+                "reason": action.reason,
+            })
+        })
+    };
+    json!({
+        "id": resource.id,
+        "on": names(cluster, &resource.active),
+        "role": resource.role.text(),
+        "next": resource.assigned.map(|node| explained.name_of(node)),
+        "next_role": resource.next_role.text(),
+        "managed": resource.is(RscFlags::MANAGED),
+        "nodes": cluster.nodes_by_name.iter().map(node).collect::<Vec<_>>(),
+        "actions": resource.actions.iter().filter_map(action).collect::<Vec<_>>(),
+    })
+}
+
+fn reason_json(change: &Change) -> Value {
+    let mut value = json!({"score": change.score, "kind": change.source.kind(), "text": change.source.to_string()});
+    if let Some(id) = change.source.constraint() {
+        value["id"] = json!(id);
+    }
+    if let Source::Colocation { with, .. } = &change.source {
+        value["with"] = json!(with);
+    }
+    value
 }
 
 /// Why a primitive that should run does not, in one line; `None` for one that runs or is to be stopped.
@@ -81,12 +179,15 @@ impl<'a> Explained<'a> {
         &self.cluster.node(node).name
     }
 
-    fn sentences(&self, failures: &[Failure]) -> Vec<String> {
+    /// All that is known of it; nodes that run nothing at all only if `all_nodes` are wanted.
+    fn sentences(&self, failures: &[Failure], all_nodes: bool) -> Vec<String> {
         let mut lines = vec![self.now()];
         lines.extend(self.management());
         lines.extend(self.failures(failures));
         lines.extend(self.next());
-        lines.extend(self.by_node());
+        if !self.cluster.is_disabled(self.id) || self.resource.assigned.is_some() {
+            lines.extend(self.by_node(all_nodes));
+        }
         lines
     }
 
@@ -161,7 +262,7 @@ impl<'a> Explained<'a> {
             },
             (None, None) => {
                 lines.extend(no_fencing(self.cluster).map(|why| format!("It is not started: {why}.")));
-                lines.push("No node may run it:".to_owned());
+                lines.push("No node may run it.".to_owned());
             }
         }
         if resource.role != resource.next_role && resource.next_role == Role::Promoted {
@@ -174,8 +275,9 @@ impl<'a> Explained<'a> {
     }
 
     /// What speaks for and against each node.
-    fn by_node(&self) -> Vec<String> {
+    fn by_node(&self, all_nodes: bool) -> Vec<String> {
         let mut nodes = self.cluster.nodes_by_name.clone();
+        nodes.retain(|node| all_nodes || unavailable(self.cluster.node(*node)).is_none());
         // The place it gets stands first, then the others by name.
         nodes.sort_by_key(|node| Some(*node) != self.resource.assigned);
         let mut lines: Vec<String> =
@@ -210,6 +312,10 @@ impl<'a> Explained<'a> {
             (Some(score), true) => format!("nothing speaks for or against it, score {score}"),
             (Some(score), false) => format!("score {score}: {reasons}"),
         }
+    }
+
+    fn is_forbidden(&self, node: NodeId) -> bool {
+        unavailable(self.cluster.node(node)).is_some() || self.score(node).is_none_or(|score| score < 0)
     }
 
     fn explanation(&self) -> Option<&'a policy::reasons::Explanation> {

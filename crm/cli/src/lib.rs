@@ -22,6 +22,7 @@ mod all_failures;
 mod by_hand;
 mod explain;
 mod names;
+mod remedy;
 mod settle;
 mod terminal;
 

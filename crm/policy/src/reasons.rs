@@ -48,6 +48,36 @@ pub enum Source {
     Other(String),
 }
 
+impl Source {
+    /// The constraint that it is, by id.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Source::Location(id) | Source::Colocation { id, .. } if !id.starts_with('#') => Some(id),
+            _ => None,
+        }
+    }
+
+    /// What kind of thing it is, in a word for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Source::Location(_) => "location",
+            Source::Stickiness => "stickiness",
+            Source::MigrationThreshold { .. } => "migration-threshold",
+            Source::Failure(_) => "failure",
+            Source::Colocation { .. } => "colocation",
+            Source::TargetRole => "target-role",
+            Source::StopAll => "stop-all-resources",
+            Source::NoQuorum => "quorum",
+            Source::NodeUnavailable(_) => "node",
+            Source::ShutdownLock => "shutdown-lock",
+            Source::Unmanaged => "unmanaged",
+            Source::CollectiveLimit => "instances",
+            Source::Ticket(_) => "ticket",
+            Source::Other(_) => "other",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -104,10 +104,7 @@ struct Round {
 impl Story {
     fn of(file: CibFile, path: &Path) -> anyhow::Result<Story> {
         let mut document = file.document;
-        let assumed_start = !has_status(&document);
-        if assumed_start {
-            start(&mut document);
-        }
+        let assumed_start = start_if_new(&mut document);
         let before = View::new(document);
         if before.cluster().nodes.is_empty() {
             bail!(
@@ -246,6 +243,15 @@ fn operation(text: &str) -> String {
         None if operation == "monitor" => format!("probe {resource} on {node}"),
         None => format!("{operation} {resource} on {node}"),
     }
+}
+
+/// Makes a cluster that has just started of a configuration that has no status; tells whether it had none.
+pub(super) fn start_if_new(document: &mut Document) -> bool {
+    let new = !has_status(document);
+    if new {
+        start(document);
+    }
+    new
 }
 
 fn has_status(document: &Document) -> bool {
