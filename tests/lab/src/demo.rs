@@ -19,7 +19,8 @@ use crate::holdings::Thing;
 use crate::idle::{self, Idle};
 use crate::network;
 use crate::node::Node;
-use crate::receipt::{Evidence, Receipt, sentence, tenth};
+use crate::power::BOOT;
+use crate::receipt::{Evidence, Receipt, finds_running, sentence, tenth};
 use crate::sandbox::{self, Privilege};
 use crate::scene::Scene;
 use crate::story::{Happening, Page, Storyteller, What};
@@ -202,9 +203,10 @@ impl Stage {
                 quorum = Some((stopped, restored));
                 self.wait_for_recovery(options.fault, &active, restored)? && as_it_should
             }
+            Fault::Leave => self.wait_for_recovery(options.fault, &active, fault_us)? && self.boot_again(&active)?,
             _ => self.wait_for_recovery(options.fault, &active, fault_us)?,
         };
-        let settled = recovered && self.settle()?;
+        let settled = recovered && self.settle()? && self.is_spared(options.fault, fault_us);
         let mut receipt = self.receipt(options, &active, was_coordinator, fault_us, settled, quorum);
         receipt.idle = idle;
         Ok(receipt)
@@ -213,11 +215,9 @@ impl Stage {
     /// What the daemons need when nothing happens.
     fn measure_idle(&self, span: Duration) -> Result<Vec<Idle>> {
         self.story.say(&format!("  measuring for {} s what the daemons need when nothing happens", span.as_secs()));
-        let pids: Vec<(String, u32)> =
-            self.cluster.nodes().iter().filter_map(|node| Some((node.name().to_owned(), node.pid()?))).collect();
-        let idle = idle::measure(&pids, span)?;
-        for node in &idle {
-            self.story.say(&format!("  {node}"));
+        let idle = idle::measure(self.cluster.nodes(), span)?;
+        for program in &idle {
+            self.story.say(&format!("  {program}"));
         }
         Ok(idle)
     }
@@ -309,6 +309,46 @@ impl Stage {
         Ok((stopped, restored, as_it_should))
     }
 
+    /// The node that was told to shut down goes off of itself; then it boots. Says whether it went.
+    fn boot_again(&self, left: &Arc<Node>) -> Result<bool> {
+        let what = format!("{} to go off", left.name());
+        let is_off = until(&self.story, &what, RECOVER, || Ok((!left.is_on()).then_some(())))?.is_some();
+        if is_off {
+            self.cluster.boot_later(Arc::clone(left), BOOT);
+        } else {
+            self.story.lab(format!("{} does not go off", left.name()));
+        }
+        Ok(is_off)
+    }
+
+    /// Whether nothing was done that the fault gives no reason for: a service whose daemon dies runs on, and a node that
+    /// leaves in good order is not fenced.
+    fn is_spared(&self, fault: Fault, since_us: u64) -> bool {
+        let hurts = |one: &Happening| match (fault, &one.what) {
+            (Fault::Daemon | Fault::Leave, What::Log(line)) if line.event == "fence_begin" => true,
+            (Fault::Daemon, What::Log(line)) => {
+                line.event == "operation_begin"
+                    && matches!(line.operation.as_deref(), Some("start" | "stop"))
+                    && line.resource.as_ref().is_some_and(|resource| self.resources().contains(resource))
+            }
+            (Fault::Daemon, What::Released(_)) => true,
+            _ => false,
+        };
+        let is_spared = !self.story.any_since(since_us, hurts);
+        if !is_spared {
+            self.story.lab("something was stopped, started or fenced that should have been left alone".to_owned());
+        }
+        is_spared
+    }
+
+    /// What the client's service is made of.
+    fn resources(&self) -> Vec<String> {
+        (self.scene.vips.iter().map(|vip| vip.id.clone()))
+            .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
+            .chain(self.scene.service.iter().map(|service| service.id.clone()))
+            .collect()
+    }
+
     /// Waits until the service is where it belongs after the fault, and answers.
     fn wait_for_recovery(&self, fault: Fault, active: &Node, since_us: u64) -> Result<bool> {
         let lost = |one: &Happening| matches!(&one.what, What::Released(thing) if *thing == self.address());
@@ -316,6 +356,7 @@ impl Stage {
             let happened = match fault {
                 Fault::Fail => self.story.any_since(since_us, lost),
                 Fault::QuorumLoss => self.cluster.members()? == self.cluster.nodes().len(),
+                Fault::Daemon => self.is_known_again(active, since_us),
                 _ => true,
             };
             let holder = self.holder().filter(|holder| !fault.moves() || holder.name() != active.name());
@@ -324,20 +365,33 @@ impl Stage {
         Ok(until(&self.story, "the service", RECOVER, recovered)?.is_some())
     }
 
-    /// Waits until lost nodes are back and nothing moves any more. Says whether the service answers then.
+    /// Whether all of the service was found running again, by a daemon that did not start it.
+    fn is_known_again(&self, active: &Node, since_us: u64) -> bool {
+        self.resources().iter().all(|resource| {
+            self.story.any_since(since_us, |one| one.who == active.name() && finds_running(one, resource))
+        })
+    }
+
+    /// Waits until lost nodes are back, nothing moves any more, and the service answers. Says whether it came to that.
     fn settle(&self) -> Result<bool> {
-        let is_settled = || {
-            let are_back = !self.cluster.is_booting() && {
-                let on = self.cluster.nodes().iter().filter(|node| node.is_on()).count();
-                self.cluster.members()? == on
-            };
-            Ok((are_back && self.is_quiet()).then_some(()))
+        // The first thing that is still missing, for who waits for it in vain.
+        let missing = || -> Result<Option<&str>> {
+            let on = self.cluster.nodes().iter().filter(|node| node.is_on()).count();
+            let conditions = [
+                (self.cluster.is_booting() || self.cluster.members()? != on, "not all nodes that are on are members"),
+                (!self.is_quiet(), "resources are still being started or stopped"),
+                (self.holder().is_none(), "not exactly one node holds the address"),
+                (!self.is_answered(), "the client does not get its answers"),
+            ];
+            Ok(conditions.into_iter().find(|(is_missing, _)| *is_missing).map(|(_, what)| what))
         };
-        let settled = until(&self.story, "the cluster to settle", SETTLE, is_settled)?.is_some();
-        if !settled {
-            self.story.lab("the cluster does not settle".to_owned());
+        let look = || Ok(missing()?.is_none().then_some(()));
+        let is_settled = until(&self.story, "the cluster to settle", SETTLE, look)?.is_some();
+        if !is_settled {
+            let what = missing()?.unwrap_or("it did so too late");
+            self.story.lab(format!("the cluster does not settle within {} s: {what}", SETTLE.as_secs()));
         }
-        Ok(settled && self.is_answered() && self.holder().is_some())
+        Ok(is_settled)
     }
 
     fn receipt(
@@ -352,10 +406,7 @@ impl Stage {
         let heard = self.client.heard();
         let happenings = self.story.happenings();
         let overlaps = self.witness.holdings().overlaps(clock::now_us());
-        let resources: Vec<String> = (self.scene.vips.iter().map(|vip| vip.id.clone()))
-            .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
-            .chain(self.scene.service.iter().map(|service| service.id.clone()))
-            .collect();
+        let resources = self.resources();
         let evidence = Evidence {
             fault: options.fault,
             fault_us,
@@ -368,7 +419,7 @@ impl Stage {
         let moments = evidence.moments();
         let outage = evidence.outage();
         let after_detection = match (moments.detected, moments.first_answer) {
-            (Some(detected), Some(answer)) if options.fault != Fault::QuorumLoss && answer > detected => {
+            (Some(detected), Some(answer)) if options.fault.interrupts() && answer > detected => {
                 Some(tenth(ms_between(detected, answer)))
             }
             _ => None,
@@ -388,6 +439,7 @@ impl Stage {
             stopped_ms: evidence.since(moments.stopped),
             started_ms: evidence.since(moments.started),
             announced_ms: evidence.since(moments.announced),
+            known_again_ms: evidence.since(moments.known_again),
             first_answer_ms: evidence.since(moments.first_answer),
             after_detection_ms: after_detection,
             dual_active_ms: overlaps.iter().fold(0.0, |sum, overlap| sum + overlap.ms),

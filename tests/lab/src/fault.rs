@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::cluster::{Cluster, tool};
 use crate::netlink::Netlink;
@@ -27,10 +29,14 @@ pub enum Fault {
     Move,
     /// All nodes but the active one lose power; they come back later.
     QuorumLoss,
+    /// The daemon of the active node is killed; its supervisor starts it again.
+    Daemon,
+    /// The active node is shut down cleanly; it boots again later.
+    Leave,
 }
 
 /// Every fault with its name and one line of help.
-pub const FAULTS: [(&str, Fault, &str); 6] = [
+pub const FAULTS: [(&str, Fault, &str); 8] = [
     ("crash", Fault::Crash, "the active node loses power: its process 1 is killed, its cable is dead"),
     ("isolate", Fault::Isolate, "the active node is cut off from network and engine, and lives on"),
     ("fail", Fault::Fail, "the address is deleted on the active node, behind its agent's back"),
@@ -41,6 +47,8 @@ pub const FAULTS: [(&str, Fault, &str); 6] = [
         Fault::QuorumLoss,
         "all nodes but the active one lose power: it must stop the service; then they are switched on again",
     ),
+    ("daemon", Fault::Daemon, "the active node's daemon is killed: the service must run on, untouched"),
+    ("leave", Fault::Leave, "the active node is shut down: its service moves away first; then it boots again"),
 ];
 
 impl FromStr for Fault {
@@ -62,7 +70,13 @@ impl Fault {
 
     /// Whether the service must end up on another node.
     pub fn moves(self) -> bool {
-        matches!(self, Self::Crash | Self::Isolate | Self::Standby | Self::Move)
+        matches!(self, Self::Crash | Self::Isolate | Self::Standby | Self::Move | Self::Leave)
+    }
+
+    /// Whether an answer after the fault says how long the cluster took to bring the service back.
+    pub fn interrupts(self) -> bool {
+        // Without quorum it has to wait for power; without a daemon the service runs on.
+        !matches!(self, Self::QuorumLoss | Self::Daemon)
     }
 
     /// Does it to the active node; gives a sentence on what was done.
@@ -102,6 +116,16 @@ impl Fault {
                 say(format!("{} lose power; {name} is alone", names.join(" and ")));
                 at_once(others(), |node| node.switch_off())
             }
+            Self::Daemon => {
+                let daemon = active.daemon().with_context(|| format!("{name} has no daemon to kill"))?;
+                say(format!("the daemon of {name} is killed"));
+                kill(Pid::from_raw(daemon as i32), Signal::SIGKILL).context("killing the daemon")
+            }
+            Self::Leave => {
+                let pid = active.pid().context("the active node is off")?;
+                say(format!("{name} is told to shut down"));
+                kill(Pid::from_raw(pid as i32), Signal::SIGTERM).with_context(|| format!("shutting {name} down"))
+            }
         }
     }
 }
@@ -139,6 +163,9 @@ mod tests {
             assert_eq!(fault.name(), name);
         }
         let error = "flood".parse::<Fault>().unwrap_err();
-        assert_eq!(error, "\"flood\" is no fault: expected crash, isolate, fail, standby, move, quorum-loss");
+        assert_eq!(
+            error,
+            "\"flood\" is no fault: expected crash, isolate, fail, standby, move, quorum-loss, daemon, leave"
+        );
     }
 }

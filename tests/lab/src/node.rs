@@ -67,6 +67,16 @@ impl Node {
         self.lock().as_ref().map(|running| running.pid)
     }
 
+    /// The daemon that process 1 runs, by its number in the stage; `None` while there is none.
+    pub fn daemon(&self) -> Option<u32> {
+        let init = self.pid()?;
+        let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+        let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).ok()?;
+        // Others among its children are processes that were left to it.
+        let mut numbers = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        numbers.find(|pid| name(*pid).is_some() && name(*pid) == name(init))
+    }
+
     /// Whether it is on.
     pub fn is_on(&self) -> bool {
         self.pid().is_some()

@@ -42,6 +42,9 @@ pub struct Receipt {
     pub started_ms: Option<f64>,
     /// For the client the address led to the new node.
     pub announced_ms: Option<f64>,
+    /// With the daemon killed: the one started in its place had found all of the service running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_again_ms: Option<f64>,
     /// The client had its first answer after the silence.
     pub first_answer_ms: Option<f64>,
     /// From detection to the first answer: the resource manager's own part. Not a time since the fault.
@@ -100,6 +103,8 @@ pub struct Moments {
     pub started: Option<u64>,
     /// See [`Receipt::announced_ms`].
     pub announced: Option<u64>,
+    /// See [`Receipt::known_again_ms`].
+    pub known_again: Option<u64>,
     /// See [`Receipt::first_answer_ms`].
     pub first_answer: Option<u64>,
 }
@@ -124,13 +129,14 @@ impl Evidence<'_> {
         let last = |wanted: &dyn Fn(&Happening) -> bool| after.iter().rfind(|one| wanted(one)).map(|one| one.at_us);
 
         let tells: &[&str] = match self.fault {
-            Fault::Crash | Fault::Isolate => &["membership", "node_lost", "node_unclean"],
+            Fault::Crash | Fault::Isolate | Fault::Daemon => &["membership", "node_lost", "node_unclean"],
             Fault::QuorumLoss => &["quorum_lost"],
             Fault::Fail => &["failure"],
             Fault::Standby | Fault::Move => &["cib_changed", "plan"],
+            Fault::Leave => &["shutdown"],
         };
         // Who is cut off sees the others go; that is not what helps the client.
-        let by_others = matches!(self.fault, Fault::Crash | Fault::Isolate);
+        let by_others = matches!(self.fault, Fault::Crash | Fault::Isolate | Fault::Daemon);
         let detected = first(&|one| is_event(one, tells) && !(by_others && one.who == self.active));
         let fenced = first(&|one| is_event(one, &["fenced"]));
         let started = last(&|one| self.is_done(one, "start"));
@@ -142,7 +148,13 @@ impl Evidence<'_> {
             _ => last(&|one| (self.is_done(one, "stop") || let_go(one)) && before_start(one.at_us)),
         };
         let announced = last(&|one| matches!(one.what, What::Announced(_)));
-        Moments { detected, fenced, stopped, started, announced, first_answer }
+        let found = |resource: &String| first(&|one| one.who == self.active && finds_running(one, resource));
+        let known_again = match self.fault {
+            Fault::Daemon => self.resources.iter().map(found).collect::<Option<Vec<u64>>>(),
+            _ => None,
+        };
+        let known_again = known_again.and_then(|moments| moments.into_iter().max());
+        Moments { detected, fenced, stopped, started, announced, known_again, first_answer }
     }
 
     fn is_done(&self, one: &Happening, operation: &str) -> bool {
@@ -157,6 +169,12 @@ impl Evidence<'_> {
     pub fn since(&self, at: Option<u64>) -> Option<f64> {
         at.map(|at| tenth(ms_between(self.fault_us, at)))
     }
+}
+
+/// Whether a node tells that it found a resource running.
+pub fn finds_running(one: &Happening, resource: &str) -> bool {
+    let What::Log(line) = &one.what else { return false };
+    line.operation.as_deref() == Some("monitor") && line.rc == Some(0) && line.resource.as_deref() == Some(resource)
 }
 
 fn is_event(one: &Happening, events: &[&str]) -> bool {
@@ -192,28 +210,31 @@ impl Receipt {
             "crash" | "isolate" => "another node knows that it is lost",
             "quorum-loss" => "the node knows that it has no quorum",
             "fail" => "the monitor found it",
+            "daemon" => "another node knows that the daemon is gone",
             _ => "the order arrived",
         };
         line("detected", self.detected_ms, knows);
         if self.fenced_ms.is_some() || matches!(self.fault, "crash" | "isolate") {
             line("fenced", self.fenced_ms, "the lost node is known to be dead");
         }
-        if self.fault == "quorum-loss" {
-            line("stopped", self.stopped_without_quorum_ms, "everything is stopped without quorum");
-            line("power back", self.power_restored_ms, "the other nodes are switched on again");
-        } else {
-            let note = format!("nothing is active on {} any more", self.from);
-            line("stopped", self.stopped_ms, &note);
+        match self.fault {
+            "daemon" => line("known again", self.known_again_ms, "the new daemon has found all of it running"),
+            fault => {
+                if fault == "quorum-loss" {
+                    line("stopped", self.stopped_without_quorum_ms, "everything is stopped without quorum");
+                    line("power back", self.power_restored_ms, "the other nodes are switched on again");
+                } else {
+                    line("stopped", self.stopped_ms, &format!("nothing is active on {} any more", self.from));
+                }
+                let nowhere = || "it runs nowhere".to_owned();
+                let where_to = self.to.as_ref().map_or_else(nowhere, |to| format!("all of it runs on {to}"));
+                line("started", self.started_ms, &where_to);
+                if self.announced_ms.is_some() || self.to.as_ref().is_some_and(|to| *to != self.from) {
+                    line("announced", self.announced_ms, "the client's address leads there");
+                }
+                line("first answer", self.first_answer_ms, "the client is served again");
+            }
         }
-        line(
-            "started",
-            self.started_ms,
-            &self.to.as_ref().map_or_else(|| "it runs nowhere".to_owned(), |to| format!("all of it runs on {to}")),
-        );
-        if self.announced_ms.is_some() || self.to.as_ref().is_some_and(|to| *to != self.from) {
-            line("announced", self.announced_ms, "the client's address leads there");
-        }
-        line("first answer", self.first_answer_ms, "the client is served again");
         let ended = if self.outage_ended { "" } else { ", and it goes on" };
         line("outage", self.outage_ms, &format!("the longest silence at the client, who asks every 5 ms{ended}"));
         if self.after_detection_ms.is_some() {
@@ -284,6 +305,7 @@ mod tests {
             stopped: Some(1_001),
             started: Some(14_000),
             announced: Some(13_000),
+            known_again: None,
             first_answer: Some(13_900),
         };
         assert_eq!(evidence.moments(), expected);

@@ -109,6 +109,32 @@ fn without_quorum_the_service_stops_and_comes_back_with_it() {
 }
 
 #[test]
+fn a_daemon_that_is_killed_finds_its_service_running_and_leaves_it_alone() {
+    // The daemon coordinates in the first case; in the second the coordinator is elsewhere.
+    for (arguments, coordinates) in
+        [(&["--fault", "daemon"][..], true), (&["--fault", "daemon", "--coordinator", "node2"], false)]
+    {
+        let receipt = receipt(arguments);
+        assert_eq!(receipt["from"], receipt["to"], "{receipt:#}");
+        assert_eq!(receipt["was_coordinator"], coordinates, "{receipt:#}");
+        assert!(receipt["known_again_ms"].is_number(), "{receipt:#}");
+        assert_eq!(receipt["stopped_ms"], Value::Null, "nothing is stopped\n{receipt:#}");
+        assert_eq!(receipt["started_ms"], Value::Null, "nothing is started\n{receipt:#}");
+        assert_eq!(receipt["fenced_ms"], Value::Null, "nobody is fenced\n{receipt:#}");
+    }
+}
+
+#[test]
+fn a_node_that_leaves_hands_its_service_over_first() {
+    for arguments in [&["--fault", "leave"][..], &["--fault", "leave", "--coordinator", "node2"]] {
+        let receipt = receipt(arguments);
+        moved(&receipt);
+        assert!(receipt["stopped_ms"].as_f64() <= receipt["started_ms"].as_f64(), "{receipt:#}");
+        assert_eq!(receipt["fenced_ms"], Value::Null, "nobody is fenced\n{receipt:#}");
+    }
+}
+
+#[test]
 fn an_address_alone_fails_over_among_five_nodes() {
     let vip = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/vip");
     let receipt = receipt(&[vip, "--nodes", "5", "--coordinator", "node2"]);
@@ -140,7 +166,11 @@ fn wrong_input_is_told_with_place_and_remedy() {
         (&[&unknown], 1, "cib.xml:25: the agent ocf:a:b of the resource x"),
         (&["/nonexistent"], 2, "there is no configuration /nonexistent/cib.xml"),
         (&["--nodes", "2"], 2, "expected a number from 3 to 16"),
-        (&["--fault", "flood"], 2, "[possible values: crash, isolate, fail, standby, move, quorum-loss]"),
+        (
+            &["--fault", "flood"],
+            2,
+            "[possible values: crash, isolate, fail, standby, move, quorum-loss, daemon, leave]",
+        ),
         (&[&broken], 1, "cib.xml:3:"),
         (&["--coordinator", "node9"], 1, "there is no node \"node9\""),
     ] {

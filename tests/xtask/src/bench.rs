@@ -10,8 +10,16 @@ use serde_json::Value;
 use crate::build;
 
 /// The parts of a receipt that are shown, in columns.
-const COLUMNS: [&str; 7] =
-    ["detected_ms", "fenced_ms", "stopped_ms", "started_ms", "announced_ms", "outage_ms", "after_detection_ms"];
+const COLUMNS: [&str; 8] = [
+    "detected_ms",
+    "fenced_ms",
+    "stopped_ms",
+    "started_ms",
+    "announced_ms",
+    "known_again_ms",
+    "outage_ms",
+    "after_detection_ms",
+];
 
 /// Options of the measurements.
 #[derive(clap::Args)]
@@ -47,7 +55,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             continue;
         }
         // Who coordinates matters only when that one is lost.
-        let coordinators = if matches!(fault, "crash" | "isolate") { &[None, Some("node2")][..] } else { &[None] };
+        let coordinators = if matches!(fault, "crash" | "isolate" | "daemon" | "leave") {
+            &[None, Some("node2")][..]
+        } else {
+            &[None]
+        };
         for example in ["vip", "nfs-vip"] {
             rows.extend(coordinators.iter().map(|&coordinator| Row { example, fault, coordinator }));
         }
@@ -93,14 +105,17 @@ fn measure(row: &Row, programs: &Path, runs: u32) -> Result<bool> {
 fn idle(programs: &Path, seconds: u64) -> Result<bool> {
     println!("\nidle, three resources, {seconds} s");
     let (receipt, is_good) = demonstrate("nfs-vip", &["--idle", &seconds.to_string()], programs)?;
-    for node in receipt["idle"].as_array().into_iter().flatten() {
-        let number = |name: &str| node[name].as_f64().unwrap_or(f64::NAN);
+    for program in receipt["idle"].as_array().into_iter().flatten() {
+        let text = |name: &str| program[name].as_str().unwrap_or("?");
+        let number = |name: &str| program[name].as_f64().unwrap_or(f64::NAN);
         println!(
-            "  {:<8} {:>6.1} MiB PSS {:>6.1} MiB RSS {:>7.3} % CPU",
-            node["node"].as_str().unwrap_or("?"),
+            "  {:<8} systoled {:<9} {:>6.1} MiB PSS {:>6.1} MiB RSS {:>7.3} % CPU, its agents {:>6.2} %",
+            text("node"),
+            text("program"),
             number("pss_mib"),
             number("rss_mib"),
-            number("cpu_percent")
+            number("cpu_percent"),
+            number("agents_percent")
         );
     }
     Ok(is_good)

@@ -30,6 +30,12 @@ quorum-loss: all nodes but the active one lose power. With no-quorum-policy=stop
 and stay stopped; a second later the other nodes are switched on again, and it must come back. The outage is from the \
 last answer before to the first one after. With another policy the service must go on.
 
+daemon: the active node's systoled is killed with SIGKILL, and its supervisor starts it again. Nothing of the service may \
+be stopped, started or fenced; the new daemon must find out what runs.
+
+leave: the active node's process 1 gets SIGTERM. The service moves away first, nothing is fenced, and when the node has \
+gone off it boots again.
+
 Exit code: 0 if the service came back and was never active twice, 2 for wrong usage, 130 for Ctrl-C, 1 otherwise.";
 
 /// Options of the demonstration.
