@@ -600,17 +600,9 @@ impl Node {
             return;
         }
         let good = result.status == cib::OpStatus::Done && result.rc == result.target_rc;
-        // A probe asks what runs here, as is done after a restart of the daemon. What it finds is no failure.
-        let found = !good && result.interval_ms == 0 && result.operation == "monitor" && result.rc == 0;
-        let (level, event) = match (good, found) {
-            (true, _) => (Level::Info, "operation_end"),
-            (false, true) => (Level::Info, "found"),
-            (false, false) => (Level::Warning, "failure"),
-        };
+        let (level, event) = if good { (Level::Info, "operation_end") } else { (Level::Warning, "failure") };
         let mut text = format!("{} of {} on {}: rc {}", result.operation, result.resource, result.node, result.rc);
-        if found {
-            text.push_str(", found running");
-        } else if !good {
+        if !good {
             text.push_str(&format!(", expected {}", result.target_rc));
         }
         if !result.exit_reason.is_empty() {
