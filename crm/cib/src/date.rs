@@ -227,7 +227,7 @@ impl Span {
                 _ => continue,
             };
             let (value, rest) = leading_integer(value)?;
-            if !rest.trim().is_empty() || value.abs() > limit {
+            if !rest.trim().is_empty() || !(-limit..=limit).contains(&value) {
                 return None;
             }
             *field += value * factor;
@@ -290,6 +290,13 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_beyond_all_bounds_is_none() {
+        for value in [i64::MIN, i64::MAX, -MAX_YEAR - 1] {
+            assert_eq!(Span::from_attributes([("years", value.to_string().as_str())].into_iter()), None);
+        }
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -14,7 +14,7 @@ use quick_xml::events::{BytesStart, Event};
 mod text;
 
 pub use text::is_name;
-use text::{carriable, escape, line_starts, plain_error, resolve_reference};
+use text::{BLANKS, carriable, escape, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
 
 /// Nesting deeper than this is refused: Pacemaker's schema stays below 20, and the writer recurses once per level.
 pub const MAX_DEPTH: usize = 200;
@@ -154,6 +154,10 @@ impl Document {
             return Err(fail(&document, 0, "the text is longer than 4 GiB".into()));
         }
 
+        if let Some(at) = find_forbidden(source) {
+            return Err(fail(&document, at, "a character that XML does not allow; remove it".into()));
+        }
+
         let mut reader = Reader::from_str(source);
         let mut open: Vec<u32> = Vec::new();
         loop {
@@ -186,7 +190,8 @@ impl Document {
                 }
                 Event::Text(text) => {
                     let text = text.xml10_content();
-                    if !text.trim().is_empty() {
+                    // White space between elements is layout; behind a reference it belongs to the text.
+                    if !is_blank(&text) || document.ends_in_text(parent) {
                         if parent == NONE {
                             let skipped = source[offset..].len() - source[offset..].trim_start().len();
                             return Err(fail(&document, offset + skipped, "text outside the root element".into()));
@@ -239,6 +244,10 @@ impl Document {
                 let text = attribute
                     .normalized_value(quick_xml::XmlVersion::Explicit1_0)
                     .map_err(|error| format!("in the value of {}: {error}", attribute.key.as_ref()))?;
+                if find_forbidden(&text).is_some() {
+                    let name = attribute.key.as_ref();
+                    return Err(format!("in the value of {name}: a reference to a character that XML does not allow"));
+                }
                 self.store(&text)
             } else {
                 self.store(raw)
@@ -251,6 +260,11 @@ impl Document {
             self.root = node;
         }
         Ok(node)
+    }
+
+    fn ends_in_text(&self, parent: u32) -> bool {
+        let last = if parent == NONE { NONE } else { self.nodes[parent as usize].last };
+        last != NONE && matches!(self.nodes[last as usize].kind, Kind::Text(_))
     }
 
     /// Text in pieces (a run, an entity, CDATA) becomes one text node.
@@ -528,7 +542,20 @@ impl Document {
                 indent(out, depth);
                 let _ = writeln!(out, "<!--{}-->", self.slice(span));
             }
-            Kind::Text(span) => escape(self.slice(span), false, out),
+            Kind::Text(span) => {
+                let text = self.slice(span);
+                // Blanks that stand alone, or before what will be a reference, would be taken for layout.
+                let rest = text.trim_start_matches(BLANKS);
+                if rest.is_empty() || rest.starts_with(['&', '<', '>', '\r']) {
+                    let blanks = &text[..text.len() - rest.len()];
+                    for blank in blanks.bytes() {
+                        let _ = write!(out, "&#{blank};");
+                    }
+                    escape(rest, false, out);
+                } else {
+                    escape(text, false, out);
+                }
+            }
             Kind::Removed => {}
         }
     }

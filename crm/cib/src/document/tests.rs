@@ -57,6 +57,34 @@ fn what_is_set_can_be_read_again() {
 }
 
 #[test]
+fn blanks_that_are_text_stay() {
+    for source in
+        ["<a>x &amp; &lt; y\n</a>", "<a><![CDATA[ ]]></a>", "<a><![CDATA[ \n<b>]]></a>", "<a>&#9;<b/>&#13; </a>"]
+    {
+        let first = Document::parse(source).unwrap();
+        let again = Document::parse(&first.to_xml()).unwrap();
+        assert!(first.same(first.root(), &again, again.root()), "{source}: {}", first.to_xml());
+    }
+    let text = |source| {
+        let d = Document::parse(source).unwrap();
+        d.text(d.root())
+    };
+    assert_eq!((text("<a>x &amp; &lt; y\n</a>").as_str(), text("<a> \n </a>").as_str()), ("x & < y\n", ""));
+}
+
+#[test]
+fn what_xml_cannot_carry_is_not_read() {
+    let message = "a character that XML does not allow";
+    for (source, column) in [("<a b='\u{7}'/>", 7), ("<a>\0</a>", 4), ("<a>\u{ffff}</a>", 4), ("<!--\u{b}--><a/>", 5)] {
+        let error = Document::parse(source).unwrap_err();
+        assert!(error.message.starts_with(message), "{error}");
+        assert_eq!(error.position.column, column, "{source:?}");
+    }
+    assert!(Document::parse("<a b='&#7;'/>").is_err() && Document::parse("<a>&#x0;</a>").is_err());
+    assert!(Document::parse("<a b='\u{feff}\u{fffd}&#10;'/>").is_ok());
+}
+
+#[test]
 fn depth_is_bounded() {
     let deep = "<a>".repeat(100_000);
     assert!(Document::parse(&deep).unwrap_err().message.contains("nested"));

@@ -9,11 +9,29 @@ pub fn is_name(text: &str) -> bool {
     text.starts_with(first) && text.chars().all(|c| first(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{b7}'))
 }
 
+/// What XML calls white space.
+pub(super) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+pub(super) fn is_blank(text: &str) -> bool {
+    text.trim_matches(BLANKS).is_empty()
+}
+
+fn is_forbidden(c: char) -> bool {
+    (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Where the first character stands that XML cannot carry.
+pub(super) fn find_forbidden(text: &str) -> Option<usize> {
+    // Of the two forbidden characters beyond the control characters, each begins with a byte that CIBs hardly hold:
+    // so a look at the bytes settles it for nearly all of them.
+    let suspect = |byte: u8| byte == 0xef || (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'));
+    text.bytes().any(suspect).then(|| text.find(is_forbidden)).flatten()
+}
+
 pub(super) fn carriable(value: &str) -> Cow<'_, str> {
-    let forbidden = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}');
-    match value.contains(forbidden) {
-        false => Cow::Borrowed(value),
-        true => Cow::Owned(value.replace(forbidden, "\u{fffd}")),
+    match find_forbidden(value) {
+        None => Cow::Borrowed(value),
+        Some(_) => Cow::Owned(value.replace(is_forbidden, "\u{fffd}")),
     }
 }
 
@@ -25,7 +43,7 @@ pub(super) fn line_starts(source: &str) -> Vec<u32> {
 
 pub(super) fn resolve_reference(reference: &quick_xml::events::BytesRef<'_>) -> Option<String> {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
-        return Some(character.to_string());
+        return (!is_forbidden(character)).then(|| character.to_string());
     }
     quick_xml::escape::resolve_predefined_entity(reference).map(str::to_owned)
 }
