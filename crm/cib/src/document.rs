@@ -234,11 +234,11 @@ impl Document {
         if parent == NONE && self.root != NONE {
             return Err("a second root element; a document has one".into());
         }
-        let name = self.intern(start.name().as_ref());
+        let name = self.read_name(start.name().as_ref())?;
         let first = self.attributes.len() as u32;
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| format!("in <{}>: {error}", start.name().as_ref()))?;
-            let key = self.intern(attribute.key.as_ref());
+            let key = self.read_name(attribute.key.as_ref())?;
             let raw: &str = attribute.value.as_ref();
             let value = if raw.contains(['&', '\n', '\t', '\r']) {
                 let text = attribute
@@ -260,6 +260,16 @@ impl Document {
             self.root = node;
         }
         Ok(node)
+    }
+
+    fn read_name(&mut self, name: &str) -> Result<u32, String> {
+        let known = self.names.len();
+        let index = self.intern(name);
+        // Names repeat: each is looked at once.
+        if self.names.len() > known && !text::is_name(name) {
+            return Err(format!("{name:?} cannot be the name of an element or an attribute"));
+        }
+        Ok(index)
     }
 
     fn ends_in_text(&self, parent: u32) -> bool {

@@ -57,6 +57,13 @@ fn what_is_set_can_be_read_again() {
 }
 
 #[test]
+fn names_are_names() {
+    for source in ["<\t/>", "<a><9/></a>", "<a b='1' c$='2'/>", "<a/b='1'/>", "<a>< b='1'></></a>"] {
+        assert!(Document::parse(source).is_err(), "{source}");
+    }
+}
+
+#[test]
 fn blanks_that_are_text_stay() {
     for source in
         ["<a>x &amp; &lt; y\n</a>", "<a><![CDATA[ ]]></a>", "<a><![CDATA[ \n<b>]]></a>", "<a>&#9;<b/>&#13; </a>"]
