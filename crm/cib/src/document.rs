@@ -454,6 +454,14 @@ impl Document {
         }
     }
 
+    /// Gives an element another tag name.
+    pub fn rename(&mut self, element: Element, name: &str) {
+        let symbol = self.intern(name);
+        if let Kind::Element { name, .. } = &mut self.nodes[element.0 as usize].kind {
+            *name = symbol;
+        }
+    }
+
     /// Takes an element and all below it out of the document. The root stays.
     pub fn remove(&mut self, element: Element) {
         assert!(element.0 != self.root, "the root cannot be removed");

@@ -10,7 +10,7 @@
 //!    holds and when that may change; [`nvset`], which says which of several sets of pairs counts, and why; [`digest`], by
 //!    which changed parameters are noticed; [`option`], the table of all options with type and default.
 //! 3. [`view`] reads a document as properties, nodes, resources, devices and constraints; [`check`] says what is wrong with
-//!    it, and how to mend it.
+//!    it, and how to mend it; [`upgrade`] says what one of an older schema means today.
 //! 4. [`Cib`] is the document as every member of the cluster holds it. It changes by [`Write`]s alone, which all members
 //!    apply in the same order; [`patch`] is how people's changes travel; [`file`] is its form on a disk.
 //!
@@ -83,6 +83,7 @@ pub mod digest;
 pub mod option;
 
 pub mod check;
+pub mod upgrade;
 pub mod view;
 
 pub mod patch;

@@ -123,9 +123,9 @@ pub fn read_status(cib: &Document, now: i64) -> Cluster {
     engine.cluster
 }
 
-/// The document with everything in it that the configuration only implies.
+/// The document with everything in it that the configuration only implies, in the words of today.
 fn expand(cib: &Document) -> std::borrow::Cow<'_, Document> {
-    bundles::expand(guests::expand(templates::expand(cib)))
+    bundles::expand(guests::expand(templates::expand(cib::upgrade::upgrade(cib).0)))
 }
 
 impl Engine<'_> {

@@ -8,24 +8,24 @@ use cib::{Document, Element};
 use crate::model::Role;
 
 /// The document with every primitive complete. A document without templates is not copied.
-pub(crate) fn expand(document: &Document) -> Cow<'_, Document> {
-    let Some(resources) = document.descend(&["configuration", "resources"]) else { return Cow::Borrowed(document) };
+pub(crate) fn expand(document: Cow<'_, Document>) -> Cow<'_, Document> {
+    let Some(resources) = document.descend(&["configuration", "resources"]) else { return document };
     let made: Vec<Element> = document
         .descendants(resources)
         .filter(|element| document.name(*element) == "primitive" && document.attribute(*element, "template").is_some())
         .collect();
     if made.is_empty() {
-        return Cow::Borrowed(document);
+        return document;
     }
     // Handles stay valid in a clone.
-    let mut expanded = document.clone();
+    let mut expanded = Document::clone(&document);
     for primitive in made {
         let reference = document.attribute(primitive, "template").unwrap_or_default();
         let template = document
             .children_named(resources, "template")
             .find(|template| document.id(*template) == reference && reference != document.id(primitive));
         match template {
-            Some(template) => complete(&mut expanded, document, primitive, template),
+            Some(template) => complete(&mut expanded, &document, primitive, template),
             // What refers to nothing cannot be used; without its id it is ignored with a warning.
             None => expanded.unset(primitive, "id"),
         }

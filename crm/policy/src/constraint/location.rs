@@ -31,9 +31,6 @@ impl<'a> Engine<'a> {
             set.role = role.clone();
             sets.push(set);
         }
-        if !self.lifetime_holds(element) {
-            return Ok(());
-        }
         if !sets.is_empty() {
             for set in sets {
                 for rsc in self.members(&set)? {
@@ -51,13 +48,6 @@ impl<'a> Engine<'a> {
             Some(pattern) => self.read_pattern(element, pattern),
             None => Err("it names no resource".into()),
         }
-    }
-
-    /// The rules of a `<lifetime>` say when the constraint is there at all.
-    fn lifetime_holds(&mut self, element: Element) -> bool {
-        let Some(lifetime) = self.doc.child(element, "lifetime") else { return true };
-        let rules: Vec<Element> = self.doc.children_named(lifetime, "rule").collect();
-        rules.into_iter().all(|rule| self.rule_holds(rule, &Context::default()))
     }
 
     pub fn rule_holds(&mut self, element: Element, context: &Context) -> bool {
