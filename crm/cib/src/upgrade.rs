@@ -17,12 +17,13 @@ use draft::Draft;
 pub use draft::Change;
 
 type Version = (u32, u32);
+type Step = fn(&mut Draft<'_>);
 
 /// The schema everything is upgraded to.
 const NEWEST: &str = "pacemaker-4.0";
 
 /// The steps: each is for documents of a schema before the one it is named for.
-const STEPS: [(Version, fn(&mut Draft<'_>)); 2] = [((3, 0), to_3_0::apply), ((4, 0), to_4_0::apply)];
+const STEPS: [(Version, Step); 2] = [((3, 0), to_3_0::apply), ((4, 0), to_4_0::apply)];
 
 /// The document as it would be written in the newest schema, and what was changed, in order. A document in which
 /// nothing changes is not copied. One without `validate-with` may be of any age; one that is to be validated with

@@ -6,12 +6,11 @@ mod removed;
 use super::draft::{Draft, add_pair, child_or_new};
 use crate::document::{Document, Element};
 
-/// Meta attributes that are gone, and the kind of parent whose they were; the defaults of that kind had them too.
-const GONE: [(&str, fn(&str) -> bool); 3] = [
-    ("restart-type", |parent| crate::view::kind_of(parent).is_some() || matches!(parent, "template" | "rsc_defaults")),
-    ("can_fail", |parent| matches!(parent, "op" | "op_defaults")),
-    ("role_after_failure", |parent| matches!(parent, "op" | "op_defaults")),
-];
+/// Meta attributes of resources that are gone.
+const GONE_FROM_RESOURCES: &str = "restart-type";
+
+/// Meta attributes of operations that are gone.
+const GONE_FROM_OPERATIONS: [&str; 2] = ["can_fail", "role_after_failure"];
 
 pub(super) fn apply(draft: &mut Draft<'_>) {
     let Some(configuration) = draft.document().child(draft.document().root(), "configuration") else { return };
@@ -74,11 +73,17 @@ fn settings(draft: &mut Draft<'_>, section: Element) {
 }
 
 fn is_gone(document: &Document, pair: Element) -> bool {
-    let name = document.attribute(pair, "name");
-    GONE.iter().filter(|(gone, _)| name == Some(gone)).any(|(_, belongs)| {
-        let set = document.parent(pair).filter(|set| document.name(*set) == "meta_attributes");
-        set.and_then(|set| document.parent(set)).is_some_and(|parent| belongs(document.name(parent)))
-    })
+    let Some(name) = document.attribute(pair, "name") else { return false };
+    if name != GONE_FROM_RESOURCES && !GONE_FROM_OPERATIONS.contains(&name) {
+        return false;
+    }
+    let set = document.parent(pair).filter(|set| document.name(*set) == "meta_attributes");
+    let Some(parent) = set.and_then(|set| document.parent(set)) else { return false };
+    match document.name(parent) {
+        "op" | "op_defaults" => GONE_FROM_OPERATIONS.contains(&name),
+        "template" | "rsc_defaults" => name == GONE_FROM_RESOURCES,
+        kind => name == GONE_FROM_RESOURCES && crate::view::kind_of(kind).is_some(),
+    }
 }
 
 fn promotable_clone(draft: &mut Draft<'_>, master: Element) {
