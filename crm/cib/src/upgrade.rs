@@ -35,7 +35,7 @@ const STEPS: [(Version, Step); 2] = [((3, 0), to_3_0::apply), ((4, 0), to_4_0::a
 /// </crm_config></configuration></cib>"#).unwrap();
 /// let (new, changes) = cib::upgrade::upgrade(&old);
 /// assert!(new.to_xml().contains(r#"name="no-quorum-policy""#));
-/// assert_eq!(changes[0].to_string(), "line 2, column 37: nvpair q: no_quorum_policy is called no-quorum-policy now");
+/// assert_eq!(changes[0].to_string(), "line 2, column 32: nvpair q: no_quorum_policy is called no-quorum-policy now");
 /// ```
 pub fn upgrade(document: &Document) -> (Cow<'_, Document>, Vec<Change>) {
     let from = version(document);
