@@ -20,6 +20,9 @@ pub const DAEMON_GRACE: Duration = Duration::from_secs(5);
 pub const DC_DEADTIME: Duration = Duration::from_secs(20);
 /// How often a coordinator plans though nothing happened: Pacemaker's `cluster-recheck-interval`.
 pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// Who brought quorum back is seldom alone: hosts that get power or network again do so within a moment, and those that
+/// come last must not be fenced for it. For so long a coordinator that has quorum again waits for all expected votes.
+pub const GATHER: Duration = Duration::from_secs(1);
 /// After a fencing failed: the first pause before the next attempt; it doubles up to [`FENCE_PAUSE_MAX`].
 pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between attempts to fence.
@@ -156,6 +159,8 @@ pub struct Controller {
     sent: VecDeque<Option<ActionId>>,
     /// Daemons that are away from a running host, and until when that is let pass; `None`: no longer.
     grace: BTreeMap<NodeId, Option<Duration>>,
+    /// Quorum came back a moment ago; until when others are waited for.
+    gather_until: Option<Duration>,
     fence_failures: u32,
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
@@ -181,6 +186,7 @@ impl Controller {
             pending: Pending::default(),
             sent: VecDeque::new(),
             grace: BTreeMap::new(),
+            gather_until: None,
             fence_failures: 0,
             not_before: None,
             recheck_at: None,
@@ -216,7 +222,7 @@ impl Controller {
     /// Takes in what happened. Acts on nothing: that is `poll`'s.
     pub fn handle(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Membership(view) => self.membership(view),
+            Event::Membership(view) => self.membership(now, view),
             Event::Synced { running } => self.in_step(now, running),
             Event::UnderWay { node, orders } => self.pending.replace(now, node, orders),
             Event::Ordered { order, valid, own } => self.ordered(now, order, valid, own),
@@ -234,15 +240,22 @@ impl Controller {
             return None;
         }
         let cold = (!self.settled).then(|| self.started.map(|start| start + DC_DEADTIME)).flatten();
-        [cold, self.not_before, self.recheck_at, self.pending.deadline(), self.grace.values().flatten().min().copied()]
+        let grace = self.grace.values().flatten().min().copied();
+        [cold, self.not_before, self.gather_until, self.recheck_at, self.pending.deadline(), grace]
             .into_iter()
             .flatten()
             .min()
     }
 
-    fn membership(&mut self, view: Membership) {
+    fn membership(&mut self, now: Duration, view: Membership) {
         let joined = view.members.iter().any(|new| !self.view.members.contains(new));
         let gone: Vec<NodeId> = self.view.members.iter().map(|old| old.id).filter(|id| !view.has_member(*id)).collect();
+        if !view.quorate {
+            self.gather_until = None;
+        } else if !self.view.quorate && !self.view.members.is_empty() {
+            // We saw it come back. A quorum that was there before us is nobody's return.
+            self.gather_until = Some(now + GATHER);
+        }
         self.view = view;
         self.dirty = true;
         if joined {
@@ -420,6 +433,9 @@ impl Controller {
         if self.not_before.is_some_and(|time| time <= now) {
             self.not_before = None;
         }
+        if self.gather_until.is_some_and(|time| time <= now) {
+            self.gather_until = None;
+        }
         for until in self.grace.values_mut() {
             *until = until.filter(|time| *time > now);
         }
@@ -503,7 +519,11 @@ impl Controller {
         // Hosts whose daemon is still to come count as not here: they would be fenced in the middle of their start.
         let complete = self.view.votes >= self.view.expected_votes && self.view.members.len() == self.view.hosts.len();
         self.settled |= complete;
-        let waits = !self.settled || !away.is_empty() || !self.pending.is_empty();
+        if complete {
+            self.gather_until = None;
+        }
+        let gathers = self.gather_until.is_some_and(|time| now < time);
+        let waits = !self.settled || gathers || !away.is_empty() || !self.pending.is_empty();
         if waits || self.not_before.is_some_and(|time| now < time) || self.storms(now) {
             return;
         }

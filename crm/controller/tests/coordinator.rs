@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cib::{Cib, OpResult, OpStatus, Write};
-use controller::machine::Order;
+use controller::machine::{GATHER, Order};
 use controller::{Command, Controller, Event};
 use engine::{Host, Member, Membership, NodeId};
 use transition::{Action, ActionKind, ClusterAction, Settings, Transition};
@@ -237,6 +237,36 @@ fn a_daemon_that_is_away_is_given_time() {
     bench.asked_to_plan();
     let states = controller::membership::node_states(&bench.cib);
     assert!(states.iter().any(|state| state.uname == "node3" && state.present && !state.daemon));
+}
+
+#[test]
+fn who_has_quorum_again_waits_a_moment_for_those_who_come_last() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+    let lonely = |votes| Membership { votes, quorate: votes > 1, ..members(&[1]) };
+    bench.tell(Event::Membership(lonely(1)));
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+
+    // One host is back, its daemon still to come; then there are all.
+    bench.tell(Event::Membership(lonely(2)));
+    assert!(bench.ask().is_empty(), "the third may be on its way");
+    bench.tell(Event::Membership(members(&[1, 2, 3])));
+    bench.tell(Event::Synced { running: true });
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+
+    // The same again, but the third does not come.
+    bench.tell(Event::Membership(lonely(1)));
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+    bench.tell(Event::Membership(lonely(2)));
+    assert!(bench.ask().is_empty());
+    assert_eq!(bench.controller.deadline(), Some(bench.now + GATHER));
+    bench.now += GATHER;
+    bench.tell(Event::Timeout);
+    bench.asked_to_plan();
 }
 
 #[test]
