@@ -174,8 +174,10 @@ impl Cluster {
         if self.is_partitioned.swap(false, Ordering::SeqCst) {
             self.request(&Request::Heal)?;
         }
-        node.switch_on()?;
-        self.story.lab(format!("{} is switched on", node.name()));
+        if !node.is_on() {
+            node.switch_on()?;
+            self.story.lab(format!("{} is switched on", node.name()));
+        }
         Ok(())
     }
 
