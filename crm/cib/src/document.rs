@@ -4,17 +4,17 @@
 //! All text lies in one pool and all attributes in another, so that a clone is a handful of `memcpy`s: the daemon
 //! clones a whole CIB whenever it writes while a plan still reads the old one.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use rustc_hash::FxHashMap;
 
+mod print;
 mod text;
 
-pub use text::is_name;
-use text::{BLANKS, carriable, escape, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
+pub use text::{caret, is_name};
+use text::{carriable, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
 
 /// Nesting deeper than this is refused: Pacemaker's schema stays below 20, and the writer recurses once per level.
 pub const MAX_DEPTH: usize = 200;
@@ -22,6 +22,10 @@ pub const MAX_DEPTH: usize = 200;
 /// One element of a [`Document`]. Only meaningful for the document it came from (and its clones).
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Element(u32);
+
+/// The name of an attribute in one [`Document`] (and its clones), for whoever asks for it a thousand times.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Name(u32);
 
 const NONE: u32 = u32::MAX;
 
@@ -87,27 +91,6 @@ impl ParseError {
     }
 }
 
-/// `file:line:column: message`, the line itself and a caret under the column.
-pub fn caret(file: &str, source: &str, position: Position, message: &str) -> String {
-    let mut out = format!("{file}:{}:{}: {message}", position.line, position.column);
-    if let Some(line) = source.lines().nth(position.line.saturating_sub(1) as usize) {
-        // A line may be a whole document: show a window around the caret.
-        let column = (position.column.saturating_sub(1) as usize).min(line.len());
-        let from = floor_boundary(line, column.saturating_sub(60));
-        let to = floor_boundary(line, (column + 60).min(line.len()));
-        let indent = line[from..floor_boundary(line, column)].chars().count();
-        let _ = write!(out, "\n    {}\n    {}^", &line[from..to], " ".repeat(indent));
-    }
-    out
-}
-
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 /// A document: one root element and all below it.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -115,7 +98,7 @@ pub struct Document {
     attributes: Vec<Attribute>,
     text: String,
     names: Vec<Box<str>>,
-    name_index: HashMap<Box<str>, u32>,
+    name_index: FxHashMap<Box<str>, u32>,
     root: u32,
     line_starts: Vec<u32>,
 }
@@ -135,7 +118,7 @@ impl Document {
             attributes: Vec::new(),
             text: String::new(),
             names: Vec::new(),
-            name_index: HashMap::new(),
+            name_index: FxHashMap::default(),
             root: NONE,
             line_starts: Vec::new(),
         }
@@ -236,11 +219,20 @@ impl Document {
         }
         let name = self.read_name(start.name().as_ref())?;
         let first = self.attributes.len() as u32;
-        for attribute in start.attributes() {
+        let mut attributes = start.attributes();
+        // Names are numbers here, so doubles are found faster than by comparing texts.
+        for attribute in attributes.with_checks(false) {
             let attribute = attribute.map_err(|error| format!("in <{}>: {error}", start.name().as_ref()))?;
             let key = self.read_name(attribute.key.as_ref())?;
+            if self.attributes[first as usize..].iter().any(|other| other.name == key) {
+                return Err(format!(
+                    "in <{}>: the attribute {} stands twice",
+                    start.name().as_ref(),
+                    &self.names[key as usize]
+                ));
+            }
             let raw: &str = attribute.value.as_ref();
-            let value = if raw.contains(['&', '\n', '\t', '\r']) {
+            let value = if raw.bytes().any(|byte| matches!(byte, b'&' | b'\n' | b'\t' | b'\r')) {
                 let text = attribute
                     .normalized_value(quick_xml::XmlVersion::Explicit1_0)
                     .map_err(|error| format!("in the value of {}: {error}", attribute.key.as_ref()))?;
@@ -306,7 +298,26 @@ impl Document {
 
     /// The value of an attribute.
     pub fn attribute(&self, element: Element, name: &str) -> Option<&str> {
-        self.own(element).iter().find(|a| &*self.names[a.name as usize] == name).map(|a| self.slice(a.value))
+        let attributes = self.own(element);
+        // What is asked for most stands first, and needs no look into the table of names.
+        if let Some(first) = attributes.first()
+            && &*self.names[first.name as usize] == name
+        {
+            return Some(self.slice(first.value));
+        }
+        let symbol = self.symbol(name)?;
+        attributes.iter().find(|attribute| attribute.name == symbol).map(|attribute| self.slice(attribute.value))
+    }
+
+    /// The name as the document knows it; `None` if nothing in it is called so.
+    pub fn known_name(&self, name: &str) -> Option<Name> {
+        self.symbol(name).map(Name)
+    }
+
+    /// The value of an attribute whose name was looked up before.
+    pub fn value(&self, element: Element, name: Option<Name>) -> Option<&str> {
+        let Name(symbol) = name?;
+        self.own(element).iter().find(|attribute| attribute.name == symbol).map(|attribute| self.slice(attribute.value))
     }
 
     /// The `id` attribute, or "".
@@ -336,12 +347,14 @@ impl Document {
 
     /// The child elements of one name, in document order.
     pub fn children_named<'a>(&'a self, element: Element, name: &'a str) -> impl Iterator<Item = Element> + 'a {
-        self.children(element).filter(move |c| self.name(*c) == name)
+        let symbol = self.symbol(name);
+        self.links(element).filter(move |node| symbol.is_some() && self.symbol_of(*node) == symbol).map(Element)
     }
 
     /// The first child element of that name.
     pub fn child(&self, element: Element, name: &str) -> Option<Element> {
-        self.children(element).find(|c| self.name(*c) == name)
+        let symbol = self.symbol(name)?;
+        self.links(element).find(|node| self.symbol_of(*node) == Some(symbol)).map(Element)
     }
 
     /// The element that is reached from the root by these child names, first match each.
@@ -424,13 +437,14 @@ impl Document {
         let carried = carriable(value);
         let value: &str = &carried;
         let range = as_range(attributes);
-        if let Some(at) = range.clone().find(|i| &*self.names[self.attributes[*i].name as usize] == name) {
+        let symbol = self.intern(name);
+        if let Some(at) = range.clone().find(|i| self.attributes[*i].name == symbol) {
             if self.slice(self.attributes[at].value) != value {
                 self.attributes[at].value = self.store(value);
             }
             return;
         }
-        let attribute = Attribute { name: self.intern(name), value: self.store(value) };
+        let attribute = Attribute { name: symbol, value: self.store(value) };
         let mut span = attributes;
         if range.end != self.attributes.len() {
             span.start = self.attributes.len() as u32;
@@ -518,74 +532,6 @@ impl Document {
             && self.children(mine).zip(other.children(theirs)).all(|(a, b)| self.same(a, other, b))
     }
 
-    /// The whole as text, indented by two blanks, without an XML declaration.
-    pub fn to_xml(&self) -> String {
-        self.element_to_xml(self.root())
-    }
-
-    /// One element as text, indented by two blanks.
-    pub fn element_to_xml(&self, element: Element) -> String {
-        let mut out = String::with_capacity(self.text.len() * 2);
-        self.write(element.0, 0, &mut out);
-        out
-    }
-
-    fn write(&self, node: u32, depth: usize, out: &mut String) {
-        let indent = |out: &mut String, depth: usize| (0..depth).for_each(|_| out.push_str("  "));
-        match self.nodes[node as usize].kind {
-            Kind::Element { .. } => {
-                indent(out, depth);
-                let name = self.name(Element(node));
-                let _ = write!(out, "<{name}");
-                for (key, value) in self.attributes(Element(node)) {
-                    let _ = write!(out, " {key}=\"");
-                    escape(value, true, out);
-                    out.push('"');
-                }
-                if self.nodes[node as usize].first == NONE {
-                    out.push_str("/>\n");
-                } else if self.links(Element(node)).any(|n| matches!(self.nodes[n as usize].kind, Kind::Text(_))) {
-                    // Mixed content: white space would become part of it.
-                    out.push('>');
-                    self.links(Element(node)).for_each(|child| self.write_inline(child, out));
-                    let _ = writeln!(out, "</{name}>");
-                } else {
-                    out.push_str(">\n");
-                    self.links(Element(node)).for_each(|child| self.write(child, depth + 1, out));
-                    indent(out, depth);
-                    let _ = writeln!(out, "</{name}>");
-                }
-            }
-            Kind::Comment(span) => {
-                indent(out, depth);
-                let _ = writeln!(out, "<!--{}-->", self.slice(span));
-            }
-            Kind::Text(span) => {
-                let text = self.slice(span);
-                // Blanks that stand alone, or before what will be a reference, would be taken for layout.
-                let rest = text.trim_start_matches(BLANKS);
-                if rest.is_empty() || rest.starts_with(['&', '<', '>', '\r']) {
-                    let blanks = &text[..text.len() - rest.len()];
-                    for blank in blanks.bytes() {
-                        let _ = write!(out, "&#{blank};");
-                    }
-                    escape(rest, false, out);
-                } else {
-                    escape(text, false, out);
-                }
-            }
-            Kind::Removed => {}
-        }
-    }
-
-    fn write_inline(&self, node: u32, out: &mut String) {
-        let start = out.len();
-        self.write(node, 0, out);
-        if !matches!(self.nodes[node as usize].kind, Kind::Text(_)) && out.len() > start && out.ends_with('\n') {
-            out.pop();
-        }
-    }
-
     /// Rewrites the pools without what was removed or overwritten. Elements get new handles.
     pub fn compact(&mut self) {
         let mut fresh = self.subtree(self.root());
@@ -644,6 +590,18 @@ impl Document {
         self.names.push(name.into());
         self.name_index.insert(name.into(), symbol);
         symbol
+    }
+
+    /// The number of a name, if it occurs.
+    fn symbol(&self, name: &str) -> Option<u32> {
+        self.name_index.get(name).copied()
+    }
+
+    fn symbol_of(&self, node: u32) -> Option<u32> {
+        match self.nodes[node as usize].kind {
+            Kind::Element { name, .. } => Some(name),
+            _ => None,
+        }
     }
 
     fn push(&mut self, kind: Kind, parent: u32) -> u32 {

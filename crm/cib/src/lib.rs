@@ -92,7 +92,7 @@ mod write;
 
 pub mod file;
 
-pub use document::{Document, Element, ParseError, Position};
+pub use document::{Document, Element, Name, ParseError, Position};
 pub use patch::Patch;
 pub use replica::{Cib, Error, FEATURE_SET, SCHEMA};
 pub use write::{Applied, Lifetime, OpResult, OpStatus, Refused, Version, Write};

@@ -39,7 +39,7 @@ impl View {
 
     /// What a coordinator would do.
     pub fn plan(&self) -> Plan {
-        policy::plan(&Input::new(&self.document, self.now))
+        policy::plan(&Input { explain: true, ..Input::new(&self.document, self.now) })
     }
 
     /// The same time with another document.

@@ -46,7 +46,7 @@ pub fn settle(mut view: View, can_fence: &dyn Fn(&str) -> bool) -> Settled {
     let mut unfenced = BTreeSet::new();
     let mut before: Vec<(String, Option<String>)> = Vec::new();
     for round in 0.. {
-        let mut last = policy::plan(&policy::Input::new(&view.document, view.now));
+        let mut last = view.plan();
         let possible = possible(&last.transition, can_fence, &mut unfenced);
         let done = deeds(&possible);
         // What a plan repeats word for word changed nothing the last time either.

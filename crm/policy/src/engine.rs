@@ -1,9 +1,10 @@
 //! What the passes share while a plan is made: the document, the cluster so far, the constraints read from it, and the
 //! few questions every pass asks. It decides nothing itself.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use cib::{Document, Element, boolean, duration};
+use cib::{Document, Element, Name, boolean, duration};
 use rustc_hash::FxHashMap;
 
 use crate::constraint::colocation::Colocation;
@@ -15,7 +16,9 @@ use crate::model::{
     RscKind, add,
 };
 use crate::reasons::Source;
+use crate::schedule::action_index::ActionIndex;
 use crate::schedule::digest::Digest;
+use crate::schedule::operation::OperationMeta;
 use crate::scores::ScoreLine;
 
 /// How deep walks along constraints and relations may go: each constraint can be followed once per resource, so a
@@ -28,18 +31,51 @@ pub(crate) const SYMMETRIC_DEFAULT: &str = "symmetric_default";
 /// Names and values, in the order of names.
 pub(crate) type Values = BTreeMap<String, String>;
 
+/// Names of attributes that every entry of every history is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HistoryNames {
+    pub id: Option<Name>,
+    pub operation: Option<Name>,
+    pub operation_key: Option<Name>,
+    pub transition_key: Option<Name>,
+    pub interval: Option<Name>,
+    pub rc_code: Option<Name>,
+    pub op_status: Option<Name>,
+    /// Those that say which agent it is.
+    pub agent: [Option<Name>; 3],
+}
+
+impl HistoryNames {
+    fn of(doc: &Document) -> Self {
+        let name = |name: &str| doc.known_name(name);
+        HistoryNames {
+            id: name("id"),
+            operation: name("operation"),
+            operation_key: name("operation_key"),
+            transition_key: name("transition-key"),
+            interval: name("interval"),
+            rc_code: name("rc-code"),
+            op_status: name("op-status"),
+            agent: ["type", "class", "provider"].map(name),
+        }
+    }
+}
+
 /// The state of a plan being made.
 pub(crate) struct Engine<'a> {
     pub doc: &'a Document,
+    pub names: HistoryNames,
     pub cluster: Cluster,
     pub transition_id: u32,
     pub log_scores: bool,
     pub log_utilization: bool,
+    /// Someone will ask what gave the scores.
+    pub explain: bool,
 
     pub rsc_defaults: Option<Element>,
     pub op_defaults: Option<Element>,
-    /// Elements by id, for references.
-    pub by_id: FxHashMap<&'a str, Vec<Element>>,
+    /// Elements by id, made when the first reference is met: most documents have none.
+    by_id: OnceCell<FxHashMap<&'a str, Vec<Element>>>,
     /// Resources by the id they are found under.
     pub resource_index: FxHashMap<String, RscId>,
     /// What a tag stands for, in order.
@@ -54,6 +90,12 @@ pub(crate) struct Engine<'a> {
 
     /// Actions that belong to no resource, by key.
     pub singletons: FxHashMap<String, ActId>,
+    /// What colocations say of instances, while these are being sorted.
+    pub colocated_scores: FxHashMap<RscId, i32>,
+    /// Actions that belong to resources, by key and task.
+    pub action_index: ActionIndex,
+    /// Meta attributes of operations, by resource: those of a probe are asked for on every node.
+    pub operation_metas: FxHashMap<RscId, Vec<OperationMeta>>,
     pub notifications: crate::schedule::notify::Notifications,
     /// Parameters of a resource on a node.
     pub parameters: FxHashMap<(RscId, Option<NodeId>), std::rc::Rc<Values>>,
@@ -76,21 +118,17 @@ pub(crate) struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     pub fn new(doc: &'a Document, now: i64) -> Self {
-        let mut by_id: FxHashMap<&'a str, Vec<Element>> = FxHashMap::default();
-        for element in doc.descendants(doc.root()) {
-            if let Some(id) = doc.attribute(element, "id") {
-                by_id.entry(id).or_default().push(element);
-            }
-        }
         Engine {
             doc,
+            names: HistoryNames::of(doc),
             cluster: Cluster { now, ..Cluster::default() },
             transition_id: 1,
             log_scores: false,
             log_utilization: false,
+            explain: false,
             rsc_defaults: doc.descend(&["configuration", "rsc_defaults"]),
             op_defaults: doc.descend(&["configuration", "op_defaults"]),
-            by_id,
+            by_id: OnceCell::new(),
             resource_index: FxHashMap::default(),
             tags: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -100,6 +138,9 @@ impl<'a> Engine<'a> {
             colocations: Vec::new(),
             orderings: Vec::new(),
             singletons: FxHashMap::default(),
+            colocated_scores: FxHashMap::default(),
+            action_index: ActionIndex::default(),
+            operation_metas: FxHashMap::default(),
             notifications: Default::default(),
             parameters: FxHashMap::default(),
             digests: FxHashMap::default(),
@@ -119,6 +160,16 @@ impl<'a> Engine<'a> {
         self.doc.attribute(element, name)
     }
 
+    /// An attribute of a history entry.
+    pub fn value(&self, element: Element, name: Option<Name>) -> Option<&'a str> {
+        self.doc.value(element, name)
+    }
+
+    /// A whole number in an attribute of a history entry.
+    pub fn whole(&self, element: Element, name: Option<Name>) -> Option<i64> {
+        self.value(element, name).and_then(integer)
+    }
+
     pub fn number(&self, element: Element, name: &str) -> Option<i64> {
         self.attr(element, name).and_then(integer)
     }
@@ -131,7 +182,12 @@ impl<'a> Engine<'a> {
     pub fn resolve(&self, element: Element) -> Option<Element> {
         let Some(reference) = self.attr(element, "id-ref") else { return Some(element) };
         let name = self.doc.name(element);
-        self.by_id.get(reference)?.iter().copied().find(|other| self.doc.name(*other) == name)
+        self.by_id
+            .get_or_init(|| elements_by_id(self.doc))
+            .get(reference)?
+            .iter()
+            .copied()
+            .find(|other| self.doc.name(*other) == name)
     }
 
     /// Notes that something of the document is ignored, and where it stands.
@@ -267,14 +323,16 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn add_node_score(&mut self, rsc: RscId, node: NodeId, score: i32, source: &Source) {
+    /// Adds to the score of one node, for a resource and all within it, and notes why.
+    pub fn add_node_score(&mut self, rsc: RscId, node: NodeId, score: i32, source: &Source) {
         // What is for marked nodes only, and nodes that are for marked resources only, are not for each other by default.
         let by_default = matches!(source, Source::Other(what) if what == SYMMETRIC_DEFAULT);
         let exclusive = self.is(rsc, RscFlags::EXCLUSIVE_PROBES) || self.node(node).probe == ProbeMode::Never;
         if by_default && exclusive {
             return;
         }
-        for child in self.children(rsc) {
+        for at in 0..self.rsc(rsc).children.len() {
+            let child = self.rsc(rsc).children[at];
             self.add_node_score(child, node, score, source);
         }
         let (base, probe) = (self.node(node).score, self.node(node).probe);
@@ -284,13 +342,13 @@ impl<'a> Engine<'a> {
         }
         let entry = table.entry(node);
         entry.score = add(entry.score, score);
-        self.note(rsc, node, score, source.clone());
+        self.note(rsc, node, score, || source.clone());
     }
 
-    /// Keeps the reason of a change of a score.
-    pub fn note(&mut self, rsc: RscId, node: NodeId, score: i32, source: Source) {
-        if score != 0 {
-            self.changes.push((rsc, node, score, source));
+    /// Keeps the reason of a change of a score, if anybody will ask for it.
+    pub fn note(&mut self, rsc: RscId, node: NodeId, score: i32, source: impl FnOnce() -> Source) {
+        if self.explain && score != 0 {
+            self.changes.push((rsc, node, score, source()));
         }
     }
 
@@ -493,6 +551,16 @@ pub(crate) enum Where {
     Current,
     /// Where it is, or where an operation is under way.
     CurrentOrPending,
+}
+
+fn elements_by_id(doc: &Document) -> FxHashMap<&str, Vec<Element>> {
+    let mut by_id: FxHashMap<&str, Vec<Element>> = FxHashMap::default();
+    for element in doc.descendants(doc.root()) {
+        if let Some(id) = doc.attribute(element, "id") {
+            by_id.entry(id).or_default().push(element);
+        }
+    }
+    by_id
 }
 
 /// A whole number at the beginning of a text, as C reads it; blanks before it are skipped.

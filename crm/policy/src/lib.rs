@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! Where everything should run, and the steps from here to there.
 //!
-//! [`plan`] is the table of contents: what is, is read from the CIB; what is wanted, from its constraints; every
+//! [`Status::plan`] is the table of contents: what is, is read from the CIB; what is wanted, from its constraints; every
 //! resource is given its place; actions lead from one to the other; their order makes a transition of them. It is a
 //! function of the CIB and the time alone, so that a simulator and the coordinator agree to the byte.
 //!
@@ -12,7 +12,7 @@
 //!   <resources><primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"/></resources><constraints/>
 //! </configuration><status><node_state id="1" uname="north" in_ccm="true" crmd="online" join="member" expected="member"/>
 //! </status></cib>"#).unwrap();
-//! let plan = policy::plan(&policy::Input::new(&cib, 1_700_000_000));
+//! let plan = policy::plan(&policy::Input { explain: true, ..policy::Input::new(&cib, 1_700_000_000) });
 //! assert_eq!(plan.transition.len(), 2, "a probe and a start");
 //! assert!(plan.reasons.explain("ip").unwrap().to_string().contains("will run on north"));
 //! ```
@@ -32,6 +32,8 @@ mod guests;
 pub mod reasons;
 pub mod scores;
 mod templates;
+
+use std::borrow::Cow;
 
 use cib::Document;
 use transition::Transition;
@@ -55,6 +57,8 @@ pub struct Input<'a> {
     pub scores: bool,
     /// Whether to log the capacity of nodes as well.
     pub utilization: bool,
+    /// Whether to keep what gave each score: [`Plan::reasons`] is empty if not.
+    pub explain: bool,
     /// Whether secret parameters may be hidden in the CIB, so that a difference in them alone means nothing.
     pub sanitized: bool,
 }
@@ -62,7 +66,7 @@ pub struct Input<'a> {
 impl<'a> Input<'a> {
     /// A first transition with nothing logged.
     pub fn new(cib: &'a Document, now: i64) -> Self {
-        Input { cib, now, transition_id: 1, scores: false, utilization: false, sanitized: false }
+        Input { cib, now, transition_id: 1, scores: false, utilization: false, explain: false, sanitized: false }
     }
 }
 
@@ -73,7 +77,7 @@ pub struct Plan {
     pub transition: Transition,
     /// The cluster as planned: current and next roles and places, all actions with flags and reasons.
     pub cluster: Cluster,
-    /// What gave each score.
+    /// What gave each score, if asked for.
     pub reasons: Reasons,
     /// The log of scores, if asked for, in the order the steps were made.
     pub scores: Vec<ScoreLine>,
@@ -85,46 +89,90 @@ pub struct Plan {
 
 /// Makes the plan.
 pub fn plan(input: &Input) -> Plan {
-    let cib = expand(input.cib);
-    let mut engine = Engine::new(&cib, input.now);
-    engine.transition_id = input.transition_id;
-    engine.log_scores = input.scores;
-    engine.log_utilization = input.utilization;
-    engine.sanitized = input.sanitized;
-
-    engine.read_status();
-    engine.add_health_locations();
-    engine.read_constraints();
-    engine.apply_node_criteria();
-    engine.create_internal_constraints();
-    engine.handle_config_changes();
-    engine.assign_resources();
-    engine.schedule_resource_actions();
-    engine.order_remote_actions();
-    engine.schedule_fencing_and_shutdowns();
-    engine.apply_orderings();
-    let transition = engine.create_transition();
-    let reasons = engine.collect_reasons();
-    Plan {
-        transition,
-        cluster: engine.cluster,
-        reasons,
-        scores: engine.scores,
-        warnings: engine.warnings,
-        notices: engine.notices,
-    }
+    Reader::new(input).read().plan()
 }
 
 /// Reads what is, and plans nothing.
 pub fn read_status(cib: &Document, now: i64) -> Cluster {
-    let cib = expand(cib);
-    let mut engine = Engine::new(&cib, now);
-    engine.read_status();
-    engine.cluster
+    Reader::new(&Input::new(cib, now)).read().engine.cluster
+}
+
+/// A CIB with all that stands for something else written out, ready to be read.
+///
+/// Whoever wants to look at the state before the plan is made reads it once, and goes on from there:
+///
+/// ```
+/// let cib = cib::Document::parse("<cib><configuration/><status/></cib>").unwrap();
+/// let reader = policy::Reader::new(&policy::Input::new(&cib, 0));
+/// let status = reader.read();
+/// assert!(status.cluster().nodes.is_empty());
+/// assert!(status.plan().transition.is_empty());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    cib: Cow<'a, Document>,
+    input: Input<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Upgrades an old document, and writes templates, guest nodes and bundles out; one without any of that is not
+    /// copied.
+    pub fn new(input: &Input<'a>) -> Self {
+        Reader { cib: expand(input.cib), input: *input }
+    }
+
+    /// Reads what is.
+    pub fn read(&self) -> Status<'_> {
+        let mut engine = Engine::new(&self.cib, self.input.now);
+        engine.transition_id = self.input.transition_id;
+        engine.log_scores = self.input.scores;
+        engine.log_utilization = self.input.utilization;
+        engine.explain = self.input.explain;
+        engine.sanitized = self.input.sanitized;
+        engine.read_status();
+        Status { engine }
+    }
+}
+
+/// What is, before anything is planned.
+pub struct Status<'a> {
+    engine: Engine<'a>,
+}
+
+impl Status<'_> {
+    /// The state of the cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.engine.cluster
+    }
+
+    /// Makes the plan.
+    pub fn plan(self) -> Plan {
+        let mut engine = self.engine;
+        engine.add_health_locations();
+        engine.read_constraints();
+        engine.apply_node_criteria();
+        engine.create_internal_constraints();
+        engine.handle_config_changes();
+        engine.assign_resources();
+        engine.schedule_resource_actions();
+        engine.order_remote_actions();
+        engine.schedule_fencing_and_shutdowns();
+        engine.apply_orderings();
+        let transition = engine.create_transition();
+        let reasons = if engine.explain { engine.collect_reasons() } else { Reasons::default() };
+        Plan {
+            transition,
+            cluster: engine.cluster,
+            reasons,
+            scores: engine.scores,
+            warnings: engine.warnings,
+            notices: engine.notices,
+        }
+    }
 }
 
 /// The document with everything in it that the configuration only implies, in the words of today.
-fn expand(cib: &Document) -> std::borrow::Cow<'_, Document> {
+fn expand(cib: &Document) -> Cow<'_, Document> {
     bundles::expand(guests::expand(templates::expand(cib::upgrade::upgrade(cib).0)))
 }
 

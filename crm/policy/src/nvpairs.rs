@@ -80,6 +80,7 @@ impl<'a> Engine<'a> {
 
     /// The parameters of a resource on a node (rules may look at its attributes), its parents' included.
     pub fn parameters_of(&mut self, rsc: RscId, node: Option<NodeId>) -> Rc<Values> {
+        let node = node.filter(|_| self.parameters_have_rules(rsc));
         if let Some(known) = self.parameters.get(&(rsc, node)) {
             return Rc::clone(known);
         }
@@ -94,5 +95,21 @@ impl<'a> Engine<'a> {
         let values = Rc::new(values);
         self.parameters.insert((rsc, node), Rc::clone(&values));
         values
+    }
+
+    /// Whether parameters may differ between nodes. What is referred to may have rules as well.
+    fn parameters_have_rules(&self, rsc: RscId) -> bool {
+        let has_rules = |rsc: RscId| {
+            let mut sets = self.doc.children_named(self.rsc(rsc).xml, "instance_attributes");
+            sets.any(|set| self.doc.child(set, "rule").is_some() || self.attr(set, "id-ref").is_some())
+        };
+        let mut at = Some(rsc);
+        while let Some(current) = at {
+            if has_rules(current) {
+                return true;
+            }
+            at = self.parent(current);
+        }
+        false
     }
 }

@@ -2,6 +2,7 @@
 //! transition they make. Where resources go is decided before.
 
 pub(crate) mod action;
+pub(crate) mod action_index;
 pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod config_change;

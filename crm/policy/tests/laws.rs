@@ -90,7 +90,7 @@ proptest! {
 
 /// A resource as the plan places it: its id and where it will be.
 fn places(document: &Document) -> Vec<(String, Option<String>)> {
-    let plan = plan(&Input::new(document, 1_700_000_000));
+    let plan = plan(&Input { explain: true, ..Input::new(document, 1_700_000_000) });
     plan.reasons.iter().map(|explanation| (explanation.resource.clone(), explanation.next.clone())).collect()
 }
 

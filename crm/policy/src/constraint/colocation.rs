@@ -471,7 +471,7 @@ impl<'a> Engine<'a> {
             self.rsc_mut(dependent).allowed = work;
             let with = self.rsc(primary).id.clone();
             for (node, score) in changes {
-                let source = Source::Colocation { id: colocation.id.clone(), with: with.clone() };
+                let source = || Source::Colocation { id: colocation.id.clone(), with: with.clone() };
                 self.note(dependent, node, score, source);
             }
         }
@@ -594,7 +594,7 @@ impl<'a> Engine<'a> {
                 None => -INFINITY,
             };
             entry.score = add(entry.score, delta);
-            let source = Source::Colocation { id: colocation.id.clone(), with: with.clone() };
+            let source = || Source::Colocation { id: colocation.id.clone(), with: with.clone() };
             self.note(dependent, node, delta, source);
         }
     }

@@ -253,7 +253,7 @@ impl<'a> Engine<'a> {
                     resource.flags.set(RscFlags::EXCLUSIVE_PROBES);
                 }
             }
-            self.note(rsc, node, score, Source::Location(location.id.clone()));
+            self.note(rsc, node, score, || Source::Location(location.id.clone()));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! How dependents pull the resource they must be with: their wishes are merged into its scores, weighted by the score
 //! of the colocation, and so on along chains. Single precision and the way of rounding are part of the result.
 
-use crate::constraint::colocation::Colocation;
 use crate::engine::{Engine, Where};
-use crate::model::{INFINITY, NodeTable, RscFlags, RscId, RscKind, add};
+use crate::model::{INFINITY, NodeId, NodeKind, NodeTable, RscFlags, RscId, RscKind, add};
 
 /// Stands for a node that would have fallen below 0 where only gains count.
 const SUNK: i32 = -100 * INFINITY;
@@ -33,11 +32,14 @@ impl Engine<'_> {
         }
         let (dependent, factor) = (colocation.dependent, factor_of(colocation.score));
         let select = Select { nonnegative: self.rsc(primary).is_clone(), active: true, ..Select::default() };
-        let before = self.rsc(primary).allowed.clone();
-        let mut nodes = Some(before.clone());
+        let before = self.explain.then(|| self.rsc(primary).allowed.clone());
+        // The table stays in its place while it is merged: a chain of colocations may come back to it.
+        let mut nodes = Some(self.rsc(primary).allowed.clone());
         self.merge_scores(dependent, Some(primary), &mut nodes, Some(at), factor, select);
         let merged = nodes.unwrap_or_default();
-        self.note_merge(primary, at, &before, &merged);
+        if let Some(before) = before {
+            self.note_merge(primary, at, &before, &merged);
+        }
         self.rsc_mut(primary).allowed = merged;
     }
 
@@ -46,7 +48,7 @@ impl Engine<'_> {
         let (id, with) = (colocation.id.clone(), self.rsc(colocation.dependent).id.clone());
         for (node, entry) in after.iter() {
             let was = before.get(node).map_or(0, |entry| entry.score);
-            let source = crate::reasons::Source::Colocation { id: id.clone(), with: with.clone() };
+            let source = || crate::reasons::Source::Colocation { id: id.clone(), with: with.clone() };
             self.note(primary, node, entry.score.saturating_sub(was), source);
         }
     }
@@ -96,8 +98,7 @@ impl Engine<'_> {
             Some(nodes) => {
                 let mut work = nodes.clone();
                 if let Some(at) = colocation {
-                    let colocation = self.colocations[at as usize].clone();
-                    self.add_matching(&mut work, source, target, &colocation, factor, select.nonnegative);
+                    self.add_matching(&mut work, source, target, at, factor, select.nonnegative);
                 }
                 work
             }
@@ -137,24 +138,30 @@ impl Engine<'_> {
         nodes: &mut NodeTable,
         source: RscId,
         target: Option<RscId>,
-        colocation: &Colocation,
+        at: u32,
         factor: f32,
         only_positive: bool,
     ) {
-        let wishes = self.wishes_of(source, colocation);
+        let own = self.wishes_of(source, at);
+        let colocation = &self.colocations[at as usize];
+        let wishes = own.as_ref().unwrap_or(&self.rsc(source).allowed);
+        let attribute = colocation.attribute.as_str();
+        let by_name = self.goes_by_name(source, attribute);
+        // Two negatives would make a wish: only where the dependent has one node left, it is one.
+        let may_wish =
+            factor < 0.0 && self.has_influence(colocation, None) && self.allowed_on_one(colocation.dependent);
         for (node, entry) in nodes.iter_mut() {
-            let value = match target {
-                Some(target) => self.colocation_attribute(node, &colocation.attribute, target),
-                None => self.node_attribute(node, &colocation.attribute, None, Where::Assigned),
+            // A name is mostly that of the node itself, which needs no search.
+            let score = if by_name && self.node(node).remote.is_none() && self.node(node).kind == NodeKind::Cluster {
+                self.score_there(wishes, node)
+            } else {
+                let value = match target {
+                    Some(target) => self.colocation_attribute(node, attribute, target),
+                    None => self.node_attribute(node, attribute, None, Where::Assigned),
+                };
+                self.best_score(wishes, source, attribute, node, value)
             };
-            let score = self.best_score(&wishes, source, &colocation.attribute, node, value);
-            // Two negatives would make a wish: only where the dependent has one node left, it is one.
-            if factor < 0.0
-                && score < 0
-                && (self.rsc(colocation.primary).stickiness >= -score
-                    || !self.has_influence(colocation, None)
-                    || !self.allowed_on_one(colocation.dependent))
-            {
+            if factor < 0.0 && score < 0 && (!may_wish || self.rsc(colocation.primary).stickiness >= -score) {
                 continue;
             }
             if entry.score == SUNK {
@@ -180,45 +187,49 @@ impl Engine<'_> {
         }
     }
 
-    /// The scores of a dependent as they count here: a member of a group that is colocated on its own account brings
-    /// the group's locations.
-    fn wishes_of(&mut self, source: RscId, colocation: &Colocation) -> NodeTable {
-        let group = self.parent(source).filter(|parent| self.rsc(*parent).is_group());
-        let own = self.rsc(source).allowed.clone();
-        let Some(group) = group else { return own };
+    /// The scores of a dependent as they count here, if they are not simply its own: a member of a group that is
+    /// colocated on its own account brings the group's locations.
+    fn wishes_of(&mut self, source: RscId, at: u32) -> Option<NodeTable> {
+        let colocation = &self.colocations[at as usize];
+        let group = self.parent(source).filter(|parent| self.rsc(*parent).is_group())?;
         let first = self.rsc(group).children.first() == Some(&source);
-        if source != colocation.dependent || !colocation.explicit || first {
-            return own;
+        if source != colocation.dependent || !colocation.explicit || first || self.rsc(group).locations.is_empty() {
+            return None;
         }
+        let own = self.rsc(source).allowed.clone();
         let noted = self.changes.len();
-        for at in (0..self.locations.len()).rev() {
-            if self.locations[at].rsc == group {
-                let location = self.locations[at].clone();
-                self.apply_location(source, &location);
-            }
+        for at in self.rsc(group).locations.clone().into_iter().rev() {
+            let location = self.locations[at as usize].clone();
+            self.apply_location(source, &location);
         }
         self.changes.truncate(noted);
-        std::mem::replace(&mut self.rsc_mut(source).allowed, own)
+        Some(std::mem::replace(&mut self.rsc_mut(source).allowed, own))
     }
 
-    fn best_score(
-        &self,
-        wishes: &NodeTable,
-        source: RscId,
-        attribute: &str,
-        node: crate::model::NodeId,
-        value: Option<&str>,
-    ) -> i32 {
-        let usable = |node, score: i32| if self.available(node) { score.max(-INFINITY) } else { -INFINITY };
-        // A name is mostly that of the node itself, which needs no search.
-        let by_name = attribute == "#uname" && value == Some(self.node(node).name.as_str());
-        if by_name && self.rsc(source).meta("container-attribute-target").is_none() && !self.is_bundled(source) {
-            return wishes.get(node).map_or(-INFINITY, |entry| usable(node, entry.score));
+    fn usable_score(&self, node: NodeId, score: i32) -> i32 {
+        if self.available(node) { score.max(-INFINITY) } else { -INFINITY }
+    }
+
+    fn score_there(&self, wishes: &NodeTable, node: NodeId) -> i32 {
+        wishes.get(node).map_or(-INFINITY, |entry| self.usable_score(node, entry.score))
+    }
+
+    /// Whether nodes are told apart by their names where this resource is concerned.
+    fn goes_by_name(&self, source: RscId, attribute: &str) -> bool {
+        attribute == "#uname"
+            && self.rsc(source).meta("container-attribute-target").is_none()
+            && !self.is_bundled(source)
+    }
+
+    /// The best score among the nodes that have this value of the attribute.
+    fn best_score(&self, wishes: &NodeTable, source: RscId, attribute: &str, node: NodeId, value: Option<&str>) -> i32 {
+        if value == Some(self.node(node).name.as_str()) && self.goes_by_name(source, attribute) {
+            return self.score_there(wishes, node);
         }
         let matching = wishes
             .iter()
             .filter(|(other, _)| Self::same_value(value, self.colocation_attribute(*other, attribute, source)));
-        matching.map(|(other, entry)| usable(other, entry.score)).max().unwrap_or(-INFINITY)
+        matching.map(|(other, entry)| self.usable_score(other, entry.score)).max().unwrap_or(-INFINITY)
     }
 
     fn allowed_on_one(&self, rsc: RscId) -> bool {

@@ -18,7 +18,7 @@ pub(crate) struct End {
 }
 
 /// An order between two operations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ordering {
     pub first: End,
     pub then: End,
@@ -103,8 +103,11 @@ impl Engine<'_> {
             end
         };
         let ordering = Ordering { first: complete(self, first), then: complete(self, then), flags };
-        self.orderings.push(ordering.clone());
+        // Those made here count before those that follow from it.
+        let at = self.orderings.len();
+        self.orderings.push(Ordering::default());
         self.add_migration_orderings(&ordering);
+        self.orderings[at] = ordering;
     }
 
     pub fn end(&self, rsc: RscId, task: &str) -> End {

@@ -17,8 +17,11 @@ impl Engine<'_> {
             self.apply_stickiness(rsc);
         }
         for node in self.cluster.nodes_by_name.clone() {
+            let failed = self.has_failures(node);
             for rsc in self.cluster.top.clone() {
-                self.apply_failures(rsc, node);
+                if failed {
+                    self.apply_failures(rsc, node);
+                }
                 self.apply_exclusive_discovery(rsc, node);
             }
         }

@@ -36,14 +36,22 @@ impl Engine<'_> {
         self.rsc_mut(clone).children = sorted;
     }
 
-    /// A merge sort with a comparison that needs the whole engine.
+    /// A merge sort with a comparison that needs the whole engine. Nothing changes while it sorts, so what colocations
+    /// say is worked out once for each instance.
     pub fn sorted_by(&mut self, items: Vec<RscId>, compare: fn(&mut Self, RscId, RscId) -> Ordering) -> Vec<RscId> {
+        self.colocated_scores.clear();
+        let sorted = self.merge_sorted(items, compare);
+        self.colocated_scores.clear();
+        sorted
+    }
+
+    fn merge_sorted(&mut self, items: Vec<RscId>, compare: fn(&mut Self, RscId, RscId) -> Ordering) -> Vec<RscId> {
         if items.len() < 2 {
             return items;
         }
         let (left, right) = items.split_at(items.len() / 2);
-        let left = self.sorted_by(left.to_vec(), compare);
-        let right = self.sorted_by(right.to_vec(), compare);
+        let left = self.merge_sorted(left.to_vec(), compare);
+        let right = self.merge_sorted(right.to_vec(), compare);
         let (mut i, mut j, mut merged) = (0, 0, Vec::with_capacity(items.len()));
         while i < left.len() && j < right.len() {
             if compare(self, left[i], right[j]).is_le() {
@@ -103,6 +111,15 @@ impl Engine<'_> {
 
     /// What all colocations together say about the node an instance is on.
     fn colocated_score(&mut self, instance: RscId) -> i32 {
+        if let Some(known) = self.colocated_scores.get(&instance) {
+            return *known;
+        }
+        let score = self.sum_of_colocations(instance);
+        self.colocated_scores.insert(instance, score);
+        score
+    }
+
+    fn sum_of_colocations(&mut self, instance: RscId) -> i32 {
         let Some(node) = self.current_node(instance) else { return 0 };
         let mut table = NodeTable::default();
         table.entry(node).score = self.node(node).score;

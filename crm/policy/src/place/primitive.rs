@@ -35,7 +35,7 @@ impl Engine<'_> {
             self.assign_to(rsc, current, true, stop_if_fail);
         } else if self.cluster.options.stop_all {
             for node in self.cluster.nodes_by_name.clone() {
-                self.note(rsc, node, -INFINITY, Source::StopAll);
+                self.note(rsc, node, -INFINITY, || Source::StopAll);
             }
             self.assign_to(rsc, None, true, stop_if_fail);
         } else {

@@ -118,7 +118,10 @@ impl Engine<'_> {
         }
         self.cluster.actions.push(action);
         match rsc {
-            Some(rsc) => self.rsc_mut(rsc).actions.push(id),
+            Some(rsc) => {
+                self.action_index.add(rsc, &key, task, id, node);
+                self.rsc_mut(rsc).actions.push(id);
+            }
             None => drop(self.singletons.insert(key, id)),
         }
         id
@@ -261,34 +264,24 @@ impl Engine<'_> {
 
     /// Actions of a resource with that key, oldest first. Asked for a node, those without one take it.
     pub fn find_keyed(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) -> Vec<ActId> {
-        let mut found = Vec::new();
-        for at in 0..self.rsc(rsc).actions.len() {
-            let action = self.rsc(rsc).actions[at];
-            let record = &mut self.cluster.actions[action.index()];
-            if !record.key.eq_ignore_ascii_case(key) {
-                continue;
-            }
-            if node.is_some() && record.node.is_none() {
-                record.node = node;
-            }
-            if node.is_none() || record.node == node {
-                found.push(action);
+        if let Some(node) = node {
+            for action in self.action_index.adopt(rsc, key, node) {
+                self.act_mut(action).node = Some(node);
             }
         }
-        found
+        self.action_index.keyed(rsc, key, node)
     }
 
     /// Like [`find_keyed`](Self::find_keyed), only actions that are on that very node.
     pub fn find_keyed_exact(&self, rsc: RscId, key: &str, node: NodeId) -> Vec<ActId> {
-        let on_node = |action: &ActId| {
-            let record = self.act(*action);
-            record.node == Some(node) && record.key.eq_ignore_ascii_case(key)
-        };
-        self.rsc(rsc).actions.iter().copied().filter(on_node).collect()
+        self.action_index.keyed(rsc, key, Some(node))
     }
 
     /// Actions of a resource that are done once, by task, oldest first.
     pub fn find_task(&mut self, rsc: RscId, task: &str, node: Option<NodeId>, exact: bool) -> Vec<ActId> {
+        if self.rsc(rsc).actions.is_empty() {
+            return Vec::new();
+        }
         let key = op_key(&self.rsc(rsc).id, task, 0);
         match node {
             Some(node) if exact => self.find_keyed_exact(rsc, &key, node),
@@ -299,16 +292,13 @@ impl Engine<'_> {
 
     /// The newest action of a resource with that task, on that node if one is given.
     pub fn first_with_task(&self, rsc: RscId, task: &str, node: Option<NodeId>) -> Option<ActId> {
-        let fits = |action: &ActId| {
-            let record = self.act(*action);
-            record.task.eq_ignore_ascii_case(task) && (node.is_none() || record.node == node)
-        };
-        self.rsc(rsc).actions.iter().rev().copied().find(fits)
+        let has_task = |action: ActId| self.act(action).task.eq_ignore_ascii_case(task);
+        self.action_index.newest_with_task(rsc, task, node, has_task)
     }
 
     /// The newest action of a resource with that key.
     pub fn first_with_key(&self, rsc: RscId, key: &str) -> Option<ActId> {
-        self.rsc(rsc).actions.iter().rev().copied().find(|action| self.act(*action).key.eq_ignore_ascii_case(key))
+        self.action_index.newest_keyed(rsc, key)
     }
 
     /// Ties two actions; whether that is new.

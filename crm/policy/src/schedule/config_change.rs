@@ -2,6 +2,7 @@
 //! cancellation of operations that are no longer configured; clean-up after resources that are not.
 
 use cib::Element;
+use rustc_hash::FxHashMap;
 
 use crate::engine::{Engine, op_key};
 use crate::model::{NodeFlags, NodeId, OrderFlags, RscFlags, RscId};
@@ -54,6 +55,7 @@ impl Engine<'_> {
     pub fn handle_config_changes(&mut self) {
         let Some(status) = self.doc.descend(&["status"]) else { return };
         let states: Vec<Element> = self.doc.children_named(status, "node_state").collect();
+        let by_name = self.resources_by_name();
         for node in self.cluster.nodes_by_name.clone() {
             if !self.node(node).is(NodeFlags::MAINTENANCE) && !self.available(node) {
                 continue;
@@ -68,28 +70,30 @@ impl Engine<'_> {
                 if self.doc.child(entry, "lrm_rsc_op").is_none() {
                     continue;
                 }
-                let id = self.doc.id(entry).to_owned();
-                let mut matching = Vec::new();
-                for rsc in self.cluster.top.clone() {
-                    self.collect_matching(rsc, &id, &mut matching);
-                }
-                for rsc in matching.into_iter().rev() {
-                    if self.rsc(rsc).is_primitive() {
-                        self.check_history(entry, rsc, node);
-                    }
+                let matching = by_name.get(self.doc.id(entry)).map_or(&[][..], Vec::as_slice);
+                for rsc in matching.iter().rev() {
+                    self.check_history(entry, *rsc, node);
                 }
             }
         }
     }
 
-    fn collect_matching(&self, rsc: RscId, id: &str, found: &mut Vec<RscId>) {
+    /// Primitives by the names their history may have, in the order of the tree.
+    fn resources_by_name(&self) -> FxHashMap<String, Vec<RscId>> {
+        let mut by_name = FxHashMap::default();
+        self.cluster.top.iter().for_each(|rsc| self.collect_names(*rsc, &mut by_name));
+        by_name
+    }
+
+    fn collect_names(&self, rsc: RscId, by_name: &mut FxHashMap<String, Vec<RscId>>) {
         let resource = self.rsc(rsc);
-        if resource.id == id || resource.history_id.as_deref() == Some(id) {
-            found.push(rsc);
+        if resource.is_primitive() {
+            let history = resource.history_id.as_ref().filter(|history| **history != resource.id);
+            for name in std::iter::once(&resource.id).chain(history) {
+                by_name.entry(name.clone()).or_default().push(rsc);
+            }
         }
-        for child in &resource.children {
-            self.collect_matching(*child, id, found);
-        }
+        resource.children.iter().for_each(|child| self.collect_names(*child, by_name));
     }
 
     fn check_history(&mut self, entry: Element, rsc: RscId, node: NodeId) {
@@ -141,10 +145,8 @@ impl Engine<'_> {
     /// Whether the agent is another one now; what runs with the old one must be stopped.
     fn agent_changed(&mut self, entry: Element, rsc: RscId, node: NodeId, active: bool) -> bool {
         let xml = self.rsc(rsc).xml;
-        let changed = ["type", "class", "provider"]
-            .into_iter()
-            .filter(|name| self.attr(xml, name) != self.attr(entry, name))
-            .count();
+        let names = self.names.agent;
+        let changed = names.into_iter().filter(|name| self.value(xml, *name) != self.value(entry, *name)).count();
         for _ in 0..changed {
             self.trigger_unfencing(Some(rsc), node, "Device definition changed");
         }

@@ -67,9 +67,11 @@ impl Engine<'_> {
         {
             all.insert("addr".to_owned(), host);
         }
-        let meta = self.operation_meta(rsc, Some(node), task, interval_ms, config);
-        for (name, value) in meta {
-            all.entry(format!("CRM_meta_{}", name.replace('-', "_"))).or_insert(value);
+        // Of meta attributes, only the timeout of what recurs counts.
+        if interval_ms > 0
+            && let Some(timeout) = self.operation_meta(rsc, Some(node), task, interval_ms, config).remove("timeout")
+        {
+            all.entry("CRM_meta_timeout".to_owned()).or_insert(timeout);
         }
         let interval = u64::from(interval_ms);
         let restart = entry.and_then(|entry| {
@@ -79,15 +81,16 @@ impl Engine<'_> {
                 None => digest::all(&all, interval),
             })
         });
-        let secure = self.secure_digest(rsc, &parameters, &all, interval, entry);
-        Digest { all: digest::all(&all, interval), restart, secure, own_parameters }
+        let digest_of_all = digest::all(&all, interval);
+        let secure = self.secure_digest(rsc, &parameters, (&all, &digest_of_all), interval, entry);
+        Digest { all: digest_of_all, restart, secure, own_parameters }
     }
 
     fn secure_digest(
         &self,
         rsc: RscId,
         parameters: &Values,
-        all: &Values,
+        (all, digest_of_all): (&Values, &str),
         interval: u64,
         entry: Option<Element>,
     ) -> Option<String> {
@@ -104,7 +107,9 @@ impl Engine<'_> {
             .or_else(|| self.attr(self.doc.root(), "crm_feature_set"))
             .unwrap_or(SECURE_COVERS_ALL);
         if compare_versions(version, SECURE_COVERS_ALL).is_ge() {
-            return Some(digest::secure(all, interval, &secret));
+            // Without a secret it is the digest of all.
+            let any = all.keys().any(|name| secret.contains(&name.as_str()));
+            return Some(if any { digest::secure(all, interval, &secret) } else { digest_of_all.to_owned() });
         }
         // Before, it covered the resource's own parameters alone, and no special ones of fence devices.
         let fence_device = self.is(rsc, RscFlags::FENCE_DEVICE);

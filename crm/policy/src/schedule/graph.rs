@@ -426,5 +426,8 @@ impl Engine<'_> {
 
 /// The name a meta attribute has among parameters.
 fn meta_name(name: &str) -> String {
-    format!("CRM_meta_{}", name.replace('-', "_"))
+    let mut full = String::with_capacity("CRM_meta_".len() + name.len());
+    full.push_str("CRM_meta_");
+    full.extend(name.chars().map(|c| if c == '-' { '_' } else { c }));
+    full
 }

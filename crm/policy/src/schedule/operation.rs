@@ -10,6 +10,15 @@ use crate::nvpairs::Context;
 /// The time an operation has if nothing is said.
 const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 
+/// The meta attributes of one operation of a resource, as they were worked out.
+#[derive(Clone, Debug)]
+pub(crate) struct OperationMeta {
+    task: String,
+    interval_ms: u32,
+    config: Option<Element>,
+    values: Values,
+}
+
 impl<'a> Engine<'a> {
     pub fn configured_operations(&self, rsc: RscId) -> Vec<Element> {
         match self.rsc(rsc).operations {
@@ -53,6 +62,30 @@ impl<'a> Engine<'a> {
 
     /// Meta attributes of an operation, defaults applied.
     pub fn operation_meta(
+        &mut self,
+        rsc: RscId,
+        node: Option<NodeId>,
+        task: &str,
+        interval_ms: u32,
+        config: Option<Element>,
+    ) -> Values {
+        // Only a fence device's depend on the node: its parameters may have rules.
+        let fixed = !self.is(rsc, RscFlags::FENCE_DEVICE);
+        let known = self.operation_metas.get(&rsc).and_then(|all| {
+            all.iter().find(|meta| meta.interval_ms == interval_ms && meta.config == config && meta.task == task)
+        });
+        if let Some(known) = known.filter(|_| fixed) {
+            return known.values.clone();
+        }
+        let values = self.read_operation_meta(rsc, node, task, interval_ms, config);
+        if fixed {
+            let meta = OperationMeta { task: task.to_owned(), interval_ms, config, values: values.clone() };
+            self.operation_metas.entry(rsc).or_default().push(meta);
+        }
+        values
+    }
+
+    fn read_operation_meta(
         &mut self,
         rsc: RscId,
         node: Option<NodeId>,

@@ -7,11 +7,11 @@ use crate::model::{ActFlags, ActId, OrderFlags, Role, RscId};
 
 impl Engine<'_> {
     pub fn apply_orderings(&mut self) {
-        for at in 0..self.orderings.len() {
-            let ordering = self.orderings[at].clone();
+        let orderings = std::mem::take(&mut self.orderings);
+        for ordering in &orderings {
             match (ordering.first.rsc, ordering.then.rsc) {
-                (Some(first), _) => self.bind_first(first, &ordering),
-                (None, Some(then)) => self.bind_then(ordering.first.action, then, &ordering),
+                (Some(first), _) => self.bind_first(first, ordering),
+                (None, Some(then)) => self.bind_then(ordering.first.action, then, ordering),
                 (None, None) => {
                     if let (Some(first), Some(then)) = (ordering.first.action, ordering.then.action) {
                         self.order_actions(first, then, ordering.flags);
@@ -19,6 +19,9 @@ impl Engine<'_> {
                 }
             }
         }
+        // What binding has added counts after what there was.
+        let added = std::mem::replace(&mut self.orderings, orderings);
+        self.orderings.extend(added);
         for action in self.actions_newest_first() {
             self.block_colocation_dependents(action);
         }

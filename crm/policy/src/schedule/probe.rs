@@ -3,6 +3,27 @@
 use crate::engine::Engine;
 use crate::model::{ActFlags, ActId, NodeFlags, NodeId, OrderFlags, ProbeMode, Role, RscFlags, RscId, RscKind};
 
+/// Which actions a walk has met. Walks are many and mostly short, so beginning one costs nothing.
+#[derive(Default)]
+struct Visited {
+    /// The last walk that met each action.
+    met_by: Vec<u32>,
+    walk: u32,
+}
+
+impl Visited {
+    fn begin(&mut self) {
+        self.walk += 1;
+    }
+
+    fn first_time(&mut self, action: ActId) -> bool {
+        if self.met_by.len() <= action.index() {
+            self.met_by.resize(action.index() + 1, 0);
+        }
+        std::mem::replace(&mut self.met_by[action.index()], self.walk) != self.walk
+    }
+}
+
 impl Engine<'_> {
     pub fn schedule_probes(&mut self) {
         for node in self.cluster.nodes_by_name.clone() {
@@ -125,26 +146,26 @@ impl Engine<'_> {
     /// What must wait for probes: starts and restarts of what comes after, and whatever comes after a stop that the
     /// probe may show to be needed.
     pub fn order_probes(&mut self) {
+        let mut visited = Visited::default();
         for rsc in self.cluster.top.clone() {
-            self.order_starts_after_probes(rsc);
+            self.order_starts_after_probes(rsc, &mut visited);
         }
         self.order_after_possible_stops();
     }
 
-    fn order_starts_after_probes(&mut self, rsc: RscId) {
+    fn order_starts_after_probes(&mut self, rsc: RscId, visited: &mut Visited) {
         if !self.rsc(rsc).is_primitive() {
             for child in self.children(rsc) {
-                self.order_starts_after_probes(child);
+                self.order_starts_after_probes(child, visited);
             }
             return;
         }
         for probe in self.find_task(rsc, "monitor", None, false) {
-            let mut visited = fixedbitset::FixedBitSet::with_capacity(self.cluster.actions.len());
             for at in (0..self.act(probe).after.len()).rev() {
                 let after = self.act(probe).after[at];
                 self.order_instance_starts(probe, after.action, after.flags);
-                visited.clear();
-                self.order_restarts(probe, after.action, &mut visited);
+                visited.begin();
+                self.order_restarts(probe, after.action, visited);
             }
         }
     }
@@ -169,14 +190,11 @@ impl Engine<'_> {
         }
     }
 
-    fn order_restarts(&mut self, probe: ActId, after: ActId, visited: &mut fixedbitset::FixedBitSet) {
+    fn order_restarts(&mut self, probe: ActId, after: ActId, visited: &mut Visited) {
         let mut stack = vec![after];
         // Depth first, in the order a recursion would take: an action's successors before its siblings.
         while let Some(after) = stack.pop() {
-            if after.index() >= visited.len() {
-                visited.grow(after.index() + 1);
-            }
-            if visited.put(after.index()) {
+            if !visited.first_time(after) {
                 continue;
             }
             let Some(probed) = self.act(probe).resource else { return };
@@ -227,8 +245,8 @@ impl Engine<'_> {
     }
 
     fn order_after_possible_stops(&mut self) {
-        for at in 0..self.orderings.len() {
-            let ordering = self.orderings[at].clone();
+        let orderings = std::mem::take(&mut self.orderings);
+        for ordering in &orderings {
             if ordering.flags == OrderFlags::NONE {
                 continue;
             }
@@ -278,6 +296,7 @@ impl Engine<'_> {
                 }
             }
         }
+        self.orderings = orderings;
     }
 
     fn probe_comes_before(&self, probe: ActId, then: ActId) -> bool {

@@ -178,7 +178,8 @@ impl Engine<'_> {
 
     pub fn cancel_action(&mut self, rsc: RscId, task: &str, interval_ms: u32, node: Option<NodeId>) -> ActId {
         let key = op_key(&self.rsc(rsc).id, task, interval_ms);
-        let cancel = self.action(Some(rsc), key, "cancel", node, false);
+        let cancel = self.action(Some(rsc), key.clone(), "cancel", node, false);
+        self.action_index.retask(rsc, &key);
         let record = self.act_mut(cancel);
         record.task = "cancel".into();
         record.cancel_task = Some(task.to_owned());

@@ -1,5 +1,7 @@
 //! How often a resource failed on a node, from the node's attributes; which failures have expired.
 
+use std::ops::Bound;
+
 use cib::Element;
 use cib::score::Score;
 
@@ -29,10 +31,13 @@ impl Engine<'_> {
         let name = resource.history_id.as_deref().unwrap_or(&resource.id);
         let name = if unique { name } else { base_name(name) };
         let (mut count, mut last) = (0, 0);
-        for (attribute, value) in &self.node(node).attributes {
+        for (attribute, value) in self.attributes_with(node, "fail-count-") {
             if is_about(attribute, "fail-count-", name, unique) {
                 count = add(count, Score::parse(value).map_or(0, |score| score.value()));
-            } else if is_about(attribute, "last-failure-", name, unique) {
+            }
+        }
+        for (attribute, value) in self.attributes_with(node, "last-failure-") {
+            if is_about(attribute, "last-failure-", name, unique) {
                 last = last.max(integer(value).unwrap_or(0));
             }
         }
@@ -54,6 +59,17 @@ impl Engine<'_> {
             }
         }
         (count, if count > 0 { last } else { 0 })
+    }
+
+    /// Whether anything is known to have failed on a node.
+    pub fn has_failures(&self, node: NodeId) -> bool {
+        self.attributes_with(node, "fail-count-").next().is_some()
+    }
+
+    /// The attributes of a node whose names begin so, in the order of names.
+    fn attributes_with(&self, node: NodeId, prefix: &'static str) -> impl Iterator<Item = (&String, &String)> {
+        let from = self.node(node).attributes.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(move |(name, _)| name.starts_with(prefix))
     }
 
     /// Whether an operation with `on-fail=block` failed: the one given, or any in the history of the node.

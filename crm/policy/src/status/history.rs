@@ -98,7 +98,8 @@ impl Engine<'_> {
     /// A removed connection says in its history what launched it; that may be read only after it.
     fn link_removed_to_launcher(&mut self, entry: Element) {
         let find = |name: &str| self.attr(entry, name).and_then(|id| self.find_resource(id));
-        let (Some(launcher), Some(rsc)) = (find("container"), find("id")) else { return };
+        let Some(launcher) = find("container") else { return };
+        let Some(rsc) = find("id") else { return };
         if self.is(rsc, RscFlags::REMOVED_LAUNCHED) && self.rsc(rsc).launcher.is_none() {
             self.rsc_mut(rsc).launcher = Some(launcher);
             self.rsc_mut(launcher).launched.push(rsc);
@@ -302,12 +303,12 @@ impl Engine<'_> {
         let (mut start, mut stop, mut monitor, mut role_change) = (-1, -1, -1, -1);
         for (at, operation) in operations.iter().enumerate() {
             let at = at as i64;
-            let task = self.attr(*operation, "operation").unwrap_or_default();
+            let task = self.value(*operation, self.names.operation).unwrap_or_default();
             match task {
-                "stop" if self.attr(*operation, "op-status") == Some("0") => stop = at,
+                "stop" if self.value(*operation, self.names.op_status) == Some("0") => stop = at,
                 "start" | "migrate_from" => start = at,
                 "monitor" if monitor <= stop => {
-                    if matches!(self.attr(*operation, "rc-code"), Some("0" | "8")) {
+                    if matches!(self.value(*operation, self.names.rc_code), Some("0" | "8")) {
                         monitor = at;
                     }
                 }
@@ -331,8 +332,8 @@ impl Engine<'_> {
             if (start < stop && at <= stop) || at < start {
                 continue;
             }
-            let interval = self.number(operation, "interval").unwrap_or(0);
-            if interval <= 0 || self.attr(operation, "op-status") == Some("-1") {
+            let interval = self.whole(operation, self.names.interval).unwrap_or(0);
+            if interval <= 0 || self.value(operation, self.names.op_status) == Some("-1") {
                 continue;
             }
             let task = self.attr(operation, "operation").unwrap_or_default();
@@ -536,7 +537,7 @@ impl Engine<'_> {
     pub fn ban_everywhere(&mut self, rsc: RscId, source: Source) {
         for node in self.cluster.nodes_by_name.clone() {
             self.rsc_mut(rsc).allowed.entry(node).score = -INFINITY;
-            self.note(rsc, node, -INFINITY, source.clone());
+            self.note(rsc, node, -INFINITY, || source.clone());
         }
     }
 

@@ -63,21 +63,21 @@ impl Entry<'_> {
 impl<'a> Engine<'a> {
     /// The exit status that was expected: part of the transition key; −1 for entries of old.
     pub fn expected_rc(&self, operation: Element) -> i64 {
-        self.attr(operation, "transition-key").and_then(decode_key).map_or(-1, |(_, _, target, _)| target)
+        self.value(operation, self.names.transition_key).and_then(decode_key).map_or(-1, |(_, _, target, _)| target)
     }
 
     fn history_key(&self, operation: Element) -> &'a str {
-        let key = self.attr(operation, "operation_key").filter(|key| !key.is_empty());
-        key.or_else(|| self.attr(operation, "id")).unwrap_or_default()
+        let key = self.value(operation, self.names.operation_key).filter(|key| !key.is_empty());
+        key.or_else(|| self.value(operation, self.names.id)).unwrap_or_default()
     }
 
     /// A probe that failed because the agent is not there says no more than that the resource does not run there.
     fn masks_probe_failure(&self, operation: Element) -> bool {
-        let probe = self.attr(operation, "operation") == Some("monitor")
-            && self.number(operation, "interval").unwrap_or(0) == 0;
-        probe
-            && (matches!(self.number(operation, "rc-code"), Some(OCF_NOT_INSTALLED | OCF_INVALID_PARAM))
-                || self.number(operation, "op-status") == Some(NOT_INSTALLED))
+        let failed = matches!(self.whole(operation, self.names.rc_code), Some(OCF_NOT_INSTALLED | OCF_INVALID_PARAM))
+            || self.whole(operation, self.names.op_status) == Some(NOT_INSTALLED);
+        failed
+            && self.value(operation, self.names.operation) == Some("monitor")
+            && self.whole(operation, self.names.interval).unwrap_or(0) == 0
     }
 
     pub fn read_operation(
@@ -88,13 +88,16 @@ impl<'a> Engine<'a> {
         last_failure: &mut Option<Element>,
         on_fail: &mut OnFail,
     ) {
-        let (Some(id), Some(task)) = (self.attr(xml, "id"), self.attr(xml, "operation")) else { return };
+        let (Some(id), Some(task)) = (self.value(xml, self.names.id), self.value(xml, self.names.operation)) else {
+            return;
+        };
         const STATEFUL: [&str; 8] =
             ["monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from", "asyncmon"];
         if !STATEFUL.contains(&task) {
             return;
         }
-        let (Some(status), Some(exit)) = (self.number(xml, "op-status"), self.number(xml, "rc-code")) else { return };
+        let (status, exit) = (self.whole(xml, self.names.op_status), self.whole(xml, self.names.rc_code));
+        let (Some(status), Some(exit)) = (status, exit) else { return };
         if !(PENDING..=NO_SECRETS).contains(&status) || status == CANCELLED || !(0..=255).contains(&exit) {
             self.warn(xml, format!("history entry {id} has no valid result; it is ignored"));
             return;
@@ -106,7 +109,7 @@ impl<'a> Engine<'a> {
             id,
             task,
             key: self.history_key(xml),
-            interval_ms: self.number(xml, "interval").unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
+            interval_ms: self.whole(xml, self.names.interval).unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
             expected: self.expected_rc(xml),
             exit,
             status,

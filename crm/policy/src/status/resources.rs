@@ -140,8 +140,9 @@ impl<'a> Engine<'a> {
         self.resource_index.entry(id).or_insert(rsc);
         let guest = self.is(rsc, RscFlags::REMOTE_CONNECTION) && self.rsc(rsc).meta("container").is_some();
         if self.cluster.options.symmetric || guest {
+            let source = Source::Other(SYMMETRIC_DEFAULT.into());
             for node in self.cluster.nodes_by_name.clone() {
-                self.add_score(rsc, Some(node), 0, Source::Other(SYMMETRIC_DEFAULT.into()));
+                self.add_node_score(rsc, node, 0, &source);
             }
         }
         let mut utilization = Values::new();

@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::Document;
 use clap::Parser;
-use policy::{Input, Plan};
+use policy::{Input, Plan, Reader};
 
 use self::execute::{End, Execution};
 use self::options::{Operation, Options, Source};
@@ -53,12 +53,9 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     let clock = Clock::new(&cib, options)?;
 
     clock.tell(out);
-    let mut cluster = policy::read_status(&cib, clock.now);
-    out.counts(&cluster);
-    out.status(Moment::Current, &cib, &cluster);
-    out.hush();
-
     if options.injects() {
+        let cluster = policy::read_status(&cib, clock.now);
+        out.current(&cib, &cluster);
         out.begin_changes();
         let now = clock.recording(&cib);
         let complaints = inject::inject(&mut cib, &cluster, options, now, out.tell());
@@ -67,16 +64,21 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
         out.hush();
         out.flush()?;
         complaints.iter().for_each(|complaint| out.complain(complaint));
-        cluster = policy::read_status(&cib, clock.now);
+    }
+    let mut input = clock.input(&cib);
+    input.scores = options.show_scores;
+    input.utilization = options.show_utilization;
+    // What is shown is what the plan is made from, so it is read only once.
+    let reader = Reader::new(&input);
+    let status = reader.read();
+    if !options.injects() {
+        out.current(&cib, status.cluster());
     }
     save(options.save_input.as_deref(), || cib.to_xml())?;
 
     let mut end = End::Complete;
     if options.plans() {
-        let mut input = clock.input(&cib);
-        input.scores = options.show_scores;
-        input.utilization = options.show_utilization;
-        let plan = policy::plan(&input);
+        let plan = status.plan();
         if options.verbose > 0 {
             plan.warnings.iter().for_each(|warning| out.complain(&format!("warning: {warning}")));
         }
@@ -89,8 +91,8 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
         if options.executes() {
             end = carry_out(out, options, &clock, &mut cib, &plan)?;
         }
-    } else {
-        drop(cluster);
+        // The process is about to end: giving back what may be a million small pieces would only take time.
+        std::mem::forget(plan);
     }
     out.flush()?;
     save(options.save_output.as_deref(), || cib.to_xml())?;

@@ -126,6 +126,17 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The state of the cluster before anything is changed or planned.
+    pub fn current(&mut self, document: &Document, cluster: &Cluster) {
+        self.counts(cluster);
+        if self.shows_outcome() {
+            self.status(Moment::Current, document, cluster);
+        } else {
+            self.space();
+        }
+        self.hush();
+    }
+
     /// The state of the cluster.
     pub fn status(&mut self, moment: Moment, document: &Document, cluster: &Cluster) {
         self.space();
@@ -268,7 +279,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Whether the state after the transition is to be shown.
+    /// Whether the state of the cluster is to be shown.
     pub fn shows_outcome(&self) -> bool {
         !self.options.quiet || matches!(self.form, Form::Xml { .. })
     }

@@ -1,0 +1,143 @@
+//! Finding the actions of a resource by key or task without looking at each of them: a cold start gives every resource
+//! a probe for every node, and whoever looks for its start must not pass them all.
+
+use crate::model::{ActId, NodeId, RscId};
+
+/// Actions of one resource that have one key, which differ in their nodes.
+#[derive(Clone, Debug)]
+struct Group {
+    key: String,
+    task: String,
+    /// Some of them have got another task since: they must be asked themselves.
+    mixed: bool,
+    /// Oldest first.
+    actions: Vec<(ActId, Option<NodeId>)>,
+}
+
+/// The actions of all resources by their keys. Whoever changes an action's node or task says so here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActionIndex {
+    by_resource: Vec<Vec<Group>>,
+}
+
+impl ActionIndex {
+    fn groups(&self, rsc: RscId) -> &[Group] {
+        self.by_resource.get(rsc.index()).map_or(&[], Vec::as_slice)
+    }
+
+    fn with_key(&self, rsc: RscId, key: &str) -> Option<&Group> {
+        self.groups(rsc).iter().find(|group| group.key.eq_ignore_ascii_case(key))
+    }
+
+    /// Takes in a new action, which is younger than all others.
+    pub fn add(&mut self, rsc: RscId, key: &str, task: &str, action: ActId, node: Option<NodeId>) {
+        if self.by_resource.len() <= rsc.index() {
+            self.by_resource.resize_with(rsc.index() + 1, Vec::new);
+        }
+        let groups = &mut self.by_resource[rsc.index()];
+        match groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) {
+            Some(group) => {
+                group.mixed |= group.task != task;
+                group.actions.push((action, node));
+            }
+            None => groups.push(Group {
+                key: key.to_owned(),
+                task: task.to_owned(),
+                mixed: false,
+                actions: vec![(action, node)],
+            }),
+        }
+    }
+
+    /// Actions of that key, oldest first; on that node, if one is given.
+    pub fn keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Vec<ActId> {
+        let Some(group) = self.with_key(rsc, key) else { return Vec::new() };
+        let fits = |place: &Option<NodeId>| node.is_none() || *place == node;
+        group.actions.iter().filter(|(_, place)| fits(place)).map(|(action, _)| *action).collect()
+    }
+
+    /// The newest action of that key.
+    pub fn newest_keyed(&self, rsc: RscId, key: &str) -> Option<ActId> {
+        self.with_key(rsc, key)?.actions.last().map(|(action, _)| *action)
+    }
+
+    /// Gives the node to all actions of the key that have none, and tells which.
+    pub fn adopt(&mut self, rsc: RscId, key: &str, node: NodeId) -> Vec<ActId> {
+        let groups = self.by_resource.get_mut(rsc.index()).map_or(&mut [][..], Vec::as_mut_slice);
+        let Some(group) = groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) else {
+            return Vec::new();
+        };
+        let homeless = group.actions.iter_mut().filter(|(_, place)| place.is_none());
+        homeless
+            .map(|(action, place)| {
+                *place = Some(node);
+                *action
+            })
+            .collect()
+    }
+
+    /// An action has another task than its key was made with.
+    pub fn retask(&mut self, rsc: RscId, key: &str) {
+        let groups = self.by_resource.get_mut(rsc.index()).map_or(&mut [][..], Vec::as_mut_slice);
+        if let Some(group) = groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) {
+            group.mixed = true;
+        }
+    }
+
+    /// The newest action with that task, on that node if one is given; `has_task` asks an action itself.
+    pub fn newest_with_task(
+        &self,
+        rsc: RscId,
+        task: &str,
+        node: Option<NodeId>,
+        has_task: impl Fn(ActId) -> bool,
+    ) -> Option<ActId> {
+        let candidates = self.groups(rsc).iter().filter(|group| group.mixed || group.task.eq_ignore_ascii_case(task));
+        let newest = candidates.filter_map(|group| {
+            let fits = |(action, place): &&(ActId, Option<NodeId>)| {
+                (node.is_none() || *place == node) && (!group.mixed || has_task(*action))
+            };
+            group.actions.iter().rev().find(fits).map(|(action, _)| *action)
+        });
+        newest.max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_of_a_task_is_found_whatever_its_key() {
+        let mut index = ActionIndex::default();
+        let (rsc, [north, south]) = (RscId(1), [NodeId(0), NodeId(1)]);
+        index.add(rsc, "ip_monitor_0", "monitor", ActId(0), Some(north));
+        index.add(rsc, "ip_monitor_0", "monitor", ActId(1), Some(south));
+        index.add(rsc, "ip_stop_0", "stop", ActId(2), None);
+        index.add(rsc, "ip_monitor_10000", "monitor", ActId(3), Some(south));
+        let newest = |task: &str, node| index.newest_with_task(rsc, task, node, |_| true);
+        assert_eq!(newest("monitor", None), Some(ActId(3)));
+        assert_eq!(newest("Monitor", Some(north)), Some(ActId(0)));
+        assert_eq!(newest("start", None), None);
+        assert_eq!(index.keyed(rsc, "IP_monitor_0", None), [ActId(0), ActId(1)]);
+        assert_eq!(index.keyed(RscId(7), "ip_monitor_0", None), []);
+    }
+
+    #[test]
+    fn what_has_no_node_takes_the_one_asked_for() {
+        let mut index = ActionIndex::default();
+        index.add(RscId(0), "ip_stop_0", "stop", ActId(5), None);
+        assert_eq!(index.keyed(RscId(0), "ip_stop_0", Some(NodeId(2))), []);
+        assert_eq!(index.adopt(RscId(0), "ip_stop_0", NodeId(2)), [ActId(5)]);
+        assert_eq!(index.keyed(RscId(0), "ip_stop_0", Some(NodeId(2))), [ActId(5)]);
+    }
+
+    #[test]
+    fn an_action_that_became_another_is_asked_itself() {
+        let mut index = ActionIndex::default();
+        index.add(RscId(0), "ip_monitor_10000", "monitor", ActId(0), None);
+        index.retask(RscId(0), "ip_monitor_10000");
+        assert_eq!(index.newest_with_task(RscId(0), "monitor", None, |_| false), None);
+        assert_eq!(index.newest_with_task(RscId(0), "cancel", None, |_| true), Some(ActId(0)));
+    }
+}
