@@ -14,7 +14,7 @@ fn check(folder: &Path) -> Result<(), String> {
     let text = fs::read_to_string(folder.join("cib.xml")).map_err(|error| format!("reading cib.xml: {error}"))?;
     let cib = Document::parse(&text).map_err(|error| error.to_string())?;
     let now = cib.attribute(cib.root(), "execution-date").and_then(|when| when.parse().ok()).unwrap_or(1_700_000_000);
-    let input = Input { scores: true, ..Input::new(&cib, now) };
+    let input = Input { scores: true, explain: true, ..Input::new(&cib, now) };
     let plan = policy::plan(&input);
     transition::check(&plan.transition).map_err(|findings| findings.join("\n"))?;
     let got = render(&plan);
