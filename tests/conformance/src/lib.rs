@@ -2,4 +2,5 @@
 //! One runner for cases that are folders of text, and clusters made from numbers for laws.
 
 pub mod clusters;
+pub mod placer;
 pub mod script;
