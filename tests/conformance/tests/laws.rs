@@ -156,7 +156,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(300))]
 
     #[test]
     fn what_was_carried_out_is_not_planned_again(seed: u64, size in sizes()) {
@@ -168,6 +168,8 @@ proptest! {
         settle(&mut document).map_err(|error| TestCaseError::fail(format!("{what}: {error}\nfrom {before}")))?;
     }
 
+    // Pacemaker's own exception, kept: who is banned from all nodes but one pushes away what it does not want to be
+    // with. A node in standby is one more that it is not banned from.
     #[test]
     fn a_node_that_cannot_run_anything_changes_nothing(seed: u64, size in sizes()) {
         let document = generated(seed, size);
