@@ -226,9 +226,17 @@ impl<'a> Explained<'a> {
     }
 
     fn failures(&self, failures: &[Failure]) -> Vec<String> {
-        let mine =
-            |failure: &&Failure| failure.resource == self.resource.id || failure.resource == self.resource.xml_id;
+        let on = names(self.cluster, &self.resource.active);
+        // What happened where another instance runs is that one's affair.
+        let elsewhere = |failure: &Failure| self.in_clone() && !on.is_empty() && !on.contains(&failure.node);
+        let mine = |failure: &&Failure| {
+            (failure.resource == self.resource.id || failure.resource == self.resource.xml_id) && !elsewhere(failure)
+        };
         failures.iter().filter(mine).map(|failure| format!("Its {}.", failure.sentence())).collect()
+    }
+
+    fn in_clone(&self) -> bool {
+        self.cluster.resource(self.cluster.top_of(self.id, false)).is_clone()
     }
 
     /// What happens to it.
@@ -280,8 +288,16 @@ impl<'a> Explained<'a> {
         nodes.retain(|node| all_nodes || unavailable(self.cluster.node(*node)).is_none());
         // The place it gets stands first, then the others by name.
         nodes.sort_by_key(|node| Some(*node) != self.resource.assigned);
-        let mut lines: Vec<String> =
-            nodes.iter().map(|node| format!("  {}: {}.", self.name_of(*node), self.about(*node))).collect();
+        let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+        for node in &nodes {
+            let about = self.about(*node);
+            match alike.iter_mut().find(|(known, _)| *known == about) {
+                Some((_, names)) => names.push(self.name_of(*node)),
+                None => alike.push((about, vec![self.name_of(*node)])),
+            }
+        }
+        let line = |(about, names): (String, Vec<&str>)| format!("  {}: {about}.", names.join(", "));
+        let mut lines: Vec<String> = alike.into_iter().map(line).collect();
         let best = self.resource.assigned.and_then(|node| self.score(node));
         let open = |node: &&NodeId| unavailable(self.cluster.node(**node)).is_none();
         let equals = nodes.iter().filter(open).filter(|node| best.is_some() && self.score(**node) == best).count();
@@ -302,7 +318,7 @@ impl<'a> Explained<'a> {
             return join(against.iter().map(|change| self.phrase(change)));
         }
         let score = score.map(readable);
-        let reasons = join(changes.iter().map(|change| format!("{} ({:+})", self.phrase(change), change.score)));
+        let reasons = join(changes.iter().map(|change| format!("{} ({})", self.phrase(change), signed(change.score))));
         match (score, reasons.is_empty()) {
             (None, _) => "it is no candidate".to_owned(),
             (Some(score), true) if score == "-INFINITY" && self.resource.parent.is_some() => {
@@ -344,7 +360,7 @@ impl<'a> Explained<'a> {
     /// A reason, with what to do about it.
     fn phrase(&self, change: &Change) -> String {
         let forbids = change.score <= -INFINITY;
-        let name = self.name();
+        let name = &self.resource.xml_id;
         match &change.source {
             Source::Location(id) if id.starts_with("cli-") => {
                 let top = &self.cluster.resource(self.cluster.top_of(self.id, true)).xml_id;
@@ -400,7 +416,12 @@ impl<'a> Explained<'a> {
     }
 
     fn action_reason(&self, task: &'a str) -> Option<String> {
-        self.actions(task).filter(|action| action.required()).find_map(|action| action.reason.clone())
+        let reason = self.actions(task).filter(|action| action.required()).find_map(|action| action.reason.clone())?;
+        Some(match (reason.as_str(), self.resource.assigned) {
+            ("node availability", None) => "no node may run it".to_owned(),
+            ("node availability", Some(_)) => "the node may not run it any more".to_owned(),
+            _ => reason,
+        })
     }
 
     /// The action cannot be done; the reason if there is one.
@@ -418,6 +439,10 @@ pub fn no_fencing(cluster: &Cluster) -> Option<&'static str> {
         "fencing is enabled, but there is no fence device, so nothing is started: configure one (or, where data cannot be \
          lost, stonith-enabled=false)",
     )
+}
+
+fn signed(score: i32) -> String {
+    if score < 0 { readable(score) } else { format!("+{}", readable(score)) }
 }
 
 fn reason_part(reason: Option<String>) -> String {

@@ -30,8 +30,16 @@ pub struct Candidate {
 /// All of them, for the question whether `id` runs on `node` or anywhere. `settled` is the cluster as it comes to rest.
 pub fn all(view: &View, plan: &Plan, settled: &Cluster, id: &str, node: Option<&str>) -> Vec<Candidate> {
     let Ok(id) = cluster::resource(&plan.cluster, id) else { return Vec::new() };
-    let mut search =
-        Search { view, plan, settled, node, near: BTreeSet::new(), partners: Vec::new(), found: Vec::new() };
+    let mut search = Search {
+        view,
+        plan,
+        settled,
+        node,
+        aliases: edit::aliases(&view.document),
+        near: BTreeSet::new(),
+        partners: Vec::new(),
+        found: Vec::new(),
+    };
     search.gather(id);
     search.undo_by_command(id);
     search.roles();
@@ -39,8 +47,8 @@ pub fn all(view: &View, plan: &Plan, settled: &Cluster, id: &str, node: Option<&
     search.nodes();
     search.world();
     search.constraints();
-    search.instances(id);
     search.properties();
+    search.instances(id);
     search.found
 }
 
@@ -49,6 +57,7 @@ struct Search<'a> {
     plan: &'a Plan,
     settled: &'a Cluster,
     node: Option<&'a str>,
+    aliases: edit::Aliases,
     /// Ids, as configured, of the resource, of what holds it and of what is in it.
     near: BTreeSet<String>,
     /// Resources that constraints tie to it, the nearest first; itself and its kin before them.
@@ -103,7 +112,7 @@ impl Search<'_> {
         for _ in 0..PARTNER_DEPTH {
             let mut next = Vec::new();
             for constraint in edit::constraints(&self.view.document) {
-                let named = edit::named_by(&self.view.document, constraint);
+                let named = edit::named_by(&self.view.document, &self.aliases, constraint);
                 if named.iter().any(|name| known.contains(*name) || edge.iter().any(|other| other == name)) {
                     next.extend(named.into_iter().map(str::to_owned));
                 }
@@ -258,7 +267,7 @@ impl Search<'_> {
     }
 
     fn is_about<'b>(&self, constraint: Element, ids: impl IntoIterator<Item = &'b String>) -> bool {
-        let named = edit::named_by(&self.view.document, constraint);
+        let named = edit::named_by(&self.view.document, &self.aliases, constraint);
         ids.into_iter().any(|id| named.contains(&id.as_str()))
     }
 
@@ -313,6 +322,14 @@ impl Search<'_> {
         if options.shutdown_lock {
             self.property("shutdown-lock were false", &["shutdown-lock"], "false");
         }
+        let health = options.raw.get("node-health-strategy").is_some_and(|strategy| strategy != "none");
+        if health {
+            self.property(
+                "the health of nodes did not count (node-health-strategy=none)",
+                &["node-health-strategy"],
+                "none",
+            );
+        }
         if options.placement != policy::model::Placement::Default {
             self.property(
                 "the capacity of nodes did not count (placement-strategy=default)",
@@ -353,7 +370,7 @@ fn is_false(text: &str) -> bool {
 fn saying(document: &Document, constraint: Element) -> String {
     let value = |name: &str| document.attribute(constraint, name);
     let score = value("score").map(|score| format!(" {score}")).unwrap_or_default();
-    let named = || edit::named_by(document, constraint).join(", ");
+    let named = || edit::named_by(document, &edit::Aliases::new(), constraint).join(", ");
     match (document.name(constraint), value("node")) {
         ("rsc_location", Some(node)) => format!("{} on {node}{score}", value("rsc").unwrap_or("a set")),
         ("rsc_location", None) => format!("a rule for {}", value("rsc").unwrap_or("a set")),

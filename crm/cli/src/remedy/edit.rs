@@ -1,5 +1,7 @@
 //! Small edits of a configuration, as an operator would make them.
 
+use std::collections::BTreeMap;
+
 use cib::{Cib, Document, Element, Write};
 
 /// The element of a resource, by its id in the configuration.
@@ -95,13 +97,36 @@ pub fn constraints(document: &Document) -> Vec<Element> {
     constraints.map(|all| document.children(all).collect()).unwrap_or_default()
 }
 
-/// Ids of everything a constraint names.
-pub fn named_by(document: &Document, constraint: Element) -> Vec<&str> {
+/// Ids of everything a constraint names; templates and tags as the resources they stand for.
+pub fn named_by<'a>(document: &'a Document, aliases: &'a Aliases, constraint: Element) -> Vec<&'a str> {
     let direct = ["rsc", "with-rsc", "first", "then"].into_iter();
     let mut named: Vec<&str> = direct.filter_map(|name| document.attribute(constraint, name)).collect();
     let references = document.descendants(constraint).filter(|element| document.name(*element) == "resource_ref");
     named.extend(references.map(|reference| document.id(reference)));
+    let stands_for = named.iter().filter_map(|name| aliases.get(*name)).flatten().map(String::as_str);
+    let stands_for: Vec<&str> = stands_for.collect();
+    named.extend(stands_for);
     named
+}
+
+/// What templates and tags stand for.
+pub type Aliases = BTreeMap<String, Vec<String>>;
+
+/// Reads them.
+pub fn aliases(document: &Document) -> Aliases {
+    let mut aliases = Aliases::new();
+    let Some(configuration) = document.descend(&["configuration"]) else { return aliases };
+    for element in document.descendants(configuration) {
+        let (alias, member) = match document.name(element) {
+            "primitive" => (document.attribute(element, "template"), document.id(element)),
+            "obj_ref" => (document.parent(element).map(|tag| document.id(tag)), document.id(element)),
+            _ => continue,
+        };
+        if let Some(alias) = alias {
+            aliases.entry(alias.to_owned()).or_default().push(member.to_owned());
+        }
+    }
+    aliases
 }
 
 #[cfg(test)]
