@@ -337,12 +337,34 @@ impl<'a> Engine<'a> {
         }
         let (base, probe) = (self.node(node).score, self.node(node).probe);
         let table = &mut self.rsc_mut(rsc).allowed;
-        if table.get(node).is_none() {
+        let new = table.get(node).is_none();
+        if new {
             table.insert(node, Entry { score: base, count: 0, probe });
         }
         let entry = table.entry(node);
         entry.score = add(entry.score, score);
+        if new {
+            self.note(rsc, node, base, || Source::NodeUnavailable("not for resources"));
+        }
         self.note(rsc, node, score, || source.clone());
+    }
+
+    /// Gives a node a score whatever it had, and notes why.
+    pub fn replace_score(&mut self, rsc: RscId, node: NodeId, score: i32, source: impl FnOnce() -> Source) {
+        self.rsc_mut(rsc).allowed.entry(node).score = score;
+        if self.explain {
+            self.changes.retain(|change| (change.0, change.1) != (rsc, node));
+            self.note(rsc, node, score, source);
+        }
+    }
+
+    /// Takes back all that was done to a resource's scores, and noted, since there were `noted` notes.
+    pub fn restore_scores(&mut self, rsc: RscId, table: NodeTable, noted: usize) {
+        self.rsc_mut(rsc).allowed = table;
+        if self.explain && noted < self.changes.len() {
+            let since = self.changes.split_off(noted);
+            self.changes.extend(since.into_iter().filter(|change| change.0 != rsc));
+        }
     }
 
     /// Keeps the reason of a change of a score, if anybody will ask for it.

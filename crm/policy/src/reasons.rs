@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::engine::{Engine, Where};
-use crate::model::{ActFlags, NodeId, RscId, readable};
+use crate::model::{ActFlags, Node, NodeFlags, NodeId, RscId, readable};
 
 /// What changed a score.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +28,27 @@ pub enum Source {
         /// The other resource.
         with: String,
     },
+    /// What must be with it, or would be, pulls it there or keeps it away.
+    Pull {
+        /// Id of the constraint.
+        id: String,
+        /// Who pulls.
+        by: String,
+    },
+    /// The health of the node.
+    Health,
+    /// As many instances as the node may have are there.
+    NodeFull,
+    /// The clone or bundle that it is an instance of may not run there.
+    Whole,
+    /// What the agent says about being promoted there.
+    Promotion,
+    /// It may run only where it is looked for (`resource-discovery` exclusive).
+    ExclusiveDiscovery,
+    /// It belongs into a container, or out of all of them.
+    Container,
+    /// Fence devices and connections are held by full members of the cluster alone.
+    MembersOnly,
     /// The target role is Stopped.
     TargetRole,
     /// All resources are to be stopped.
@@ -52,7 +73,9 @@ impl Source {
     /// The constraint that it is, by id.
     pub fn constraint(&self) -> Option<&str> {
         match self {
-            Source::Location(id) | Source::Colocation { id, .. } if !id.starts_with('#') => Some(id),
+            Source::Location(id) | Source::Colocation { id, .. } | Source::Pull { id, .. } if !id.starts_with('#') => {
+                Some(id)
+            }
             _ => None,
         }
     }
@@ -65,6 +88,14 @@ impl Source {
             Source::MigrationThreshold { .. } => "migration-threshold",
             Source::Failure(_) => "failure",
             Source::Colocation { .. } => "colocation",
+            Source::Pull { .. } => "pull",
+            Source::Health => "health",
+            Source::NodeFull => "instances",
+            Source::Whole => "whole",
+            Source::Promotion => "promotion",
+            Source::ExclusiveDiscovery => "resource-discovery",
+            Source::Container => "container",
+            Source::MembersOnly => "members-only",
             Source::TargetRole => "target-role",
             Source::StopAll => "stop-all-resources",
             Source::NoQuorum => "quorum",
@@ -86,6 +117,14 @@ impl fmt::Display for Source {
             Source::MigrationThreshold { failures } => write!(f, "{failures} failures reach migration-threshold"),
             Source::Failure(what) => write!(f, "failure ({what})"),
             Source::Colocation { id, with } => write!(f, "colocation {id} with {with}"),
+            Source::Pull { id, by } => write!(f, "{by}, by colocation {id}"),
+            Source::Health => write!(f, "health of the node"),
+            Source::NodeFull => write!(f, "as many instances as the node may have are there"),
+            Source::Whole => write!(f, "the whole it is an instance of may not run there"),
+            Source::Promotion => write!(f, "its score for promotion"),
+            Source::ExclusiveDiscovery => write!(f, "it may run only where resource-discovery says so"),
+            Source::Container => write!(f, "what is in a container belongs into its own"),
+            Source::MembersOnly => write!(f, "fence devices and connections are for full members of the cluster"),
             Source::TargetRole => write!(f, "target-role is Stopped"),
             Source::StopAll => write!(f, "stop-all-resources"),
             Source::NoQuorum => write!(f, "no quorum"),
@@ -190,6 +229,19 @@ impl Reasons {
     }
 }
 
+/// Why a node takes no resources now, if that is so.
+fn unavailable(node: &Node) -> Option<&'static str> {
+    match () {
+        () if node.unclean() => Some("unclean"),
+        () if node.is(NodeFlags::PENDING) => Some("still joining"),
+        () if !node.online() => Some("offline"),
+        () if node.is(NodeFlags::STANDBY) => Some("in standby"),
+        () if node.is(NodeFlags::SHUTDOWN) => Some("leaving"),
+        () if node.is(NodeFlags::MAINTENANCE) => Some("in maintenance"),
+        () => None,
+    }
+}
+
 impl Engine<'_> {
     /// Gathers what is known about each resource once the plan is made.
     pub(crate) fn collect_reasons(&mut self) -> Reasons {
@@ -221,6 +273,12 @@ impl Engine<'_> {
         }
         for (rsc, node, score, source) in std::mem::take(&mut self.changes) {
             if let Some(explanation) = by_resource.get_mut(&self.rsc(rsc).id) {
+                let source = match source {
+                    Source::NodeUnavailable(other) => {
+                        Source::NodeUnavailable(unavailable(self.node(node)).unwrap_or(other))
+                    }
+                    source => source,
+                };
                 explanation.changes.push(Change { node: self.node(node).name.clone(), score, source });
             }
         }

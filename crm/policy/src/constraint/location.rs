@@ -20,6 +20,9 @@ pub(crate) struct Location {
     pub nodes: Vec<(NodeId, i32)>,
 }
 
+/// Stands for the id of a constraint in locations that come from the health of nodes.
+const HEALTH: &str = "#health";
+
 impl<'a> Engine<'a> {
     pub fn read_location(&mut self, element: Element) -> Ignored {
         let mut sets = self.read_sets(element)?;
@@ -191,7 +194,7 @@ impl<'a> Engine<'a> {
                     continue;
                 }
                 let location = Location {
-                    id: strategy.clone(),
+                    id: HEALTH.into(),
                     rsc,
                     role: Role::Unknown,
                     probe: ProbeMode::Always,
@@ -253,7 +256,10 @@ impl<'a> Engine<'a> {
                     resource.flags.set(RscFlags::EXCLUSIVE_PROBES);
                 }
             }
-            self.note(rsc, node, score, || Source::Location(location.id.clone()));
+            self.note(rsc, node, score, || match location.id.as_str() {
+                HEALTH => Source::Health,
+                id => Source::Location(id.to_owned()),
+            });
         }
     }
 }

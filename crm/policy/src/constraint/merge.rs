@@ -48,7 +48,7 @@ impl Engine<'_> {
         let (id, with) = (colocation.id.clone(), self.rsc(colocation.dependent).id.clone());
         for (node, entry) in after.iter() {
             let was = before.get(node).map_or(0, |entry| entry.score);
-            let source = || crate::reasons::Source::Colocation { id: id.clone(), with: with.clone() };
+            let source = || crate::reasons::Source::Pull { id: id.clone(), by: with.clone() };
             self.note(primary, node, entry.score.saturating_sub(was), source);
         }
     }

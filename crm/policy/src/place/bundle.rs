@@ -4,6 +4,7 @@ use crate::constraint::colocation::Colocation;
 use crate::constraint::location::Location;
 use crate::engine::{Engine, Where};
 use crate::model::{INFINITY, NodeId, Replica, Role, RscFlags, RscId, add};
+use crate::reasons::Source;
 
 impl Engine<'_> {
     pub fn assign_bundle(&mut self, rsc: RscId, prefer: Option<NodeId>, stop_if_fail: bool) -> Option<NodeId> {
@@ -19,8 +20,9 @@ impl Engine<'_> {
         }
         if let Some(clone) = self.rsc(rsc).bundle_data().and_then(|data| data.bundled) {
             let own: Vec<NodeId> = replicas.iter().filter_map(|replica| replica.node).collect();
-            for (node, entry) in self.rsc_mut(clone).allowed.iter_mut() {
-                entry.score = if own.contains(&node) { 0 } else { -INFINITY };
+            for node in self.rsc(clone).allowed.nodes() {
+                let score = if own.contains(&node) { 0 } else { -INFINITY };
+                self.replace_score(clone, node, score, || Source::Container);
             }
             self.assign(clone, prefer, stop_if_fail, false);
         }
@@ -57,7 +59,7 @@ impl Engine<'_> {
                     true if self.threshold_reached(child, node).is_none() => INFINITY,
                     true => continue,
                 };
-                self.rsc_mut(child).allowed.entry(node).score = score;
+                self.replace_score(child, node, score, || Source::Container);
             }
             if let Some(clone) = self.parent(child) {
                 self.set_rsc(clone, RscFlags::ASSIGNING);

@@ -82,6 +82,7 @@ impl Engine<'_> {
             && entry.probe != ProbeMode::Exclusive
         {
             entry.score = -INFINITY;
+            self.note(rsc, node, -INFINITY, || Source::ExclusiveDiscovery);
         }
     }
 

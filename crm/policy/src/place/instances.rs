@@ -152,9 +152,12 @@ impl Engine<'_> {
             if self.can_run_instance(instance, node, per_node) {
                 continue;
             }
+            let allowed = self.top_table(instance).get(node).is_some_and(|entry| entry.score >= 0);
+            let full = allowed && self.available(node);
             for rsc in std::iter::once(instance).chain(self.children(instance)) {
                 if let Some(entry) = self.rsc_mut(rsc).allowed.get_mut(node) {
                     entry.score = -INFINITY;
+                    self.note(rsc, node, -INFINITY, || if full { Source::NodeFull } else { Source::Whole });
                 }
             }
         }
@@ -197,6 +200,7 @@ impl Engine<'_> {
         self.tables_below(instance, &mut saved);
         let parent = self.parent(instance);
         let saved_parent = parent.map(|parent| self.rsc(parent).allowed.clone());
+        let noted = self.changes.len();
         let mut chosen = None;
         let mut reserved = 0;
         while reserved < available {
@@ -205,7 +209,7 @@ impl Engine<'_> {
                 break;
             }
             for (rsc, table) in &saved {
-                self.rsc_mut(*rsc).allowed = table.clone();
+                self.restore_scores(*rsc, table.clone(), noted);
             }
             if chosen.is_none() {
                 self.set_rsc(instance, RscFlags::UNASSIGNED);
@@ -216,7 +220,7 @@ impl Engine<'_> {
             chosen = None;
         }
         if let (Some(parent), Some(table)) = (parent, saved_parent) {
-            self.rsc_mut(parent).allowed = table;
+            self.restore_scores(parent, table, noted);
         }
         self.count_instance(instance, chosen);
         chosen.is_some()

@@ -69,6 +69,7 @@ impl Engine<'_> {
         let Colocation { primary, score, dependent_role, .. } = self.colocations[at as usize];
         let may_be_undone = dependent_role >= Role::Promoted || (score < 0 && score > -INFINITY);
         let archive = may_be_undone.then(|| self.rsc(rsc).allowed.clone());
+        let noted = self.changes.len();
         if self.is(primary, RscFlags::UNASSIGNED) {
             self.assign(primary, None, true, false);
         }
@@ -76,7 +77,7 @@ impl Engine<'_> {
         if let Some(archive) = archive
             && !self.any_available(&self.rsc(rsc).allowed)
         {
-            self.rsc_mut(rsc).allowed = archive;
+            self.restore_scores(rsc, archive, noted);
         }
     }
 

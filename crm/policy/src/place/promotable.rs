@@ -9,6 +9,7 @@ use crate::constraint::colocation::Colocation;
 use crate::constraint::merge::{Select, factor_of};
 use crate::engine::{Engine, Where, base_name};
 use crate::model::{INFINITY, NoQuorumPolicy, NodeId, Role, RscFlags, RscId, RscKind, add};
+use crate::reasons::Source;
 use crate::scores::ScoreLine;
 
 impl Engine<'_> {
@@ -26,10 +27,11 @@ impl Engine<'_> {
                 }
                 let (score, _) = self.promotion_score(instance, node);
                 let resource = self.rsc_mut(instance);
+                resource.priority = resource.priority.max(score);
                 if score > 0 {
                     resource.allowed.add(node, score);
+                    self.note(instance, node, score, || Source::Promotion);
                 }
-                resource.priority = resource.priority.max(score);
             }
         }
     }
@@ -153,6 +155,7 @@ impl Engine<'_> {
                 && let Some(node) = self.location(instance, Where::Assigned)
             {
                 self.rsc_mut(clone).allowed.add(node, priority);
+                self.note(clone, node, priority, || Source::Promotion);
             }
         }
         for at in self.with_this(clone) {
@@ -163,8 +166,13 @@ impl Engine<'_> {
             let (dependent, factor) = (colocation.dependent, factor_of(colocation.score));
             let select = Select { active: true, nonnegative: true, ..Select::default() };
             let mut nodes = Some(self.rsc(clone).allowed.clone());
+            let before = self.explain.then(|| self.rsc(clone).allowed.clone());
             self.merge_scores(dependent, Some(clone), &mut nodes, Some(at), factor, select);
-            self.rsc_mut(clone).allowed = nodes.unwrap_or_default();
+            let merged = nodes.unwrap_or_default();
+            if let Some(before) = before {
+                self.note_merge(clone, at, &before, &merged);
+            }
+            self.rsc_mut(clone).allowed = merged;
         }
         self.require_promotion_tickets(clone);
         for instance in self.children(clone) {
@@ -287,6 +295,11 @@ impl Engine<'_> {
             let value = self.colocation_attribute(other, name, dependent);
             if Self::same_value(wanted.as_deref(), value) {
                 self.rsc_mut(dependent).allowed.add(other, colocation.score);
+                let with = self.rsc(clone).id.clone();
+                self.note(dependent, other, colocation.score, || Source::Colocation {
+                    id: colocation.id.clone(),
+                    with,
+                });
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::engine::{Engine, op_key};
 use crate::model::{ActFlags, MultiplyActive, NodeFlags, NodeId, OrderFlags, Role, RscFlags, RscId};
+use crate::reasons::Source;
 
 /// The next role on the way from one to another.
 fn step(from: Role, to: Role) -> Role {
@@ -297,6 +298,7 @@ impl Engine<'_> {
         for node in self.rsc(rsc).allowed.nodes() {
             if self.node(node).remote.is_some() {
                 self.rsc_mut(rsc).allowed.entry(node).score = -crate::model::INFINITY;
+                self.note(rsc, node, -crate::model::INFINITY, || Source::MembersOnly);
             }
         }
     }

@@ -4,6 +4,7 @@
 use crate::constraint::colocation::Colocation;
 use crate::engine::Engine;
 use crate::model::{ActFlags, ActId, INFINITY, NodeFlags, NodeId, OrderFlags, Role, RscFlags, RscId};
+use crate::reasons::Source;
 
 /// How the connection to a remote node stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,6 +183,7 @@ impl Engine<'_> {
             for node in self.rsc(rsc).allowed.nodes() {
                 if self.node(node).remote != Some(remote) {
                     self.rsc_mut(rsc).allowed.entry(node).score = -INFINITY;
+                    self.note(rsc, node, -INFINITY, || Source::Container);
                 }
             }
             return;

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::model::{
     BundleData, Entry, INFINITY, NodeId, NodeKind, NodeTable, ProbeMode, Replica, RscFlags, RscId, RscKind,
 };
+use crate::reasons::Source;
 
 /// What an instance inside thinks of its container before it is placed; others are not even asked.
 const OWN_NODE_SCORE: i32 = 500;
@@ -127,16 +128,19 @@ impl Engine<'_> {
             let own = self.is_ancestor(bundle, RscId(at as u32));
             if let Some(entry) = self.cluster.resources[at].allowed.get_mut(node).filter(|_| !own) {
                 (entry.score, entry.probe) = (-INFINITY, ProbeMode::Never);
+                self.note(RscId(at as u32), node, -INFINITY, || Source::Container);
             }
         }
         let own = Entry { score: OWN_NODE_SCORE, count: 0, probe: ProbeMode::Exclusive };
         if let Some(child) = child {
             let mut table = NodeTable::default();
             table.insert(node, own);
-            self.rsc_mut(child).allowed = table;
+            self.restore_scores(child, table, 0);
+            self.note(child, node, OWN_NODE_SCORE, || Source::Container);
         }
         if let Some(clone) = clone {
             self.rsc_mut(clone).allowed.insert(node, Entry { score: -INFINITY, ..own });
+            self.replace_score(clone, node, -INFINITY, || Source::Container);
         }
         Some(node)
     }
@@ -146,6 +150,7 @@ impl Engine<'_> {
             if self.cluster.is_remote(other) {
                 // Connections are held by full members alone.
                 self.rsc_mut(connection).allowed.entry(other).score = -INFINITY;
+                self.note(connection, other, -INFINITY, || Source::Container);
             }
         }
         self.node_mut(node).remote = Some(connection);
