@@ -75,13 +75,24 @@ pub fn on_node(plan: &Plan, id: RscId, node: NodeId) -> Vec<String> {
         (false, false) => format!("{name} runs on {places}, not on {wanted}."),
     }];
     let mut seen = BTreeSet::new();
-    for primitive in service::primitives(cluster, id) {
+    let active = |primitive: &RscId| cluster.resource(*primitive).active.contains(&node);
+    let has_instance =
+        cluster.resource(cluster.top_of(id, true)).is_clone() && service::primitives(cluster, id).any(|id| active(&id));
+    // Where an instance is, that the others are not there is no news.
+    for primitive in service::primitives(cluster, id).filter(|primitive| !has_instance || active(primitive)) {
         let resource = cluster.resource(primitive);
         let explained = Explained { plan, cluster, resource, id: primitive };
         let mut said = vec![explained.about(node)];
         // What forbids a node needs no comparison; else the place it gets tells why it is better.
         let better = resource.assigned.filter(|other| *other != node && !explained.is_forbidden(node));
-        said.extend(better.map(|other| format!("{} has {}", explained.name_of(other), explained.about(other))));
+        said.extend(better.map(|other| {
+            let name = explained.name_of(other);
+            match explained.score(other) {
+                score if score == explained.score(node) => format!("{name} has the same score, and is taken"),
+                Some(score) if explained.changes(other).is_empty() => format!("{name} has score {}", readable(score)),
+                _ => format!("{name} has {}", explained.about(other)),
+            }
+        }));
         let said = format!("{wanted}: {}.", said.join("; but "));
         if seen.insert(said.clone()) {
             // The state of a node is the same for all that is in a resource.
@@ -253,6 +264,10 @@ impl<'a> Explained<'a> {
         match (current, resource.assigned) {
             (Some(at), Some(next)) if at == next => match self.needs("start") {
                 true => lines.push(format!("It is restarted there{}.", because("start"))),
+                false if self.needs("stop") => {
+                    let again = self.blocked("start").map(reason_part).unwrap_or_default();
+                    lines.push(format!("It is stopped{}, and cannot start again now{again}.", because("stop")));
+                }
                 false => lines.push("It stays there.".to_owned()),
             },
             (Some(_), Some(next)) => match self.blocked("start") {
@@ -301,7 +316,8 @@ impl<'a> Explained<'a> {
         let best = self.resource.assigned.and_then(|node| self.score(node));
         let open = |node: &&NodeId| unavailable(self.cluster.node(**node)).is_none();
         let equals = nodes.iter().filter(open).filter(|node| best.is_some() && self.score(**node) == best).count();
-        if equals > 1 {
+        let stays = self.resource.assigned.is_some_and(|node| self.resource.active.contains(&node));
+        if equals > 1 && !stays {
             lines.push("  Among nodes with the same score, the one with the fewest resources is taken.".to_owned());
         }
         lines
@@ -313,7 +329,11 @@ impl<'a> Explained<'a> {
         }
         let changes = self.changes(node);
         let score = self.score(node);
-        let against: Vec<&Change> = changes.iter().copied().filter(|change| change.score <= -INFINITY).collect();
+        let mut against: Vec<&Change> = changes.iter().copied().filter(|change| change.score <= -INFINITY).collect();
+        if against.len() > 1 {
+            // Where the whole may not run is said by what forbids it.
+            against.retain(|change| change.source != Source::Whole);
+        }
         if !against.is_empty() {
             return join(against.iter().map(|change| self.phrase(change)));
         }
@@ -321,10 +341,6 @@ impl<'a> Explained<'a> {
         let reasons = join(changes.iter().map(|change| format!("{} ({})", self.phrase(change), signed(change.score))));
         match (score, reasons.is_empty()) {
             (None, _) => "it is no candidate".to_owned(),
-            (Some(score), true) if score == "-INFINITY" && self.resource.parent.is_some() => {
-                "another instance, or what it must not be with, is there".to_owned()
-            }
-            (Some(score), true) if score == "-INFINITY" => "it must not run there".to_owned(),
             (Some(score), true) => format!("nothing speaks for or against it, score {score}"),
             (Some(score), false) => format!("score {score}: {reasons}"),
         }
@@ -380,6 +396,12 @@ impl<'a> Explained<'a> {
                 format!("colocation {id} keeps it from there because of {with}")
             }
             Source::Colocation { id, with } => format!("colocation {id} with {with}"),
+            Source::Pull { id, by } if id.starts_with('#') => format!("for the sake of {by} of its group"),
+            Source::Pull { id, by } => format!("for the sake of {by} (colocation {id})"),
+            Source::NodeFull => "as many instances as the node may have are there already".to_owned(),
+            Source::Whole => "the whole that it is an instance of may not run there".to_owned(),
+            Source::Health => "the health of the node (node-health-strategy)".to_owned(),
+            Source::Container => "what belongs into a container runs in its own, and nothing else does".to_owned(),
             other => other.to_string(),
         }
     }
