@@ -66,7 +66,7 @@ fn to_cib(problem: &Problem) -> String {
 
 fn placed(problem: &Problem) -> Placement {
     let document = Document::parse(&to_cib(problem)).expect("it is XML");
-    let plan = plan(&Input::new(&document, 1_700_000_000));
+    let plan = plan(&Input { explain: true, ..Input::new(&document, 1_700_000_000) });
     let node_of = |index: usize| {
         let next = plan.reasons.explain(&format!("p{index}")).and_then(|one| one.next.clone())?;
         NODES.iter().position(|name| *name == next)

@@ -9,8 +9,26 @@ use nix::unistd::geteuid;
 
 use crate::build;
 
-/// What the tests need besides Rust: a program and the Debian package that it comes in.
-const NEEDED: [(&[&str], &str); 1] = [(&["/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"], "e2fsprogs")];
+/// What the tests need besides Rust.
+const NEEDED: [Needed; 6] = [
+    Needed { program: "unshare", package: "util-linux", for_root_only: false },
+    Needed { program: "nsenter", package: "util-linux", for_root_only: false },
+    Needed { program: "setpriv", package: "util-linux", for_root_only: false },
+    Needed { program: "mount", package: "mount", for_root_only: false },
+    Needed { program: "ip", package: "iproute2", for_root_only: false },
+    // Images need loop devices, which only root has.
+    Needed { program: "mkfs.ext4", package: "e2fsprogs", for_root_only: true },
+];
+
+/// Where Debian has them. Not all of these are in the path of someone who is not root.
+const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// A program, and the Debian package that it comes in.
+struct Needed {
+    program: &'static str,
+    package: &'static str,
+    for_root_only: bool,
+}
 
 /// Options of the tests.
 #[derive(clap::Args)]
@@ -76,13 +94,19 @@ impl Sum {
     }
 }
 
+/// The packages of the programs that are not here.
+fn missing(is_root: bool, is_here: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let needed = NEEDED.iter().filter(|needed| is_root || !needed.for_root_only);
+    let mut packages: Vec<&str> =
+        needed.filter(|needed| !is_here(needed.program)).map(|needed| needed.package).collect();
+    packages.dedup();
+    packages
+}
+
 /// Installs what is missing as root; names it otherwise.
 fn install_packages() -> Result<()> {
-    let missing: Vec<&str> = NEEDED
-        .iter()
-        .filter(|(programs, _)| !programs.iter().any(|program| Path::new(program).exists()))
-        .map(|(_, package)| *package)
-        .collect();
+    let missing =
+        missing(geteuid().is_root(), |program| PLACES.iter().any(|place| Path::new(place).join(program).exists()));
     if missing.is_empty() {
         return Ok(());
     }
@@ -106,6 +130,13 @@ fn install_packages() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_are_named_once_and_only_to_those_who_need_them() {
+        assert_eq!(missing(true, |_| true), Vec::<&str>::new());
+        assert_eq!(missing(true, |_| false), ["util-linux", "mount", "iproute2", "e2fsprogs"]);
+        assert_eq!(missing(false, |program| program != "mkfs.ext4" && program != "ip"), ["iproute2"]);
+    }
 
     #[test]
     fn results_are_summed_up() {
