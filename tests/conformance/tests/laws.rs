@@ -66,8 +66,9 @@ fn places(document: &Document) -> BTreeSet<(String, String, String)> {
     let is_primitive = |name: &str| {
         document.descendants(document.root()).any(|one| document.name(one) == "primitive" && document.id(one) == name)
     };
-    plan(document)
-        .reasons
+    let reasons = policy::plan(&Input { explain: true, ..Input::new(document, NOW) }).reasons;
+    assert!(reasons.iter().next().is_some(), "the plan says where things go");
+    reasons
         .iter()
         .filter_map(|one| {
             let name = one.resource.split(':').next().unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 //! The whole way from a CIB's text to the end of its plan. Whatever the text says, there is a plan that can be written,
 //! and the same text gives the same one.
 
-use cib::{Document, check};
+use cib::{Document, check, upgrade};
 use fuzz::{Chance, damage};
 use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
 use policy::Input;
@@ -18,7 +18,10 @@ fuzz_target!(|text: &str| {
         return;
     }
     check::check(&document);
-    let input = Input { scores: true, utilization: true, ..Input::new(&document, NOW) };
+    let (today, changes) = upgrade::upgrade(&document);
+    assert!(changes.iter().all(|change| !change.to_string().is_empty()));
+    Document::parse(&today.to_xml()).expect("what was upgraded can be read");
+    let input = Input { scores: true, utilization: true, explain: true, ..Input::new(&document, NOW) };
     let plan = policy::plan(&input);
     let graph = transition::xml::write(&plan.transition);
     assert_eq!(graph.to_xml(), transition::xml::write(&policy::plan(&input).transition).to_xml());
