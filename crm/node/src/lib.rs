@@ -4,15 +4,22 @@
 //! The daemon gives it the world, the simulator gives it a made one; both run this same code. What happens comes in as
 //! an [`Event`], what is to be done goes out as a [`Command`]; between them there is no I/O, no clock and no chance.
 //!
-//! [`machine`] is the wiring, and the place to begin; [`replica`] keeps the CIB the same everywhere; [`orders`] turns
-//! orders into operations and their outcomes into history; [`fencing`] does the same for fencing; [`clients`] answers
-//! those who asked for something.
+//! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
+//! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`fencing`] does the
+//! same for fencing; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is what the operator
+//! reads.
 
-pub mod clients;
-pub mod fencing;
+pub mod event;
 pub mod machine;
-pub mod orders;
 pub mod replica;
 
+pub mod fencing;
+pub mod orders;
+
+pub mod asked;
+pub mod clients;
+pub mod tell;
+
 pub use clients::ClientId;
-pub use machine::{Command, Event, Node, Now, Process, Program, Settings};
+pub use event::{Command, Event, Now, Process, Program, Settings};
+pub use machine::Node;

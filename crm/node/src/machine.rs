@@ -7,185 +7,44 @@ use std::time::Duration;
 use cib::{Cib, Element, Write};
 use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
-use engine::{Host, Member, Membership, NodeId};
-use executor::{End, Executor, Operation, Signal};
+use engine::{Member, Membership, NodeId};
+use executor::{End, Executor, Signal};
 use fencer::Fencer;
-use transition::Transition;
 use wire::frame::{Assembler, cut};
 use wire::write::WriteForm;
-use wire::{FenceOrder, Message, Origin, Reply, Request, Status};
+use wire::{FenceOrder, Message, Origin};
 
-use crate::clients::{ClientId, Clients};
+use crate::clients::Clients;
+use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::fencing;
 use crate::orders::Orders;
-use crate::replica::{Delivered, Replica, Settled, Step, has_majority};
-
-/// The time, on both clocks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Now {
-    /// Since any fixed moment; never goes back.
-    pub monotonic: Duration,
-    /// Seconds since 1970: only ever written down, never waited for.
-    pub unix: i64,
-}
-
-/// What does not change while a node runs.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// This node.
-    pub me: Host,
-    /// Name of the cluster.
-    pub cluster: String,
-    /// Differs at every start of every daemon; written as a UUID.
-    pub incarnation: String,
-    /// How many agents may run at once.
-    pub limit: usize,
-    /// Where chance comes from, such as in `pcmk_delay_max`.
-    pub seed: u64,
-}
-
-/// A process that the node asked for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Process {
-    /// A resource agent, or a fence agent that is watched as a resource.
-    Agent(executor::RunId),
-    /// A fence agent that fences.
-    Fence(fencer::RunId),
-}
-
-/// What the process is to be.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Program {
-    /// An operation of a resource; class `stonith` is a fence agent's `monitor`.
-    Operation(Arc<Operation>),
-    /// A fence agent with its options for standard input.
-    Fence {
-        /// Its name.
-        agent: String,
-        /// `name=value` lines.
-        options: BTreeMap<String, String>,
-    },
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// The cluster engine has told something.
-    Engine(engine::Event),
-    /// A process ended, or could not be started.
-    Ended {
-        /// Which.
-        process: Process,
-        /// How.
-        end: End,
-    },
-    /// The answer to [`Command::Plan`].
-    Planned {
-        /// Of which question.
-        generation: u64,
-        /// The plan.
-        transition: Transition,
-    },
-    /// No plan could be made.
-    NotPlanned {
-        /// For which question.
-        generation: u64,
-        /// What happened.
-        reason: String,
-    },
-    /// A tool asks.
-    Asked {
-        /// Who.
-        client: ClientId,
-        /// What.
-        request: Request,
-    },
-    /// A tool has gone.
-    Gone {
-        /// Who.
-        client: ClientId,
-    },
-    /// The answer to [`Command::Persist`].
-    Persisted {
-        /// `admin_epoch`, `epoch` of what is on disk.
-        configuration: (u64, u64),
-        /// Why it is not, if it is not.
-        error: Option<String>,
-    },
-    /// This node is to leave; what runs here moves away first.
-    Shutdown,
-    /// The deadline has come.
-    Timeout,
-}
-
-/// What to do.
-#[derive(Debug)]
-pub enum Command {
-    /// Multicast these bytes; when the engine is busy, later, in this order.
-    Send(Vec<u8>),
-    /// Start a process, as a process group of its own.
-    Spawn {
-        /// The number to give back.
-        process: Process,
-        /// What it is to be.
-        program: Program,
-    },
-    /// Signal the whole process group.
-    Signal {
-        /// Which.
-        process: Process,
-        /// Which signal.
-        signal: Signal,
-    },
-    /// Make a plan, away from this thread.
-    Plan {
-        /// Number of the question.
-        generation: u64,
-        /// What to plan for.
-        cib: Arc<Cib>,
-    },
-    /// Put the configuration on disk.
-    Persist(Arc<Cib>),
-    /// Keep a configuration that another's took the place of, under a name with the date.
-    SetAside(Arc<Cib>),
-    /// Answer a tool.
-    Reply {
-        /// Whom.
-        client: ClientId,
-        /// What.
-        reply: Reply,
-    },
-    /// Tell the operator.
-    Note(Note),
-    /// End the daemon. An error says why it cannot go on.
-    Exit(Result<(), String>),
-}
+use crate::replica::{Delivered, Replica, Settled, Step};
 
 /// One node.
 #[derive(Debug)]
 pub struct Node {
-    settings: Settings,
-    view: Membership,
+    pub(crate) settings: Settings,
+    pub(crate) view: Membership,
     /// There is no engine: we are alone, without quorum, and hear only ourselves.
     alone: bool,
-    controller: Controller,
+    pub(crate) controller: Controller,
     executor: Executor,
     fencer: Fencer,
-    replica: Replica,
-    clients: Clients,
+    pub(crate) replica: Replica,
+    pub(crate) clients: Clients,
     orders: Orders,
     fences: BTreeMap<u64, FenceOrder>,
     fence_count: u64,
     assembler: Assembler,
     /// Newest configuration on our disk, or on its way to it.
     persisting: Option<(u64, u64)>,
-    leaving: bool,
+    pub(crate) leaving: bool,
     let_go: bool,
     /// Senders whose messages were no use, once each: noise has a bound.
     noisy: BTreeSet<u32>,
     /// What we said while alone: it comes back to us and to nobody else.
     echo: VecDeque<Message>,
-    out: VecDeque<Command>,
+    pub(crate) out: VecDeque<Command>,
 }
 
 impl Node {
@@ -332,31 +191,6 @@ impl Node {
         self.controller.handle(now.monotonic, controller::Event::Membership(self.view.clone()));
         self.steps(now, step.into_iter().collect());
         self.answer_clients();
-    }
-
-    fn describe(&mut self, view: &Membership) {
-        let name = |id: NodeId, of: &Membership| {
-            of.hosts.iter().find(|host| host.id == id).map_or_else(|| id.to_string(), |host| host.name.clone())
-        };
-        for old in &self.view.members {
-            if !view.has_member(old.id) {
-                let node = name(old.id, &self.view);
-                let what = if view.has_host(old.id) { "its daemon is gone, its host is up" } else { "it is gone" };
-                let note = Note::new(Level::Warning, "node_lost", format!("{node}: {what}")).on(&node);
-                self.out.push_back(Command::Note(note));
-            }
-        }
-        let members: Vec<String> = view.members.iter().map(|member| name(member.id, view)).collect();
-        let text = format!("members: {} ({} of {} votes)", members.join(" "), view.votes, view.expected_votes);
-        self.note(Note::new(Level::Info, "membership", text));
-        if view.quorate != self.view.quorate {
-            let note = if view.quorate {
-                Note::new(Level::Info, "quorum_gained", "there is quorum")
-            } else {
-                Note::new(Level::Warning, "quorum_lost", "there is no quorum")
-            };
-            self.note(note);
-        }
     }
 
     /// Without an engine a node is alone and without quorum: it acts as its `no-quorum-policy` says until the engine
@@ -590,28 +424,6 @@ impl Node {
         }
     }
 
-    fn tell_result(&mut self, result: &cib::OpResult) {
-        let probe = result.operation == "monitor" && result.interval_ms == 0;
-        // OCF: 0 and 8 are running; a probe that expected 7 has found something, and nothing has failed.
-        if probe && result.target_rc == 7 && matches!(result.rc, 0 | 8) {
-            let text = format!("{} is found running on {}", result.resource, result.node);
-            let note = Note::new(Level::Info, "adopted", text).about(&result.resource, &result.operation);
-            self.note(note.on(&result.node).rc(result.rc).ms(result.ran_ms));
-            return;
-        }
-        let good = result.status == cib::OpStatus::Done && result.rc == result.target_rc;
-        let (level, event) = if good { (Level::Info, "operation_end") } else { (Level::Warning, "failure") };
-        let mut text = format!("{} of {} on {}: rc {}", result.operation, result.resource, result.node, result.rc);
-        if !good {
-            text.push_str(&format!(", expected {}", result.target_rc));
-        }
-        if !result.exit_reason.is_empty() {
-            text.push_str(&format!(" ({})", result.exit_reason));
-        }
-        let note = Note::new(level, event, text).about(&result.resource, &result.operation).on(&result.node);
-        self.note(note.rc(result.rc).ms(result.ran_ms));
-    }
-
     fn begin_fencing(&mut self, now: Now, order: FenceOrder) {
         let text = format!("fencing {} ({})", order.target, order.action);
         self.note(Note::new(Level::Warning, "fence_begin", text).on(&order.target));
@@ -661,99 +473,11 @@ impl Node {
         }
     }
 
-    fn asked(&mut self, now: Now, client: ClientId, request: Request) {
-        let reply = match request {
-            Request::Status => Some(Reply::Status(Box::new(self.status()))),
-            Request::Shutdown => {
-                self.shutdown(now);
-                Some(Reply::Done)
-            }
-            Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
-        };
-        if let Some(reply) = reply {
-            self.out.push_back(Command::Reply { client, reply });
-        }
-    }
-
-    fn asked_to_write(&mut self, client: ClientId, write: WriteForm, force: bool) -> Result<(), Reply> {
-        let refuse = |reason: &str| Err(Reply::Refused { reason: reason.to_owned() });
-        if !self.view.quorate && !force {
-            return refuse(
-                "this part of the cluster has no quorum, so nothing is written; bring more nodes up, or use --force if \
-                 you know that the others are down",
-            );
-        }
-        // Hosts vote before their daemons have come, and theirs may be the disks that hold what was acknowledged last.
-        if !force && !self.controller.is_settled() && !has_majority(&self.view) {
-            return refuse(
-                "the cluster is starting and waits for its nodes, which may hold a newer configuration; try again in \
-                 half a minute, or use --force to write now",
-            );
-        }
-        if let Err(error) = Write::try_from(write.clone()) {
-            return refuse(&error);
-        }
-        let Some(number) = self.clients.wait(client, force) else {
-            return refuse("too many writes are under way at this node; try again");
-        };
-        self.send(&Message::Write { origin: Origin::Client(number), write });
-        Ok(())
-    }
-
-    fn status(&self) -> Status {
-        let view = &self.view;
-        let name = |id: NodeId| {
-            view.hosts.iter().find(|host| host.id == id).map_or_else(|| id.to_string(), |host| host.name.clone())
-        };
-        let version = self.replica.cib().version();
-        Status {
-            node: self.settings.me.name.clone(),
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-            cluster: self.settings.cluster.clone(),
-            members: view.members.iter().map(|member| name(member.id)).collect(),
-            hosts_only: view.hosts.iter().filter(|h| !view.has_member(h.id)).map(|h| h.name.clone()).collect(),
-            coordinator: view.eldest().map(name),
-            quorate: view.quorate,
-            votes: view.votes,
-            expected_votes: view.expected_votes,
-            synced: self.replica.in_step(),
-            quiet: self.is_quiet(),
-            under_way: view
-                .members
-                .iter()
-                .flat_map(|member| self.controller.under_way(member.id))
-                .map(|order| format!("{} of {} on {}", order.operation, order.resource.id, order.node))
-                .collect(),
-            cib: self.replica.cib().document().to_xml(),
-            version: (version.admin_epoch, version.epoch, version.num_updates),
-        }
-    }
-
-    fn shutdown(&mut self, now: Now) {
-        if self.leaving {
-            return;
-        }
-        self.leaving = true;
-        self.note(Note::new(Level::Info, "shutdown", "this node leaves; what runs here moves away first"));
-        if self.view.members.is_empty() || !self.replica.in_step() {
-            // Nobody is there to plan it, and nothing was started by this daemon.
-            self.out.push_back(Command::Exit(Ok(())));
-            return;
-        }
-        let write = Write::Attribute {
-            node: self.settings.me.name.clone(),
-            lifetime: cib::Lifetime::Transient,
-            name: "shutdown".into(),
-            value: Some(now.unix.to_string()),
-        };
-        self.multicast_write(Origin::Local, &write);
-    }
-
-    fn multicast_write(&mut self, origin: Origin, write: &Write) {
+    pub(crate) fn multicast_write(&mut self, origin: Origin, write: &Write) {
         self.send(&Message::Write { origin, write: WriteForm::from(write) });
     }
 
-    fn send(&mut self, message: &Message) {
+    pub(crate) fn send(&mut self, message: &Message) {
         if self.alone {
             self.echo.push_back(message.clone());
         } else {
@@ -761,7 +485,7 @@ impl Node {
         }
     }
 
-    fn note(&mut self, note: Note) {
+    pub(crate) fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
     }
 }

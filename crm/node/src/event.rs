@@ -1,0 +1,155 @@
+//! What a node can see and do: its events, its commands, and what they speak of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cib::Cib;
+use controller::Note;
+use engine::Host;
+use executor::{End, Operation, Signal};
+use transition::Transition;
+use wire::{Reply, Request};
+
+use crate::clients::ClientId;
+
+/// The time, on both clocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Since any fixed moment; never goes back.
+    pub monotonic: Duration,
+    /// Seconds since 1970: only ever written down, never waited for.
+    pub unix: i64,
+}
+
+/// What does not change while a node runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This node.
+    pub me: Host,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Differs at every start of every daemon; written as a UUID.
+    pub incarnation: String,
+    /// How many agents may run at once.
+    pub limit: usize,
+    /// Where chance comes from, such as in `pcmk_delay_max`.
+    pub seed: u64,
+}
+
+/// A process that the node asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Process {
+    /// A resource agent, or a fence agent that is watched as a resource.
+    Agent(executor::RunId),
+    /// A fence agent that fences.
+    Fence(fencer::RunId),
+}
+
+/// What the process is to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// An operation of a resource; class `stonith` is a fence agent's `monitor`.
+    Operation(Arc<Operation>),
+    /// A fence agent with its options for standard input.
+    Fence {
+        /// Its name.
+        agent: String,
+        /// `name=value` lines.
+        options: BTreeMap<String, String>,
+    },
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The cluster engine has told something.
+    Engine(engine::Event),
+    /// A process ended, or could not be started.
+    Ended {
+        /// Which.
+        process: Process,
+        /// How.
+        end: End,
+    },
+    /// The answer to [`Command::Plan`].
+    Planned {
+        /// Of which question.
+        generation: u64,
+        /// The plan.
+        transition: Transition,
+    },
+    /// No plan could be made.
+    NotPlanned {
+        /// For which question.
+        generation: u64,
+        /// What happened.
+        reason: String,
+    },
+    /// A tool asks.
+    Asked {
+        /// Who.
+        client: ClientId,
+        /// What.
+        request: Request,
+    },
+    /// A tool has gone.
+    Gone {
+        /// Who.
+        client: ClientId,
+    },
+    /// The answer to [`Command::Persist`].
+    Persisted {
+        /// `admin_epoch`, `epoch` of what is on disk.
+        configuration: (u64, u64),
+        /// Why it is not, if it is not.
+        error: Option<String>,
+    },
+    /// This node is to leave; what runs here moves away first.
+    Shutdown,
+    /// The deadline has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Multicast these bytes; when the engine is busy, later, in this order.
+    Send(Vec<u8>),
+    /// Start a process, as a process group of its own.
+    Spawn {
+        /// The number to give back.
+        process: Process,
+        /// What it is to be.
+        program: Program,
+    },
+    /// Signal the whole process group.
+    Signal {
+        /// Which.
+        process: Process,
+        /// Which signal.
+        signal: Signal,
+    },
+    /// Make a plan, away from this thread.
+    Plan {
+        /// Number of the question.
+        generation: u64,
+        /// What to plan for.
+        cib: Arc<Cib>,
+    },
+    /// Put the configuration on disk.
+    Persist(Arc<Cib>),
+    /// Keep a configuration that another's took the place of, under a name with the date.
+    SetAside(Arc<Cib>),
+    /// Answer a tool.
+    Reply {
+        /// Whom.
+        client: ClientId,
+        /// What.
+        reply: Reply,
+    },
+    /// Tell the operator.
+    Note(Note),
+    /// End the daemon. An error says why it cannot go on.
+    Exit(Result<(), String>),
+}
