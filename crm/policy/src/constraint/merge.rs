@@ -164,12 +164,13 @@ impl Engine<'_> {
             if factor < 0.0 && score < 0 && (!may_wish || self.rsc(colocation.primary).stickiness >= -score) {
                 continue;
             }
-            if entry.score == SUNK {
+            // Most dependents have no opinion about most nodes.
+            if entry.score == SUNK || score == 0 {
                 continue;
             }
             let exact = factor * score as f32;
             let mut delta = (f64::from(exact) + if exact < 0.0 { -0.5 } else { 0.5 }) as i32;
-            if delta == 0 && score != 0 {
+            if delta == 0 {
                 delta = if factor > 0.0 {
                     1
                 } else if factor < 0.0 {

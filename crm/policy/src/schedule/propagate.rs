@@ -185,7 +185,7 @@ impl Engine<'_> {
     }
 
     /// The task of a member that a task of the whole consists of.
-    fn member_task(&self, member: RscId, task: &str) -> String {
+    fn member_task<'t>(&self, member: RscId, task: &'t str) -> &'t str {
         let own = match task {
             "running" | "started" => "start",
             "stopped" => "stop",
@@ -193,7 +193,7 @@ impl Engine<'_> {
             "demoted" => "demote",
             other => other,
         };
-        if self.rsc(member).is_primitive() { own.to_owned() } else { task.to_owned() }
+        if self.rsc(member).is_primitive() { own } else { task }
     }
 
     fn group_action_flags(&mut self, rsc: RscId, action: ActId, node: Option<NodeId>) -> ActFlags {
@@ -201,7 +201,7 @@ impl Engine<'_> {
         let task = self.act(action).task.clone();
         for member in self.children(rsc) {
             let member_task = self.member_task(member, &task);
-            match self.first_with_task(member, &member_task, node) {
+            match self.first_with_task(member, member_task, node) {
                 Some(found) => {
                     let member_flags = self.action_flags(found, node);
                     if flags.has(ActFlags::OPTIONAL) && !member_flags.has(ActFlags::OPTIONAL) {
@@ -231,7 +231,7 @@ impl Engine<'_> {
             task = rest.split_once('_').map_or(rest, |(task, _)| task);
         }
         match self.rsc(rsc).children.first() {
-            Some(instance) => self.member_task(*instance, task),
+            Some(instance) => self.member_task(*instance, task).to_owned(),
             None => task.to_owned(),
         }
     }

@@ -417,14 +417,16 @@ impl Engine<'_> {
     }
 
     fn handle_failure(&mut self, rsc: RscId, node: NodeId, on_fail: OnFail, known_active: bool) {
-        let id = self.rsc(rsc).id.clone();
         match on_fail {
             OnFail::Ignore => {}
             OnFail::Demote => {
                 self.set_rsc(rsc, RscFlags::FAILED);
                 self.demote_action(rsc, node, false);
             }
-            OnFail::Fence => self.fence_node(node, &format!("{id} failed there"), false),
+            OnFail::Fence => {
+                let reason = format!("{} failed there", self.rsc(rsc).id);
+                self.fence_node(node, &reason, false);
+            }
             OnFail::Standby => self.set_node(node, NodeFlags::STANDBY | NodeFlags::FAIL_STANDBY),
             OnFail::Block => {
                 self.clear_rsc(rsc, RscFlags::MANAGED);
@@ -457,7 +459,7 @@ impl Engine<'_> {
                 self.set_rsc(rsc, RscFlags::FAILED | RscFlags::STOP_IF_FAILED);
                 if self.fences()
                     && self.is(rsc, RscFlags::REMOTE_CONNECTION)
-                    && let Some(remote) = self.cluster.find_node(&id)
+                    && let Some(remote) = self.cluster.find_node(&self.rsc(rsc).id)
                     && self.cluster.is_remote_only(remote)
                     && !self.node(remote).is(NodeFlags::REMOTE_FENCED)
                 {
