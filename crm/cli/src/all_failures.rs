@@ -140,10 +140,12 @@ impl Ground {
             }
         }
         let unnoticed: BTreeSet<usize> = faults.iter().filter_map(|fault| self.unnoticed(fault)).collect();
+        let end = &settled.last.cluster;
+        let tops: BTreeMap<&str, RscId> = end.top.iter().map(|top| (&*end.resource(*top).id, *top)).collect();
         let mut explained = None;
         let mut outcomes = Vec::new();
         for (at, service) in self.services.iter().enumerate() {
-            let Some(top) = settled.last.cluster.find_resource(self.top_id(at)) else { continue };
+            let Some(top) = tops.get(&*service.name).copied() else { continue };
             let after = service::presence(&settled.last.cluster, top);
             let mut outcome = Outcome::of(&self.before[at], &after, steps[at], || {
                 let plan = explained.get_or_insert_with(|| settled.view.plan());
@@ -164,10 +166,6 @@ impl Ground {
             inquorate: self.cluster.quorate && !settled.last.cluster.quorate,
             unfenced: settled.unfenced.into_iter().collect(),
         }
-    }
-
-    fn top_id(&self, service: usize) -> &str {
-        &self.services[service].name
     }
 
     /// The service in which nobody would see this failure.

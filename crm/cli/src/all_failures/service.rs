@@ -7,6 +7,9 @@ use policy::model::{NodeId, Resource, Role, RscFlags, RscId};
 
 use super::fault::is_up;
 
+/// A table names so many nodes; more are counted.
+const MOST_NAMED: usize = 4;
+
 /// How a service runs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Presence {
@@ -202,6 +205,9 @@ impl Outcome {
             Outcome::Moved { to } => format!("moves to {to}"),
             Outcome::PromotedElsewhere { to } => format!("is promoted on {to}"),
             Outcome::Fewer { gone, left } if gone.is_empty() => format!("has an instance less, on {left}"),
+            Outcome::Fewer { gone, left } if left.split(", ").count() > MOST_NAMED => {
+                format!("no longer on {gone}, still on {} nodes", left.split(", ").count())
+            }
             Outcome::Fewer { gone, left } => format!("no longer on {gone}, still on {left}"),
             Outcome::Unnoticed => "fails unnoticed: it has no recurring monitor".into(),
             Outcome::Lost { why } => format!("IS LOST: {why}"),
