@@ -117,7 +117,7 @@ impl Client {
             })
             .context("starting the client")?;
         let namespace = namespace.recv().context("starting the client")??;
-        network::connect(CABLE, "eth0", &namespace)?;
+        network::connect(network::LAN, CABLE, "eth0", &namespace)?;
         connect.send(()).context("starting the client")?;
         Ok(Self { heard, namespace })
     }

@@ -14,8 +14,8 @@ use embedded::{Reply, Request, SocketPath};
 
 use crate::adapt::POWER_SOCKET;
 use crate::log;
-use crate::machine::Plan;
-use crate::network::{self, Address};
+use crate::machine::{Link, Plan, Work};
+use crate::network::Address;
 use crate::node::Node;
 use crate::power;
 use crate::sandbox::{LAB, PROGRAMS};
@@ -69,10 +69,11 @@ impl Cluster {
             fs::create_dir_all(&state).with_context(|| format!("making {}", state.display()))?;
             let plan = Plan {
                 name: name.clone(),
-                interface: scene.interface.clone(),
-                address: address.to_string(),
+                links: vec![Link { interface: scene.interface.clone(), address: address.to_string() }],
                 run: lab(&format!("nodes/{name}/run")).display().to_string(),
-                command: command(name, &id, &state),
+                disks: Vec::new(),
+                memory: Vec::new(),
+                work: Work::Become(command(name, &id, &state)),
             };
             Ok(Node::new(plan, index + 1, witness.clone(), story.clone()))
         };
@@ -185,7 +186,7 @@ impl Cluster {
     pub fn isolate(&self, node: &Node) -> Result<()> {
         let id = self.nodes.iter().position(|known| known.name() == node.name()).context("the node is not ours")? + 1;
         let side = format!("partition {id}").parse().context("asking for a partition")?;
-        network::plug(node.cable(), false)?;
+        node.plug(false)?;
         self.is_partitioned.store(true, Ordering::SeqCst);
         self.request(&side)
     }

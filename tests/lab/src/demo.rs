@@ -153,7 +153,7 @@ impl Stage {
         let mut addresses = network::host_addresses(scene.network, &vips, count + 1)?;
         let client_address = addresses.pop().context("the client has no address")?;
         let witness = Witness::start(vips, directories, story.clone())?;
-        network::make_bridge()?;
+        network::make_bridge(network::LAN)?;
         let cluster = Cluster::prepare(&scene, &addresses, options.token_ms, &witness, &story)?;
         until(&story, "the engine's hub", START, || Ok(cluster.is_hub_up()?.then_some(())))?
             .context("the engine's hub does not answer")?;

@@ -117,9 +117,8 @@ impl Fault {
                 at_once(others(), |node| node.switch_off())
             }
             Self::Daemon => {
-                let daemon = active.daemon().with_context(|| format!("{name} has no daemon to kill"))?;
                 say(format!("the daemon of {name} is killed"));
-                kill(Pid::from_raw(daemon as i32), Signal::SIGKILL).context("killing the daemon")
+                active.kill_service("systoled")
             }
             Self::Leave => {
                 let pid = active.pid().context("the active node is off")?;

@@ -31,6 +31,8 @@ pub mod log;
 pub mod machine;
 pub mod node;
 pub mod power;
+pub mod ring;
+pub mod services;
 pub mod story;
 pub mod witness;
 

@@ -5,7 +5,8 @@
 //! the program that the node is there for.
 
 use std::fs;
-use std::io::{self, BufRead as _};
+use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -15,11 +16,12 @@ use nix::mount::MsFlags;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::sethostname;
+use nix::unistd::{read, sethostname};
 use serde::{Deserialize, Serialize};
 
 use crate::network::{self, Address};
 use crate::sandbox;
+use crate::services::{self, Service};
 
 /// First argument of a process that is to be a node's board.
 pub const BOARD: &str = "lab-board";
@@ -31,14 +33,34 @@ pub const INIT: &str = "lab-init";
 pub struct Plan {
     /// The node's name, which becomes its host name.
     pub name: String,
-    /// What its network interface is called.
+    /// Its links to the others; the first one is the clients' as well.
+    pub links: Vec<Link>,
+    /// The directory that becomes its `/run`.
+    pub run: String,
+    /// Directories of its own, which outlive its power: what is shown, and where.
+    pub disks: Vec<(String, String)>,
+    /// Directories that are empty whenever it is switched on, as memory is.
+    pub memory: Vec<String>,
+    /// What it runs.
+    pub work: Work,
+}
+
+/// A network interface of a node.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct Link {
+    /// What it is called.
     pub interface: String,
     /// Its address, as `ADDRESS/PREFIX`.
     pub address: String,
-    /// The directory that becomes its `/run`.
-    pub run: String,
-    /// What it runs as process 1.
-    pub command: Vec<String>,
+}
+
+/// What a node runs.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub enum Work {
+    /// Process 1 becomes this program.
+    Become(Vec<String>),
+    /// Process 1 looks after these.
+    LookAfter(Vec<Service>),
 }
 
 /// If this process was started to be a part of a node, is that part; `None` if it was not.
@@ -90,16 +112,40 @@ fn init(plan: &str) -> Result<ExitCode> {
     fs::create_dir_all(&inner).with_context(|| format!("making {}", inner.display()))?;
     sandbox::bind(sandbox::LAB, &inner)?;
     sandbox::bind(&plan.run, "/run")?;
+    for (source, target) in &plan.disks {
+        sandbox::bind(source, target)?;
+    }
+    for target in &plan.memory {
+        sandbox::tmpfs(target, "1777")?;
+    }
 
     println!("furnished");
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("waiting for the node's cable")?;
-    if line != "connected\n" {
+    if read_line()? != "connected" {
         bail!("the node was given up before it had its cable");
     }
-    network::configure(&plan.interface, parse_address(&plan.address)?)?;
-    let (program, arguments) = plan.command.split_first().context("the node has nothing to run")?;
-    Err(anyhow!(Command::new(program).args(arguments).exec()).context(format!("starting {program}")))
+    for link in &plan.links {
+        network::configure(&link.interface, parse_address(&link.address)?)?;
+    }
+    match &plan.work {
+        Work::Become(command) => {
+            let (program, arguments) = command.split_first().context("the node has nothing to run")?;
+            Err(anyhow!(Command::new(program).args(arguments).exec()).context(format!("starting {program}")))
+        }
+        Work::LookAfter(services) => services::run(services),
+    }
+}
+
+/// The first line of standard input, byte by byte: what comes after it is for others to read.
+fn read_line() -> Result<String> {
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        let length = read(io::stdin().as_fd(), &mut byte).context("waiting for the node's cable")?;
+        if length == 0 || byte == *b"\n" {
+            return Ok(String::from_utf8_lossy(&line).into_owned());
+        }
+        line.extend(byte);
+    }
 }
 
 fn parse_address(text: &str) -> Result<Address> {

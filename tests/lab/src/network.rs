@@ -1,4 +1,4 @@
-//! The lab's network: one bridge in the stage's namespace, a cable to each node and one to the client.
+//! The lab's network: bridges in the stage's namespace, a cable from each to every node, and one to the client.
 //!
 //! Its addresses follow from the virtual address that the cluster is to keep: same network, same prefix.
 
@@ -13,7 +13,11 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::netlink::Netlink;
 
-const BRIDGE: &str = "lan";
+/// The bridge that clients and nodes meet at.
+pub const LAN: &str = "lan";
+
+/// The bridge of the nodes' second link, which has no clients.
+pub const SECOND: &str = "second";
 
 /// An address with the length of its network's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,11 +63,11 @@ pub fn host_addresses(vip: Address, taken: &[IpAddr], count: usize) -> Result<Ve
     Ok(found)
 }
 
-/// Makes the bridge. The calling thread is in the stage's network namespace, as for all functions here.
-pub fn make_bridge() -> Result<()> {
+/// Makes a bridge. The calling thread is in the stage's network namespace, as for all functions here.
+pub fn make_bridge(name: &str) -> Result<()> {
     let mut netlink = Netlink::open()?;
-    netlink.add_bridge(BRIDGE)?;
-    netlink.set_up(BRIDGE, true)
+    netlink.add_bridge(name)?;
+    netlink.set_up(name, true)
 }
 
 /// A network namespace, held open.
@@ -98,11 +102,11 @@ impl Namespace {
     }
 }
 
-/// A cable from the bridge to a host; `name` is its end at the bridge.
-pub fn connect(name: &str, interface: &str, host: &Namespace) -> Result<()> {
+/// A cable from a bridge to a host; `name` is its end at the bridge.
+pub fn connect(bridge: &str, name: &str, interface: &str, host: &Namespace) -> Result<()> {
     let mut netlink = Netlink::open()?;
     netlink.add_cable(name, interface, host.0.as_fd())?;
-    netlink.attach(name, BRIDGE)?;
+    netlink.attach(name, bridge)?;
     netlink.set_up(name, true)
 }
 

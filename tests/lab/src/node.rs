@@ -1,5 +1,6 @@
 //! A node, as the one sees it who can switch it on and off.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -25,8 +26,8 @@ const FURNISH: Duration = Duration::from_secs(20);
 /// A node of the lab; on or off.
 pub struct Node {
     plan: Plan,
-    /// The cable's end at the bridge.
-    cable: String,
+    /// The cables' ends at the bridges.
+    cables: Vec<String>,
     witness: Witness,
     story: Storyteller,
     running: Mutex<Option<Running>>,
@@ -37,14 +38,15 @@ struct Running {
     board: Child,
     /// Process 1 of the node, by its number in the stage.
     pid: u32,
-    /// Kept open: its end would be the end of what init waits for.
-    _stdin: ChildStdin,
+    /// For orders to process 1. Kept open: its end would be the end of what init waits for.
+    stdin: ChildStdin,
 }
 
 impl Node {
     /// A node that is off.
     pub fn new(plan: Plan, number: usize, witness: Witness, story: Storyteller) -> Arc<Self> {
-        Arc::new(Self { plan, cable: format!("port{number}"), witness, story, running: Mutex::new(None) })
+        let cables = (0..plan.links.len()).map(|link| format!("port{number}-{link}")).collect();
+        Arc::new(Self { plan, cables, witness, story, running: Mutex::new(None) })
     }
 
     /// Its name.
@@ -52,9 +54,14 @@ impl Node {
         &self.plan.name
     }
 
-    /// The cable's end at the bridge.
-    pub fn cable(&self) -> &str {
-        &self.cable
+    /// Pulls the plugs of its cables at the bridges, or puts them back. The node does not know that.
+    pub fn plug(&self, plugged: bool) -> Result<()> {
+        (0..self.cables.len()).try_for_each(|link| self.plug_link(link, plugged))
+    }
+
+    /// The same for one of its links.
+    pub fn plug_link(&self, link: usize, plugged: bool) -> Result<()> {
+        network::plug(self.cables.get(link).context("the node has no such link")?, plugged)
     }
 
     /// The directory that is its `/run`, as the stage sees it.
@@ -69,12 +76,48 @@ impl Node {
 
     /// The daemon that process 1 runs, by its number in the stage; `None` while there is none.
     pub fn daemon(&self) -> Option<u32> {
+        self.service("systoled")
+    }
+
+    /// A program that process 1 runs, by its number in the stage; `None` while there is none.
+    pub fn service(&self, name: &str) -> Option<u32> {
         let init = self.pid()?;
-        let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
         let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).ok()?;
         // Others among its children are processes that were left to it.
         let mut numbers = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-        numbers.find(|pid| name(*pid).is_some() && name(*pid) == name(init))
+        numbers
+            .find(|pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name))
+    }
+
+    /// Kills a program that process 1 runs, with SIGKILL.
+    pub fn kill_service(&self, name: &str) -> Result<()> {
+        let pid = self.service(name).with_context(|| format!("{} has no {name} to kill", self.name()))?;
+        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).with_context(|| format!("killing {name} of {}", self.name()))
+    }
+
+    /// Tells process 1 to start one of its programs.
+    pub fn start_service(&self, name: &str) -> Result<()> {
+        self.order(&format!("start {name}"))
+    }
+
+    /// Tells process 1 to end one of its programs in good order, and not to start it again.
+    pub fn stop_service(&self, name: &str) -> Result<()> {
+        self.order(&format!("stop {name}"))
+    }
+
+    fn order(&self, line: &str) -> Result<()> {
+        let mut running = self.lock();
+        let Some(running) = running.as_mut() else { bail!("{} is off", self.name()) };
+        writeln!(running.stdin, "{line}").with_context(|| format!("telling {} to {line}", self.name()))
+    }
+
+    /// A command that runs a program inside of the node, in all of its namespaces.
+    pub fn inside(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        let pid = self.pid().with_context(|| format!("{} is off", self.name()))?;
+        let mut command = Command::new("nsenter");
+        command.arg("--target").arg(pid.to_string());
+        command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--"]).arg(program).stdin(Stdio::null());
+        Ok(command)
     }
 
     /// Whether it is on.
@@ -115,7 +158,7 @@ impl Node {
             let _ = board.kill();
             let _ = board.wait();
         }
-        connected.map(|(pid, stdin)| Running { board, pid, _stdin: stdin })
+        connected.map(|(pid, stdin)| Running { board, pid, stdin })
     }
 
     fn connect(self: &Arc<Self>, board: &mut Child) -> Result<(u32, ChildStdin)> {
@@ -149,9 +192,12 @@ impl Node {
             }
         }
         let pid = pid.context("its board did not say which process is its first")?;
-        // Of an earlier life. The kernel takes it away as well, but in its own time.
-        let _ = network::disconnect(&self.cable);
-        network::connect(&self.cable, &self.plan.interface, &Namespace::of_process(pid)?)?;
+        let namespace = Namespace::of_process(pid)?;
+        for ((cable, link), bridge) in self.cables.iter().zip(&self.plan.links).zip([network::LAN, network::SECOND]) {
+            // Of an earlier life. The kernel takes it away as well, but in its own time.
+            let _ = network::disconnect(cable);
+            network::connect(bridge, cable, &link.interface, &namespace)?;
+        }
         self.witness.watch_node(self.name(), pid)?;
         stdin.write_all(b"connected\n").context("telling it that its cable is there")?;
         Ok((pid, stdin))
@@ -164,7 +210,7 @@ impl Node {
         let Some(mut on) = running.take() else { return Ok(()) };
         self.witness.let_go_of_mounts(self.name());
         kill(Pid::from_raw(on.pid as i32), Signal::SIGKILL).with_context(|| format!("killing {}", self.name()))?;
-        network::plug(&self.cable, false)?;
+        self.plug(false)?;
         on.board.wait().with_context(|| format!("waiting for the end of {}", self.name()))?;
         self.witness.forget_node(self.name());
         Ok(())
@@ -179,7 +225,7 @@ impl Node {
             *running = Some(on);
             return;
         }
-        let _ = network::plug(&self.cable, false);
+        let _ = self.plug(false);
         let _ = on.board.wait();
         self.witness.forget_node(self.name());
         self.story.lab(format!("{} went off by itself", self.name()));

@@ -1,0 +1,266 @@
+//! Debian's Corosync in the lab's nodes: knet with encryption over two links, votequorum, a key that the lab makes.
+//!
+//! What a node needs for it is added to the node's plan; it is started and ended by the node's process 1, and asked with
+//! its own tools. [`Ring::bare`] makes nodes with nothing but Corosync, for tests of what speaks to it.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::machine::{Link, Plan, Work};
+use crate::network::{self, Address};
+use crate::node::Node;
+use crate::sandbox::LAB;
+use crate::services::Service;
+use crate::story::Storyteller;
+use crate::wait::until;
+use crate::witness::Witness;
+
+/// Its program, and the name of its process.
+pub const COROSYNC: &str = "corosync";
+
+/// Where Debian puts it.
+const PROGRAM: &str = "/usr/sbin/corosync";
+
+/// Corosync takes 128 to 4096 bytes; its own `corosync-keygen` makes 256.
+const KEY_BYTES: usize = 256;
+
+/// Corosync on a busy machine: reading its configuration and forming a ring takes a second or two.
+const START: Duration = Duration::from_secs(60);
+
+/// What it keeps where; one of each for every node, outliving the node's power.
+const DISKS: [&str; 2] = ["/etc/corosync", "/var/lib/corosync"];
+
+/// Its connections to clients are files here.
+const MEMORY: &str = "/dev/shm";
+
+/// Whether Corosync is installed here.
+pub fn is_installed() -> bool {
+    Path::new(PROGRAM).exists()
+}
+
+/// Addresses for the nodes' second link, from the block that RFC 2544 sets apart for test beds.
+pub fn second_link(count: usize) -> Vec<Address> {
+    let address = |number: usize| Ipv4Addr::new(198, 18, 1, u8::try_from(number).unwrap_or(u8::MAX));
+    (1..=count).map(|number| Address { ip: IpAddr::V4(address(number)), prefix: 24 }).collect()
+}
+
+/// How the ring's Corosync is set up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// Names of the nodes; their numbers count from 1.
+    pub names: Vec<String>,
+    /// Each node's addresses, link by link.
+    pub addresses: Vec<Vec<Address>>,
+    /// After so long without the token, in milliseconds, a node is lost; whatever the number of nodes.
+    pub token_ms: u64,
+}
+
+impl Setup {
+    /// The text of `corosync.conf`.
+    pub fn configuration(&self) -> String {
+        let nodes = self.names.iter().zip(&self.addresses).zip(1..).map(|((name, addresses), id)| {
+            let rings =
+                addresses.iter().zip(0..).map(|(address, link)| format!("    ring{link}_addr: {}\n", address.ip));
+            format!("  node {{\n    name: {name}\n    nodeid: {id}\n{}  }}\n", rings.collect::<String>())
+        });
+        // A link counts as dead well before the token does, so that a lost link costs no member on a busy machine either.
+        let (interval, timeout) = ((self.token_ms / 10).max(1), (self.token_ms / 3).max(1));
+        let links = (0..self.addresses.first().map_or(0, Vec::len)).map(|link| {
+            format!(
+                "  interface {{\n    linknumber: {link}\n    knet_ping_interval: {interval}\n    knet_ping_timeout: \
+                 {timeout}\n  }}\n"
+            )
+        });
+        format!(
+            "totem {{\n  version: 2\n  cluster_name: lab\n  transport: knet\n  crypto_cipher: aes256\n  crypto_hash: sha256\n  \
+             token: {}\n  token_coefficient: 0\n{}}}\nnodelist {{\n{}}}\nquorum {{\n  provider: corosync_votequorum\n}}\n\
+             system {{\n  allow_knet_handle_fallback: yes\n}}\n\
+             logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/corosync.log\n  timestamp: \
+             hires\n}}\n",
+            self.token_ms,
+            links.collect::<String>(),
+            nodes.collect::<String>(),
+        )
+    }
+
+    /// Gives each node its configuration, and all the same key.
+    pub fn write(&self) -> Result<()> {
+        let mut key = [0; KEY_BYTES];
+        File::open("/dev/urandom").and_then(|mut chance| chance.read_exact(&mut key)).context("making the key")?;
+        for name in &self.names {
+            for disk in DISKS {
+                let directory = own(name, disk);
+                fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
+            }
+            let directory = own(name, DISKS[0]);
+            write(&directory.join("corosync.conf"), self.configuration().as_bytes())?;
+            write(&directory.join("authkey"), &key)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = fs::write(path, bytes).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o600)));
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
+/// What a node has of a directory that is its own.
+fn own(node: &str, directory: &str) -> PathBuf {
+    Path::new(LAB).join("nodes").join(node).join(directory.trim_start_matches('/').replace('/', "-"))
+}
+
+/// A node's `corosync.conf` as the stage sees it: a test may change it before Corosync starts.
+pub fn configuration_file(node: &str) -> PathBuf {
+    own(node, DISKS[0]).join("corosync.conf")
+}
+
+/// Where a node's plan has its directories for Corosync.
+pub fn disks(node: &str) -> Vec<(String, String)> {
+    DISKS.iter().map(|disk| (own(node, disk).display().to_string(), (*disk).to_owned())).collect()
+}
+
+/// What of a node is empty after a reboot, for Corosync.
+pub fn memory() -> Vec<String> {
+    vec![MEMORY.to_owned()]
+}
+
+/// Corosync as a program of a node. As Debian's unit, nobody starts it again when it dies.
+pub fn service() -> Service {
+    let command = vec![PROGRAM.to_owned(), "-f".to_owned()];
+    Service { name: COROSYNC.to_owned(), command, again: false, log: Some("/run/corosync.out".to_owned()) }
+}
+
+/// What a node's Corosync says of the cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Quorum {
+    /// Whether those it sees have quorum.
+    pub is_quorate: bool,
+    /// The numbers of those it sees.
+    pub members: Vec<u32>,
+}
+
+/// Asks a node's Corosync; `None` when it does not answer.
+pub fn quorum(node: &Node) -> Result<Option<Quorum>> {
+    if node.service(COROSYNC).is_none() {
+        return Ok(None);
+    }
+    let output = node.inside("corosync-quorumtool")?.arg("-s").output().context("running corosync-quorumtool")?;
+    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn parse(text: &str) -> Option<Quorum> {
+    let (_, table) = text.split_once("Nodeid")?;
+    let is_quorate = text.lines().any(|line| line.strip_prefix("Quorate:").is_some_and(|value| value.trim() == "Yes"));
+    let rows = table.lines().skip(1).filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    Some(Quorum { is_quorate, members: rows.collect() })
+}
+
+/// Nodes that run nothing but Corosync.
+pub struct Ring {
+    nodes: Vec<Arc<Node>>,
+    story: Storyteller,
+}
+
+impl Ring {
+    /// So many nodes, `node1` and so on, off. To be called on the lab's stage, see [`crate::sandbox`].
+    pub fn bare(count: usize, token_ms: u64, story: &Storyteller) -> Result<Self> {
+        if !is_installed() {
+            bail!("there is no {PROGRAM}: apt-get install corosync");
+        }
+        let names: Vec<String> = (1..=count).map(|number| format!("node{number}")).collect();
+        let first = |number: usize| {
+            let ip = Ipv4Addr::new(198, 18, 0, u8::try_from(number).unwrap_or(u8::MAX));
+            Address { ip: IpAddr::V4(ip), prefix: 24 }
+        };
+        let addresses: Vec<Vec<Address>> =
+            second_link(count).into_iter().zip(1..).map(|(second, number)| vec![first(number), second]).collect();
+        network::make_bridge(network::LAN)?;
+        network::make_bridge(network::SECOND)?;
+        Setup { names: names.clone(), addresses: addresses.clone(), token_ms }.write()?;
+        let witness = Witness::start(Vec::new(), Vec::new(), story.clone())?;
+        let plan = |((name, addresses), number): ((String, Vec<Address>), usize)| {
+            let link = |(address, link): (&Address, usize)| Link {
+                interface: format!("eth{link}"),
+                address: address.to_string(),
+            };
+            let plan = Plan {
+                links: addresses.iter().zip(0..).map(link).collect(),
+                run: format!("{LAB}/nodes/{name}/run"),
+                disks: disks(&name),
+                memory: memory(),
+                work: Work::LookAfter(vec![service()]),
+                name,
+            };
+            Node::new(plan, number, witness.clone(), story.clone())
+        };
+        let nodes = names.into_iter().zip(addresses).zip(1..).map(plan).collect();
+        Ok(Self { nodes, story: story.clone() })
+    }
+
+    /// The nodes, in order.
+    pub fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// Switches all on, and waits until each sees all.
+    pub fn switch_on(&self) -> Result<()> {
+        for node in &self.nodes {
+            node.switch_on()?;
+        }
+        let all: Vec<u32> = (1..).take(self.nodes.len()).collect();
+        let wanted = Quorum { is_quorate: true, members: all };
+        self.nodes.iter().try_for_each(|node| self.wait_for(node, &wanted))
+    }
+
+    /// Waits until a node's Corosync says just this.
+    pub fn wait_for(&self, node: &Node, wanted: &Quorum) -> Result<()> {
+        let mut last = None;
+        let look = || {
+            last = quorum(node)?;
+            Ok((last.as_ref() == Some(wanted)).then_some(()))
+        };
+        match until(&self.story, &format!("{} to see {wanted:?}", node.name()), START, look)? {
+            Some(()) => Ok(()),
+            None => bail!("Corosync of {} does not come to {wanted:?}; lastly it said {last:?}", node.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tool_is_understood() {
+        let text = "Quorum information\n------------------\nNodes:            2\n\nVotequorum information\nQuorum: 2\n\
+                    Quorate:          Yes\nFlags:            Quorate \n\nMembership information\n\
+                    ----------------------\n    Nodeid      Votes Name\n         1          1 node1 (local)\n         \
+                    3          1 node3\n";
+        assert_eq!(parse(text), Some(Quorum { is_quorate: true, members: vec![1, 3] }));
+        let activity = text.replace("Yes", "No");
+        assert_eq!(parse(&activity), Some(Quorum { is_quorate: false, members: vec![1, 3] }));
+        assert_eq!(parse("Cannot initialize QUORUM service\n"), None);
+    }
+
+    #[test]
+    fn each_node_is_listed_with_all_its_links() {
+        let setup = Setup {
+            names: vec!["a".to_owned()],
+            addresses: vec![[second_link(1), second_link(2)[1..].to_vec()].concat()],
+            token_ms: 700,
+        };
+        let text = setup.configuration();
+        let node =
+            "  node {\n    name: a\n    nodeid: 1\n    ring0_addr: 198.18.1.1\n    ring1_addr: 198.18.1.2\n  }\n";
+        assert!(text.contains(node), "{text}");
+        assert!(text.contains("  token: 700\n"), "{text}");
+    }
+}
