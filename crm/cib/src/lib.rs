@@ -95,4 +95,4 @@ pub mod file;
 pub use document::{Document, Element, Name, ParseError, Position};
 pub use patch::Patch;
 pub use replica::{Cib, Error, FEATURE_SET, SCHEMA};
-pub use write::{Applied, Lifetime, OpResult, OpStatus, Refused, Version, Write};
+pub use write::{Applied, Lifetime, NodeAttribute, OpResult, OpStatus, Refused, Version, Write};

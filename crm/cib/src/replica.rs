@@ -172,11 +172,13 @@ impl Cib {
             Write::Attribute { node, lifetime, name, value } => {
                 self.attribute(node, *lifetime, name, value.as_deref())?
             }
+            Write::Attributes { values } => self.attributes(values)?,
             Write::Forget { node, resource, failures_only } => {
                 self.forget(node.as_deref(), resource.as_deref(), *failures_only)
             }
             Write::Fenced { node, since, action, at, .. } => self.fenced(node, *since, action, *at)?,
             Write::Joined { node } => self.joined(node)?,
+            Write::Returned { node } => self.returned(node)?,
         };
         if done.configuration {
             // A patch or a new configuration may itself have raised the epoch; it never goes back.

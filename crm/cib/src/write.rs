@@ -89,6 +89,11 @@ pub enum Write {
         /// Its value; `None` takes it away.
         value: Option<String>,
     },
+    /// Transient attributes of nodes that change in one instant, so that nobody sees some of them without the others.
+    Attributes {
+        /// Each with its value, or without one to take it away.
+        values: Vec<NodeAttribute>,
+    },
     /// History that no longer counts: what is forgotten is probed anew.
     Forget {
         /// On this node only.
@@ -122,6 +127,23 @@ pub enum Write {
         /// The node.
         node: String,
     },
+    /// A daemon came back to a host that was never away. What runs there is to be looked at anew; the host's transient
+    /// attributes are still true, but that it wants to leave.
+    Returned {
+        /// The node.
+        node: String,
+    },
+}
+
+/// A transient attribute of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeAttribute {
+    /// The node.
+    pub node: String,
+    /// The attribute's name.
+    pub name: String,
+    /// Its value; `None` takes it away.
+    pub value: Option<String>,
 }
 
 /// How long an attribute of a node is kept.

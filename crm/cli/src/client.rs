@@ -109,6 +109,7 @@ impl Client {
             Reply::Status(_) => "a status",
             Reply::Written { .. } => "\"written\"",
             Reply::Refused { .. } => "a refusal",
+            Reply::Attributes(_) => "attributes",
             Reply::Done => "\"done\"",
         };
         anyhow!(

@@ -107,6 +107,7 @@ async fn serve(options: Run, name: String, identity: Identity, store: Store, cib
         me: identity.host().clone(),
         cluster: options.cluster.clone(),
         incarnation: incarnation(),
+        protocol: wire::PROTOCOL,
         limit: options.limit.map_or(processors * 2, |limit| limit as usize),
         seed: u64::from(std::process::id()),
     };

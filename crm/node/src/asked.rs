@@ -1,10 +1,10 @@
 //! What tools ask of a node, and what it answers: who is here, a write, that it leaves.
 
-use cib::Write;
+use cib::{NodeAttribute, Write};
 use controller::{Level, Note};
 use engine::NodeId;
 use wire::write::WriteForm;
-use wire::{Message, Origin, Reply, Request, Status};
+use wire::{Message, Origin, Reply, Request, Status, Update};
 
 use crate::clients::ClientId;
 use crate::event::{Command, Now};
@@ -19,6 +19,20 @@ impl Node {
             Request::Shutdown => {
                 self.shutdown(now);
                 Some(Reply::Done)
+            }
+            Request::StopCluster => self.asked_to_stop_the_cluster(now, client).err(),
+            Request::Update(update) => self.asked_to_update(client, update).err(),
+            Request::Refresh => {
+                let names = self.attributes.all();
+                if !names.is_empty() && self.replica.in_step() {
+                    self.send(&Message::Gathered { names });
+                }
+                Some(Reply::Done)
+            }
+            Request::Attributes { name, node } => {
+                let node = node.map(|node| self.uname(&node).unwrap_or(node));
+                let values = self.attributes.values(self.replica.cib(), name.as_deref(), node.as_deref());
+                Some(Reply::Attributes(values))
             }
             Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
         };
@@ -52,6 +66,76 @@ impl Node {
         Ok(())
     }
 
+    /// All at once: were they to leave one by one, services would move from each to those that are left.
+    fn asked_to_stop_the_cluster(&mut self, now: Now, client: ClientId) -> Result<(), Reply> {
+        let number = self.waits(client)?;
+        let view = &self.view;
+        let values = view
+            .hosts
+            .iter()
+            .filter(|host| view.has_member(host.id))
+            .map(|host| NodeAttribute {
+                node: host.name.clone(),
+                name: "shutdown".into(),
+                value: Some(now.unix.to_string()),
+            })
+            .collect();
+        self.note(Note::new(Level::Info, "shutdown", "the whole cluster stops; services stop in their order"));
+        self.multicast_write(Origin::Client(number), &Write::Attributes { values });
+        Ok(())
+    }
+
+    fn asked_to_update(&mut self, client: ClientId, mut update: Update) -> Result<(), Reply> {
+        let refuse = |reason: String| Err(Reply::Refused { reason });
+        let node = match &update.node {
+            None => self.settings.me.name.clone(),
+            Some(node) => match self.uname(node) {
+                Some(uname) => uname,
+                None => return refuse(format!("there is no node '{node}'; the nodes are listed by `systole status`")),
+            },
+        };
+        if update.name.is_empty() {
+            return refuse("expected the name of an attribute, found none".into());
+        }
+        if self.speaks == wire::FIRST_PROTOCOL && self.replica.in_step() && update.private {
+            return refuse(
+                "a member runs an older version, which keeps no private attributes; upgrade all nodes first".into(),
+            );
+        }
+        if !self.attributes.has_room() {
+            return refuse("too many attributes are being gathered; try again when their dampening is over".into());
+        }
+        let number = self.waits(client)?;
+        update.node = Some(node);
+        self.send(&Message::Update { origin: Origin::Client(number), update });
+        Ok(())
+    }
+
+    /// A client waits for something that is no matter of quorum.
+    fn waits(&mut self, client: ClientId) -> Result<u64, Reply> {
+        let refuse = |reason: &str| Reply::Refused { reason: reason.to_owned() };
+        if !self.replica.in_step() {
+            return Err(refuse("this node has not met the others yet; try again in a moment"));
+        }
+        self.clients.wait(client, true).ok_or_else(|| refuse("too many writes are under way at this node; try again"))
+    }
+
+    /// The name of the node with this name or id: one that is here, or that the CIB knows.
+    fn uname(&self, node: &str) -> Option<String> {
+        if let Some(host) = self.view.hosts.iter().find(|host| host.name == node || host.id.to_string() == node) {
+            return Some(host.name.clone());
+        }
+        let document = self.replica.cib().document();
+        let under = |path: &[&str], kind: &'static str| {
+            let children = document.descend(path).map(|parent| document.children_named(parent, kind));
+            children.into_iter().flatten().find_map(|element| {
+                let uname = document.attribute(element, "uname")?;
+                (uname == node || document.id(element) == node).then(|| uname.to_owned())
+            })
+        };
+        under(&["configuration", "nodes"], "node").or_else(|| under(&["status"], "node_state"))
+    }
+
     fn status(&self) -> Status {
         let view = &self.view;
         let name = |id: NodeId| {
@@ -81,13 +165,20 @@ impl Node {
         }
     }
 
+    /// This node will go once it is let go.
+    pub(crate) fn leaves(&mut self) {
+        if !self.leaving {
+            self.leaving = true;
+            self.note(Note::new(Level::Info, "shutdown", "this node leaves; what runs here moves away first"));
+        }
+    }
+
     /// This node is to leave; what runs here moves away first.
     pub(crate) fn shutdown(&mut self, now: Now) {
         if self.leaving {
             return;
         }
-        self.leaving = true;
-        self.note(Note::new(Level::Info, "shutdown", "this node leaves; what runs here moves away first"));
+        self.leaves();
         if self.view.members.is_empty() || !self.replica.in_step() {
             // Nobody is there to plan it, and nothing was started by this daemon.
             self.out.push_back(Command::Exit(Ok(())));

@@ -31,6 +31,8 @@ pub struct Settings {
     pub cluster: String,
     /// Differs at every start of every daemon; written as a UUID.
     pub incarnation: String,
+    /// The newest protocol to speak: [`wire::PROTOCOL`], or an older one to rehearse an upgrade.
+    pub protocol: u32,
     /// How many agents may run at once.
     pub limit: usize,
     /// Where chance comes from, such as in `pcmk_delay_max`.

@@ -7,11 +7,14 @@
 //! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
 //! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`fencing`] does the
 //! same for fencing; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is what the operator
-//! reads.
+//! reads. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how members of an
+//! older build are spoken to.
 
+pub mod attributes;
 pub mod event;
 pub mod machine;
 pub mod replica;
+pub mod versions;
 
 pub mod fencing;
 pub mod orders;

@@ -12,13 +12,15 @@ use executor::{End, Executor, Signal};
 use fencer::Fencer;
 use wire::frame::{Assembler, cut};
 use wire::write::WriteForm;
-use wire::{FenceOrder, Message, Origin};
+use wire::{AttributeState, FenceOrder, Message, Origin, Update};
 
+use crate::attributes::Attributes;
 use crate::clients::Clients;
 use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::fencing;
 use crate::orders::Orders;
 use crate::replica::{Delivered, Replica, Settled, Step};
+use crate::versions::lowered;
 
 /// One node.
 #[derive(Debug)]
@@ -33,6 +35,11 @@ pub struct Node {
     pub(crate) replica: Replica,
     pub(crate) clients: Clients,
     orders: Orders,
+    pub(crate) attributes: Attributes,
+    /// The newest protocol that all members know; the first until that is known.
+    pub(crate) speaks: u32,
+    /// What members said of themselves in the meeting under way, or the last one.
+    hellos: BTreeMap<NodeId, (u32, Vec<AttributeState>)>,
     fences: BTreeMap<u64, FenceOrder>,
     fence_count: u64,
     assembler: Assembler,
@@ -63,9 +70,12 @@ impl Node {
             replica: Replica::new(me, &settings.cluster, &settings.incarnation, cib),
             clients: Clients::default(),
             orders: Orders::default(),
+            attributes: Attributes::default(),
+            speaks: wire::FIRST_PROTOCOL,
+            hellos: BTreeMap::new(),
             fences: BTreeMap::new(),
             fence_count: 0,
-            assembler: Assembler::default(),
+            assembler: Assembler::speaking(settings.protocol),
             persisting: None,
             leaving: false,
             let_go: false,
@@ -103,7 +113,11 @@ impl Node {
 
     /// When to be sent [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Duration> {
-        [self.controller.deadline(), self.executor.deadline(), self.fencer.deadline()].into_iter().flatten().min()
+        let gathered = self.writes_what_is_gathered().then(|| self.attributes.deadline()).flatten();
+        [self.controller.deadline(), self.executor.deadline(), self.fencer.deadline(), gathered]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes in what happened.
@@ -165,6 +179,13 @@ impl Node {
             self.controlled(now, command);
             return true;
         }
+        if self.writes_what_is_gathered() {
+            let names = self.attributes.due(now.monotonic);
+            if !names.is_empty() {
+                self.send(&Message::Gathered { names });
+                return true;
+            }
+        }
         if self.let_go && self.executor.is_idle() {
             self.let_go = false;
             self.note(Note::new(Level::Info, "stopped", "this node was let go and leaves the cluster"));
@@ -177,6 +198,11 @@ impl Node {
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
         self.assembler.keep_only(|id| view.has_member(NodeId(id)));
+        self.noisy.retain(|id| view.has_member(NodeId(*id)));
+        for lost in self.view.hosts.iter().filter(|host| !view.has_host(host.id)) {
+            self.attributes.forget(&lost.name);
+        }
+        self.attributes.membership(now.monotonic, self.replica.cib());
         for (client, reply) in self.clients.membership(&view) {
             self.out.push_back(Command::Reply { client, reply });
         }
@@ -221,11 +247,14 @@ impl Node {
         match self.assembler.take(from.0, payload) {
             Ok(Some(message)) => self.message(now, from, message),
             Ok(None) => {}
-            Err(error) => {
-                if self.noisy.insert(from.0) {
-                    self.note(Note::new(Level::Warning, "garbage", format!("from node {from}: {error}; ignored")));
-                }
-            }
+            Err(error) => self.garbage(from, &error.to_string()),
+        }
+    }
+
+    /// What a member says is of no use: told once for as long as it is here, so that noise has a bound.
+    fn garbage(&mut self, from: NodeId, what: &str) {
+        if self.noisy.insert(from.0) {
+            self.note(Note::new(Level::Warning, "garbage", format!("from node {from}: {what}; ignored")));
         }
     }
 
@@ -235,7 +264,8 @@ impl Node {
         // were given with is gone: all members agree on that, for all see the same at this place in the order.
         let obeyed = self.replica.in_step() && self.view.eldest() == Some(from);
         match message {
-            Message::Hello(hello) => {
+            Message::Hello(mut hello) => {
+                self.hellos.insert(from, (hello.protocol, std::mem::take(&mut hello.attributes)));
                 let steps = self.replica.hello(from, hello);
                 self.steps(now, steps);
             }
@@ -249,14 +279,16 @@ impl Node {
                         self.settled(now, settled);
                     }
                 }
-                Err(error) => {
-                    self.note(Note::new(
-                        Level::Error,
-                        "garbage",
-                        format!("a write of node {from} cannot be read: {error}"),
-                    ));
-                }
+                Err(error) => self.garbage(from, &format!("a write that cannot be read: {error}")),
             },
+            Message::Update { origin, update } => self.update(now, from, origin, update),
+            Message::Gathered { names } if obeyed => {
+                if let Some(write) = self.attributes.gathered(&names) {
+                    self.write_here(now, from, Origin::Local, write);
+                }
+            }
+            // Who has become the eldest meanwhile says it again.
+            Message::Gathered { .. } => {}
             Message::Run(order) => {
                 let valid = obeyed && (self.view.quorate || !order.quorate);
                 if valid && order.to == self.settings.me.id.0 {
@@ -287,7 +319,15 @@ impl Node {
     fn steps(&mut self, now: Now, steps: Vec<Step>) {
         for step in steps {
             match step {
-                Step::Hello(hello) => self.send(&Message::Hello(hello)),
+                Step::Hello(mut hello) => {
+                    self.speaks = wire::FIRST_PROTOCOL;
+                    self.hellos.clear();
+                    hello.protocol = self.settings.protocol;
+                    if self.settings.protocol > wire::FIRST_PROTOCOL {
+                        hello.attributes = self.attributes.state();
+                    }
+                    self.send(&Message::Hello(hello));
+                }
                 Step::State(state) => self.send(&Message::State(state)),
                 Step::Leave { reason } => self.out.push_back(Command::Exit(Err(reason))),
                 Step::InStep { running, under_way, set_aside } => {
@@ -304,6 +344,7 @@ impl Node {
                         self.replica.mark("dc-uuid", &coordinator.to_string());
                     }
                     self.configuration_changed(now);
+                    self.agree(now);
                     for (node, orders) in under_way {
                         self.controller.handle(now.monotonic, controller::Event::UnderWay { node, orders });
                     }
@@ -324,8 +365,8 @@ impl Node {
         if configuration {
             self.configuration_changed(now);
         }
-        if let (Write::LetGo { node }, true) = (&write, outcome.is_ok()) {
-            self.let_go |= *node == self.settings.me.name && self.leaving;
+        if outcome.is_ok() {
+            self.applied(&write);
         }
         if mine && let Origin::Client(number) = origin {
             let version = self.replica.cib().version();
@@ -342,6 +383,84 @@ impl Node {
         let refused = outcome.err().map(|refused| refused.to_string());
         let own = mine && origin == Origin::Controller;
         self.controller.handle(now.monotonic, controller::Event::Applied { write, refused, own });
+    }
+
+    /// What a write that was applied means for this node itself.
+    fn applied(&mut self, write: &Write) {
+        let me = &self.settings.me.name;
+        let asks = |node: &str, name: &str, value: &Option<String>| {
+            node == me && name == "shutdown" && value.as_ref().is_some_and(|value| value != "0")
+        };
+        match write {
+            Write::LetGo { node } => self.let_go |= node == me && self.leaving,
+            Write::Joined { node } => self.attributes.forget(node),
+            Write::Fenced { node, action, .. } if action != "on" => self.attributes.forget(node),
+            Write::Attribute { node, name, value, lifetime: cib::Lifetime::Transient } if asks(node, name, value) => {
+                self.leaves();
+            }
+            Write::Attributes { values } if values.iter().any(|of| asks(&of.node, &of.name, &of.value)) => {
+                self.leaves();
+            }
+            _ => {}
+        }
+    }
+
+    /// Members are in step: what they know together counts, in the newest words that all of them have.
+    fn agree(&mut self, now: Now) {
+        let here = |id: &NodeId| self.view.has_member(*id);
+        let spoken: BTreeMap<NodeId, u32> =
+            self.hellos.iter().filter(|(id, _)| here(id)).map(|(id, (protocol, _))| (*id, *protocol)).collect();
+        self.speaks = spoken.values().copied().min().unwrap_or(wire::FIRST_PROTOCOL).min(self.settings.protocol);
+        if self.settings.protocol == wire::FIRST_PROTOCOL {
+            return;
+        }
+        let name = |id: NodeId| self.view.hosts.iter().find(|host| host.id == id).map(|host| host.name.clone());
+        let states = std::mem::take(&mut self.hellos);
+        let spoken_states =
+            states.into_iter().filter_map(|(id, (_, states))| Some((id, (name(id)?, states)))).collect();
+        self.attributes.meet(now.monotonic, self.replica.cib(), &spoken_states);
+        if self.speaks == wire::FIRST_PROTOCOL {
+            // Some member knows no gathering: it ends here, and the first who knows of it writes what there is.
+            let newer = spoken.iter().find(|(_, protocol)| **protocol > wire::FIRST_PROTOCOL);
+            let values = self.attributes.drain();
+            if newer.is_some_and(|(id, _)| *id == self.settings.me.id) && !values.is_empty() {
+                self.multicast_write(Origin::Local, &Write::Attributes { values });
+            }
+        }
+    }
+
+    /// Whether it is for this node to say when attributes have been gathered for long enough.
+    fn writes_what_is_gathered(&self) -> bool {
+        self.replica.in_step() && self.speaks > wire::FIRST_PROTOCOL && self.view.eldest() == Some(self.settings.me.id)
+    }
+
+    fn update(&mut self, now: Now, from: NodeId, origin: Origin, update: Update) {
+        let Some(node) = update.node.clone().filter(|node| !node.is_empty() && !update.name.is_empty()) else {
+            self.garbage(from, "an attribute without a name, or for no node");
+            return;
+        };
+        if !self.replica.in_step() {
+            self.attributes.hold_back(&node, update);
+        } else if let Some(write) = self.attributes.update(now.monotonic, self.replica.cib(), &node, &update) {
+            self.write_here(now, from, origin, write);
+            return;
+        }
+        if from == self.settings.me.id
+            && let Origin::Client(number) = origin
+        {
+            let version = self.replica.cib().version();
+            let version = (version.admin_epoch, version.epoch, version.num_updates);
+            if let Some((client, reply)) = self.clients.applied(number, version, false) {
+                self.out.push_back(Command::Reply { client, reply });
+            }
+        }
+    }
+
+    /// A write that all members make at this place in the order, without its being sent.
+    fn write_here(&mut self, now: Now, from: NodeId, origin: Origin, write: Write) {
+        if let Some(settled) = self.replica.write(Delivered { from, origin, write }) {
+            self.settled(now, settled);
+        }
     }
 
     fn configuration_changed(&mut self, now: Now) {
@@ -478,10 +597,12 @@ impl Node {
     }
 
     pub(crate) fn send(&mut self, message: &Message) {
-        if self.alone {
-            self.echo.push_back(message.clone());
-        } else {
-            self.out.extend(cut(message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
+        for message in lowered(message.clone(), self.speaks) {
+            if self.alone {
+                self.echo.push_back(message);
+            } else {
+                self.out.extend(cut(&message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
+            }
         }
     }
 

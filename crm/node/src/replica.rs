@@ -139,6 +139,7 @@ impl Replica {
             running,
             quorate: self.quorate_before,
             under_way,
+            attributes: Vec::new(),
         };
         self.meeting = Some(Meeting { key, hellos: BTreeMap::new(), winner: None });
         (settled, Some(Step::Hello(hello)))

@@ -21,8 +21,13 @@ pub enum FrameError {
     #[error("{0} bytes that are no message of Systole's")]
     Foreign(usize),
     /// Of a version that we do not know.
-    #[error("a message of protocol {0}; this node speaks {PROTOCOL}: upgrade this node")]
-    Newer(u32),
+    #[error("a message of protocol {heard}; this node speaks {speaks}: upgrade this node")]
+    Newer {
+        /// The protocol of the message.
+        heard: u32,
+        /// The newest that we know.
+        speaks: u32,
+    },
     /// Longer than [`MAX_MESSAGE`].
     #[error("a message of more than {MAX_MESSAGE} bytes")]
     TooLong,
@@ -41,7 +46,7 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
             let piece = &body[index * room..((index + 1) * room).min(body.len())];
             let mut frame = Vec::with_capacity(HEADER + piece.len());
             frame.extend_from_slice(&MAGIC);
-            frame.extend_from_slice(&PROTOCOL.to_be_bytes());
+            frame.extend_from_slice(&message.protocol().to_be_bytes());
             frame.push(u8::from(index + 1 < count));
             frame.extend_from_slice(piece);
             frame
@@ -50,12 +55,24 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
 }
 
 /// Puts the pieces of all senders together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Assembler {
+    speaks: u32,
     begun: BTreeMap<u32, Vec<u8>>,
 }
 
+impl Default for Assembler {
+    fn default() -> Self {
+        Assembler::speaking(PROTOCOL)
+    }
+}
+
 impl Assembler {
+    /// One that knows protocols up to this one.
+    pub fn speaking(protocol: u32) -> Self {
+        Assembler { speaks: protocol, begun: BTreeMap::new() }
+    }
+
     /// Takes a piece; gives the message when it was the last one.
     pub fn take(&mut self, from: u32, frame: &[u8]) -> Result<Option<Message>, FrameError> {
         let outcome = self.piece(from, frame);
@@ -73,8 +90,8 @@ impl Assembler {
             return Err(FrameError::Foreign(frame.len()));
         }
         let protocol = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-        if protocol > PROTOCOL {
-            return Err(FrameError::Newer(protocol));
+        if protocol > self.speaks {
+            return Err(FrameError::Newer { heard: protocol, speaks: self.speaks });
         }
         let more = header[8] != 0;
         let whole;
@@ -128,7 +145,7 @@ mod tests {
         assert_eq!(a.take(1, b"hello"), Err(FrameError::Foreign(5)));
         let mut newer = cut(&sample(1), 1000).remove(0);
         newer[7] = 9;
-        assert_eq!(a.take(1, &newer), Err(FrameError::Newer(9)));
+        assert_eq!(a.take(1, &newer), Err(FrameError::Newer { heard: 9, speaks: PROTOCOL }));
         let mut broken = cut(&sample(1), 1000).remove(0);
         broken.pop();
         assert!(matches!(a.take(1, &broken), Err(FrameError::Unreadable(_))));

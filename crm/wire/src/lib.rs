@@ -4,15 +4,22 @@
 //! Nodes multicast a [`Message`], cut into [`frame`]s that any engine carries; tools ask a daemon with a [`Request`]
 //! and get a [`Reply`], a line of JSON each. [`write`] gives the CIB's own types a form without their knowing.
 
+pub mod attribute;
 pub mod frame;
 pub mod message;
 pub mod order;
 pub mod request;
 pub mod write;
 
+pub use attribute::{AttributeChange, AttributeState, AttributeValue, Dampening, Update};
 pub use message::{Hello, Message, Origin, State};
 pub use order::{FenceOrder, OrderId, Resource, RunOrder};
 pub use request::{Reply, Request, Status};
 
-/// The protocol that this build speaks. A node that hears a higher one says so and leaves the message alone.
-pub const PROTOCOL: u32 = 1;
+/// The newest protocol that this build speaks; it speaks all below as well, and members speak the newest that all of
+/// them know. 2 brought attributes that are gathered, and writes of several attributes at once.
+///
+/// A node that hears a higher one says so and leaves the message alone.
+pub const PROTOCOL: u32 = 2;
+/// The protocol in which members meet: whatever they speak later, a `Hello` must be read by all.
+pub const FIRST_PROTOCOL: u32 = 1;

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attribute::{AttributeState, Update};
 use crate::order::{FenceOrder, OrderId, RunOrder};
 use crate::write::WriteForm;
+use crate::{FIRST_PROTOCOL, PROTOCOL};
 
 /// Who wants to know what became of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -48,6 +50,30 @@ pub enum Message {
         /// `epoch` of the version.
         epoch: u64,
     },
+    /// A transient attribute changes: gathered by all, written when its dampening is over.
+    Update {
+        /// Who waits for it.
+        origin: Origin,
+        /// What changes; its node is named.
+        update: Update,
+    },
+    /// What was gathered of these attributes is written now, by all alike.
+    Gathered {
+        /// Their names.
+        names: Vec<String>,
+    },
+}
+
+impl Message {
+    /// The protocol that a member must know to read it.
+    pub fn protocol(&self) -> u32 {
+        match self {
+            Message::Update { .. }
+            | Message::Gathered { .. }
+            | Message::Write { write: WriteForm::Attributes { .. } | WriteForm::Returned { .. }, .. } => PROTOCOL,
+            _ => FIRST_PROTOCOL,
+        }
+    }
 }
 
 /// What a member says of itself when it meets others.
@@ -71,6 +97,9 @@ pub struct Hello {
     pub quorate: bool,
     /// What it has been told to run and has not answered.
     pub under_way: Vec<RunOrder>,
+    /// Attributes that it gathers or keeps. Members of protocol 1 have none.
+    #[serde(default)]
+    pub attributes: Vec<AttributeState>,
 }
 
 /// A CIB's text.

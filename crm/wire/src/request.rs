@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attribute::{AttributeValue, Update};
 use crate::write::WriteForm;
 
 /// The longest line that either side reads.
@@ -23,6 +24,21 @@ pub enum Request {
     },
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
+    /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
+    /// [`Reply::Written`] once all members know.
+    StopCluster,
+    /// Change a transient attribute: [`Reply::Written`] once all members know it. It stands in the CIB when its
+    /// dampening is over.
+    Update(Update),
+    /// What is being gathered of any attribute is written now. [`Reply::Done`] at once.
+    Refresh,
+    /// The transient attributes, those included that are being gathered or private: [`Reply::Attributes`].
+    Attributes {
+        /// Of this name only.
+        name: Option<String>,
+        /// Of this node only.
+        node: Option<String>,
+    },
 }
 
 /// What a daemon answers.
@@ -35,6 +51,8 @@ pub enum Reply {
         /// `admin_epoch`, `epoch`, `num_updates`.
         version: (u64, u64, u64),
     },
+    /// To [`Request::Attributes`], by node and name.
+    Attributes(Vec<AttributeValue>),
     /// Nothing was written or done.
     Refused {
         /// Why, and what to do.

@@ -1,7 +1,7 @@
 //! The form of a write on the wire. The CIB's own types promise no format; these mirror them and do.
 
 use cib::patch::Change;
-use cib::{Lifetime, OpResult, OpStatus, Patch, Write};
+use cib::{Lifetime, NodeAttribute, OpResult, OpStatus, Patch, Write};
 use serde::{Deserialize, Serialize};
 
 /// A write, as [`cib::Write`].
@@ -43,6 +43,9 @@ pub enum WriteForm {
         name: String,
         value: Option<String>,
     },
+    Attributes {
+        values: Vec<(String, String, Option<String>)>,
+    },
     Forget {
         node: Option<String>,
         resource: Option<String>,
@@ -59,6 +62,9 @@ pub enum WriteForm {
         number: u32,
     },
     Joined {
+        node: String,
+    },
+    Returned {
         node: String,
     },
 }
@@ -119,11 +125,15 @@ impl From<&Write> for WriteForm {
             Write::Attribute { node, lifetime, name, value } => {
                 WriteForm::Attribute { node, permanent: lifetime == Lifetime::Permanent, name, value }
             }
+            Write::Attributes { values } => {
+                WriteForm::Attributes { values: values.into_iter().map(|of| (of.node, of.name, of.value)).collect() }
+            }
             Write::Forget { node, resource, failures_only } => WriteForm::Forget { node, resource, failures_only },
             Write::Fenced { node, since, action, by, at, coordinator, transition, number } => {
                 WriteForm::Fenced { node, since, action, by, at, coordinator, transition, number }
             }
             Write::Joined { node } => WriteForm::Joined { node },
+            Write::Returned { node } => WriteForm::Returned { node },
         }
     }
 }
@@ -149,11 +159,15 @@ impl TryFrom<WriteForm> for Write {
                 let lifetime = if permanent { Lifetime::Permanent } else { Lifetime::Transient };
                 Write::Attribute { node, lifetime, name, value }
             }
+            WriteForm::Attributes { values } => Write::Attributes {
+                values: values.into_iter().map(|(node, name, value)| NodeAttribute { node, name, value }).collect(),
+            },
             WriteForm::Forget { node, resource, failures_only } => Write::Forget { node, resource, failures_only },
             WriteForm::Fenced { node, since, action, by, at, coordinator, transition, number } => {
                 Write::Fenced { node, since, action, by, at, coordinator, transition, number }
             }
             WriteForm::Joined { node } => Write::Joined { node },
+            WriteForm::Returned { node } => Write::Returned { node },
         })
     }
 }

@@ -382,6 +382,7 @@ impl World {
             me: host.me.clone(),
             cluster: "sim".into(),
             incarnation: format!("{:08x}-0000-4000-8000-{:012x}", id.0, life.0),
+            protocol: wire::PROTOCOL,
             limit: 4,
             seed: self.random.number(),
         };

@@ -6,7 +6,7 @@ use super::configuration::set_pair;
 use super::{Cib, FEATURE_SET, NodeIndex, set_all};
 use crate::document::Element;
 use crate::rule::compare_versions;
-use crate::write::{Applied, Refused};
+use crate::write::{Applied, NodeAttribute, Refused};
 
 impl Cib {
     #[expect(clippy::too_many_arguments, reason = "the fields of the write, one for one")]
@@ -107,15 +107,49 @@ impl Cib {
         Ok(Applied { changed, node: Some(id), ..Applied::default() })
     }
 
+    pub(super) fn returned(&mut self, node: &str) -> Result<Applied, Refused> {
+        if node.is_empty() {
+            return Err(Refused::Nameless("the node"));
+        }
+        let id = self.node_id(node);
+        let mut changed = self.take_away(&id, &["lrm"]);
+        changed |= self.transient(&id, "shutdown", None);
+        if let Some(index) = self.nodes.get(&id)
+            && self.document.attribute(index.state, "since").is_some()
+        {
+            self.document.unset(index.state, "since");
+            changed = true;
+        }
+        Ok(Applied { changed, node: Some(id), ..Applied::default() })
+    }
+
+    /// All of them or none: a name that is missing refuses the whole.
+    pub(super) fn attributes(&mut self, values: &[NodeAttribute]) -> Result<Applied, Refused> {
+        if values.iter().any(|one| one.name.is_empty()) {
+            return Err(Refused::Nameless("the attribute"));
+        }
+        if values.iter().any(|one| one.node.is_empty()) {
+            return Err(Refused::Nameless("the node"));
+        }
+        let mut changed = false;
+        for NodeAttribute { node, name, value } in values {
+            let id = self.node_id(node);
+            changed |= self.transient(&id, name, value.as_deref());
+        }
+        Ok(Applied { changed, ..Applied::default() })
+    }
+
     /// Takes a node's history and transient attributes away.
     fn clear(&mut self, id: &str) -> bool {
+        self.take_away(id, &["lrm", "transient_attributes"])
+    }
+
+    /// Takes these parts of a node's entry away; the history is one of them.
+    fn take_away(&mut self, id: &str, parts: &[&str]) -> bool {
         let Some(index) = self.nodes.get_mut(id) else { return false };
         index.resources.clear();
-        let gone: Vec<Element> = self
-            .document
-            .children(index.state)
-            .filter(|child| matches!(self.document.name(*child), "lrm" | "transient_attributes"))
-            .collect();
+        let gone: Vec<Element> =
+            self.document.children(index.state).filter(|child| parts.contains(&self.document.name(*child))).collect();
         gone.iter().for_each(|element| self.document.remove(*element));
         !gone.is_empty()
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::patch::{self, Change, Patch};
-use crate::write::{Lifetime, OpResult, OpStatus};
+use crate::write::{Lifetime, NodeAttribute, OpResult, OpStatus};
 use proptest::prelude::*;
 
 fn cluster() -> Cib {
@@ -302,6 +302,29 @@ fn attributes_of_nodes() {
 }
 
 #[test]
+fn attributes_that_change_together() {
+    let mut cib = cluster();
+    let one = |node: &str, name: &str, value: &str| NodeAttribute {
+        node: node.into(),
+        name: name.into(),
+        value: Some(value.into()),
+    };
+    let before = cib.digest();
+    let nameless = Write::Attributes { values: vec![one("alpha", "ping", "1"), one("alpha", "", "1")] };
+    assert_eq!(cib.apply(&nameless), Err(Refused::Nameless("the attribute")));
+    assert_eq!(cib.digest(), before, "all or nothing");
+    let values = vec![one("alpha", "ping", "1"), one("1", "shutdown", "7")];
+    let version = cib.version();
+    assert!(cib.apply(&Write::Attributes { values }).unwrap().changed);
+    assert_eq!(cib.version().num_updates, version.num_updates + 1, "one step for whoever looks");
+    record(&mut cib, result("monitor", 0, 7, 7));
+
+    // A daemon that comes back to its host keeps what is true of the host, and wants to leave no longer.
+    assert!(cib.apply(&Write::Returned { node: "1".into() }).unwrap().changed);
+    assert_eq!(known(&cib), (vec![], vec!["ping=1".to_owned()]));
+}
+
+#[test]
 fn memory_stays_bounded() {
     let mut cib = cluster();
     for round in 0..20_000 {
@@ -365,6 +388,11 @@ fn write() -> impl Strategy<Value = Write> {
             node, since: None, action, by: String::new(), at: 0, coordinator: String::new(), transition: 0, number: 0,
         }),
         1 => node().prop_map(|node| Write::Joined { node }),
+        1 => node().prop_map(|node| Write::Returned { node }),
+        1 => proptest::collection::vec((node(), ".*", proptest::option::of(".*")), 0..3).prop_map(|values| {
+            let value = |(node, name, value)| NodeAttribute { node, name, value };
+            Write::Attributes { values: values.into_iter().map(value).collect() }
+        }),
         1 => node().prop_map(|node| Write::LetGo { node }),
         1 => (path, xml.clone(), 0usize..3, any::<i64>()).prop_map(|(path, xml, kind, at)| {
             let change = match kind {
