@@ -20,9 +20,10 @@
 //! # From a configuration to a result
 //!
 //! ```
-//! use cib::{Cib, OpResult, OpStatus, Write, check, patch, rule::Context, view};
+//! use cib::{Author, Cib, OpResult, OpStatus, Write, check, patch, rule::Context, view};
 //!
 //! // A new cluster, and a first configuration for it.
+//! let author = |at| Author { user: "root".into(), host: "alpha".into(), command: "systole cib apply".into(), at };
 //! let mut cib = Cib::fresh("example");
 //! let xml = r#"<configuration>
 //!   <crm_config/>
@@ -34,7 +35,7 @@
 //!   </resources>
 //!   <constraints/>
 //! </configuration>"#;
-//! cib.apply(&Write::Replace { xml: xml.into(), expected: None, user: "root".into(), at: 1_700_000_000 })?;
+//! cib.apply(&Write::Replace { xml: xml.into(), expected: None, author: author(1_700_000_000) })?;
 //! assert!(check::check(cib.document()).is_empty());
 //!
 //! // Someone changes the address: what differs becomes a patch, made for the version that was looked at.
@@ -42,8 +43,8 @@
 //! let address = wanted.descendants(wanted.root()).find(|e| wanted.id(*e) == "ip-ip").unwrap();
 //! wanted.set(address, "value", "192.0.2.8");
 //! let patch = patch::diff(cib.document(), &wanted);
-//! let expected = Some((cib.version().admin_epoch, cib.version().epoch));
-//! let change = Write::Configure { patch, expected, user: "root".into(), at: 1_700_000_060 };
+//! let expected = Some(cib.version().into());
+//! let change = Write::Configure { patch, expected, author: author(1_700_000_060) };
 //! assert!(cib.apply(&change)?.configuration);
 //! assert_eq!(cib.version().to_string(), "0.2.0");
 //! // The same change once more comes too late.
@@ -89,10 +90,13 @@ pub mod view;
 pub mod patch;
 mod replica;
 mod write;
+pub mod xpath;
 
 pub mod file;
 
 pub use document::{Document, Element, Name, ParseError, Position};
 pub use patch::Patch;
 pub use replica::{Cib, Error, FEATURE_SET, SCHEMA};
-pub use write::{Applied, Lifetime, NodeAttribute, OpResult, OpStatus, Refused, Version, Write};
+pub use write::{
+    Applied, Author, Expected, Lifetime, NodeAttribute, OpResult, OpStatus, Operation, Place, Refused, Version, Write,
+};

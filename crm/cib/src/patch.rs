@@ -71,6 +71,9 @@ pub enum Error {
     /// The root can be replaced, not deleted or moved.
     #[error("the patch deletes or moves the root element")]
     Root,
+    /// Another root leaves nothing that further changes could mean.
+    #[error("the patch puts another root in place and changes more beside it; make it the only change")]
+    RootAmongOthers,
     /// The element to create is not well-formed.
     #[error("the element to create below {path} is not well-formed: {source}")]
     Fragment {
@@ -103,7 +106,8 @@ enum Step {
     Move(Element, usize),
 }
 
-/// Makes the changes, all of them or none.
+/// Makes the changes, all of them or none. Gives whether any of them changed anything: what is as it was wanted before
+/// changes nothing.
 ///
 /// ```
 /// use cib::{document::Document, patch};
@@ -115,22 +119,29 @@ enum Step {
 /// patch::apply(&mut c, &patch).unwrap();
 /// assert!(c.same(c.root(), &b, b.root()));
 /// ```
-pub fn apply(document: &mut Document, patch: &Patch) -> Result<(), Error> {
+pub fn apply(document: &mut Document, patch: &Patch) -> Result<bool, Error> {
     // First everything is looked up, so that what fails fails before anything is changed.
     let steps = resolve(document, patch)?;
 
     let mut places: Vec<(usize, Place)> = Vec::new();
+    let mut changed = false;
     for step in steps {
         match step {
-            Step::Replace(new) => *document = new,
+            Step::Replace(new) => {
+                changed |= !document.same(document.root(), &new, new.root());
+                *document = new;
+            }
             Step::Delete(element) => {
                 // A parent of it may have gone first, and with it the element.
                 if !document.name(element).is_empty() {
                     document.remove(element);
+                    changed = true;
                 }
             }
             Step::Modify(element, index) => {
                 let Change::Modify { set, unset, .. } = &patch.changes[index] else { continue };
+                changed |= set.iter().any(|(name, value)| document.attribute(element, name) != Some(value))
+                    || unset.iter().any(|name| document.attribute(element, name).is_some());
                 set.iter().for_each(|(name, value)| document.set(element, name, value));
                 unset.iter().for_each(|name| document.unset(element, name));
             }
@@ -138,6 +149,7 @@ pub fn apply(document: &mut Document, patch: &Patch) -> Result<(), Error> {
                 if !document.name(element).is_empty() {
                     // Out of the way until its turn comes, so that positions count what will stand before it.
                     document.place_before(element, None);
+                    changed = true;
                     places.push((position, Place::Old(element)));
                 }
             }
@@ -154,6 +166,7 @@ pub fn apply(document: &mut Document, patch: &Patch) -> Result<(), Error> {
                 let before = document.children(parent).nth(position);
                 let new = document.graft(parent, &fragment, fragment.root());
                 document.place_before(new, before);
+                changed = true;
             }
             Place::Old(element) => {
                 let Some(parent) = document.parent(element) else { continue };
@@ -162,7 +175,7 @@ pub fn apply(document: &mut Document, patch: &Patch) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 enum Place {
@@ -171,6 +184,10 @@ enum Place {
 }
 
 fn resolve(document: &Document, patch: &Patch) -> Result<Vec<Step>, Error> {
+    let is_root = |change: &Change| matches!(change, Change::Create { path, .. } if path.is_empty());
+    if patch.changes.len() > 1 && patch.changes.iter().any(is_root) {
+        return Err(Error::RootAmongOthers);
+    }
     let mut deleted = Vec::new();
     let mut steps = Vec::with_capacity(patch.changes.len());
     for (index, change) in patch.changes.iter().enumerate() {
@@ -229,7 +246,7 @@ mod tests {
         let mut document = Document::parse(BEFORE).unwrap();
         let before = document.to_xml();
         match (apply(&mut document, &Patch { changes }), expected) {
-            (Ok(()), Ok(expected)) => {
+            (Ok(_), Ok(expected)) => {
                 let flat: String = document.to_xml().lines().map(str::trim).collect();
                 assert_eq!(flat, expected.replace('\'', "\""));
             }
@@ -281,10 +298,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_so_already_changes_nothing() {
+        for (change, changes) in [
+            (modify("/cib", "epoch", Some("1")), false),
+            (modify("/cib", "epoch", Some("2")), true),
+            (modify("/cib", "none", None), false),
+            (delete("/cib/none"), false),
+            (delete("/cib/s"), true),
+            (create("/cib/s", 0, "<x/>"), true),
+        ] {
+            let mut document = Document::parse(BEFORE).unwrap();
+            assert_eq!(apply(&mut document, &Patch { changes: vec![change.clone()] }), Ok(changes), "{change:?}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_changes_nothing() {
         let good = || modify("/cib/s", "x", Some("1"));
         check(vec![good(), modify("/cib/r/p[@id='z']", "x", Some("1"))], Err("p[@id='z'], which is not there"));
         check(vec![good(), create("/cib/s", 0, "<x>")], Err("not well-formed"));
+        check(vec![create("", 0, "<cib/>"), good()], Err("only change"));
         check(vec![good(), delete("/cib")], Err("root"));
         check(vec![good(), modify("/cib/s", "a b", Some("1"))], Err("no name"));
         check(vec![good(), modify("s", "a", Some("1"))], Err("no path"));

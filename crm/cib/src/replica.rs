@@ -4,6 +4,7 @@
 //! with different releases still agree on every write.
 
 mod configuration;
+mod edit;
 mod failure;
 mod history;
 mod status;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::digest;
 use crate::document::{Document, Element, ParseError};
+use crate::patch::Change;
 use crate::write::{Applied, Refused, Version, Write};
 
 /// What results and node states are written for, as Pacemaker counts its vocabulary. It is that of Debian 12, whose
@@ -160,17 +162,20 @@ impl Cib {
 
     /// Applies a write, or refuses it and changes nothing. The same write on the same CIB does the same everywhere.
     pub fn apply(&mut self, write: &Write) -> Result<Applied, Refused> {
-        let done = match write {
-            Write::Configure { patch, expected, user, at } => self.configure(patch, *expected, user, *at)?,
-            Write::Replace { xml, expected, user, at } => self.replace(xml, *expected, user, *at)?,
+        let mut done = match write {
+            Write::Configure { patch, expected, author } => self.configure(patch, *expected, author)?,
+            Write::Replace { xml, expected, author } => self.replace(xml, *expected, author)?,
+            Write::Edit { operation, place, xml, expected, author } => {
+                self.edit(*operation, place, xml, *expected, author)?
+            }
             Write::Node { id, uname } => self.node(id, uname)?,
             Write::NodeState { id, uname, in_ccm, crmd, join, expected, since } => {
                 self.node_state(id, uname, *in_ccm, *crmd, join, expected, *since)?
             }
             Write::LetGo { node } => self.let_go(node)?,
             Write::Result(result) => self.result(result)?,
-            Write::Attribute { node, lifetime, name, value } => {
-                self.attribute(node, *lifetime, name, value.as_deref())?
+            Write::Attribute { node, lifetime, name, value, author } => {
+                self.attribute(node, *lifetime, name, value.as_deref(), author)?
             }
             Write::Attributes { values } => self.attributes(values)?,
             Write::Forget { node, resource, failures_only } => {
@@ -190,12 +195,23 @@ impl Cib {
         if done.changed {
             self.write_version();
         }
+        if done.configuration {
+            done.patch.changes.push(self.root_change());
+        }
         if self.document.pool_size() > 2 * self.compact_size + COMPACT_MARGIN {
             self.document.compact();
             self.compact_size = self.document.pool_size();
             self.index();
         }
         Ok(Applied { version: self.version, ..done })
+    }
+
+    /// What of the root goes with a change of the configuration: its version, and who made it.
+    fn root_change(&self) -> Change {
+        let root = self.document.root();
+        let names = ["admin_epoch", "epoch", "num_updates"].into_iter().chain(configuration::AUTHOR);
+        let value = |name: &str| self.document.attribute(root, name).map(|value| (name.to_owned(), value.to_owned()));
+        Change::Modify { path: "/cib".into(), set: names.filter_map(value).collect(), unset: Vec::new() }
     }
 
     fn write_version(&mut self) {

@@ -29,23 +29,33 @@ pub enum Write {
     Configure {
         /// The changes.
         patch: Patch,
-        /// `admin_epoch` and `epoch` the patch was made for; refused when they are others. `None` takes what is there.
-        expected: Option<(u64, u64)>,
-        /// Who wants it; stands in the CIB as `update-user`.
-        user: String,
-        /// When, in Unix seconds; stands in the CIB as `cib-last-written`.
-        at: i64,
+        /// The version the patch was made for; refused when it is another. `None` takes what is there.
+        expected: Option<Expected>,
+        /// Who wants it.
+        author: Author,
     },
     /// Another configuration in the place of the one that is there. The status stays.
     Replace {
         /// A whole `<cib>`, or only its `<configuration>`.
         xml: String,
         /// As for [`Write::Configure`].
-        expected: Option<(u64, u64)>,
+        expected: Option<Expected>,
         /// As for [`Write::Configure`].
-        user: String,
+        author: Author,
+    },
+    /// One change of any part of the CIB as Pacemaker's `cibadmin` says it.
+    Edit {
+        /// What is done.
+        operation: Operation,
+        /// Where.
+        place: Place,
+        /// The element that is created, merged, put in another's place, or named for deletion; "" for a deletion by
+        /// XPath alone.
+        xml: String,
         /// As for [`Write::Configure`].
-        at: i64,
+        expected: Option<Expected>,
+        /// As for [`Write::Configure`].
+        author: Author,
     },
     /// A node that may not stand in the configuration yet.
     Node {
@@ -88,6 +98,8 @@ pub enum Write {
         name: String,
         /// Its value; `None` takes it away.
         value: Option<String>,
+        /// Who wants it: for a permanent one, as for [`Write::Configure`].
+        author: Author,
     },
     /// Transient attributes of nodes that change in one instant, so that nobody sees some of them without the others.
     Attributes {
@@ -144,6 +156,88 @@ pub struct NodeAttribute {
     pub name: String,
     /// Its value; `None` takes it away.
     pub value: Option<String>,
+}
+
+/// Who makes a change of the configuration. It stands in the CIB's root and in the history.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Author {
+    /// The user, `update-user`; empty when the cluster itself writes.
+    pub user: String,
+    /// The host, `update-origin`.
+    pub host: String,
+    /// The command as it was typed; its first word is `update-client`.
+    pub command: String,
+    /// When, in Unix seconds, `cib-last-written`.
+    pub at: i64,
+}
+
+/// The version that a change was made for.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// `admin_epoch` of it.
+    pub admin_epoch: u64,
+    /// `epoch` of it.
+    pub epoch: u64,
+    /// `num_updates` of it; `None` when changes of the status do not matter.
+    pub num_updates: Option<u64>,
+}
+
+impl Expected {
+    /// Whether that version is the one.
+    pub fn is(&self, version: Version) -> bool {
+        (self.admin_epoch, self.epoch) == (version.admin_epoch, version.epoch)
+            && self.num_updates.is_none_or(|num_updates| num_updates == version.num_updates)
+    }
+}
+
+impl From<(u64, u64)> for Expected {
+    fn from((admin_epoch, epoch): (u64, u64)) -> Self {
+        Expected { admin_epoch, epoch, num_updates: None }
+    }
+}
+
+impl From<Version> for Expected {
+    fn from(version: Version) -> Self {
+        let Version { admin_epoch, epoch, num_updates } = version;
+        Expected { admin_epoch, epoch, num_updates: Some(num_updates) }
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.admin_epoch, self.epoch)?;
+        self.num_updates.map_or(Ok(()), |num_updates| write!(f, ".{num_updates}"))
+    }
+}
+
+/// What [`Write::Edit`] does, as `cibadmin` has it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// Adds; what is there already is an error.
+    Create,
+    /// Merges attributes and children into what is there.
+    Modify {
+        /// What is not there is added; otherwise that is an error.
+        create: bool,
+    },
+    /// Puts it in the place of what is there.
+    Replace,
+    /// Takes it away; what is not there is no error.
+    Delete,
+}
+
+/// Where [`Write::Edit`] works.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In a section: `resources`, `status` …; in the whole CIB when `None`.
+    Section(Option<String>),
+    /// At what an XPath finds.
+    XPath {
+        /// The XPath.
+        path: String,
+        /// At all that it finds, not only the first.
+        all: bool,
+    },
 }
 
 /// How long an attribute of a node is kept.
@@ -300,6 +394,9 @@ pub struct Applied {
     pub node: Option<String>,
     /// The resource it was about, if it was about one.
     pub resource: Option<String>,
+    /// All that changed outside the status, the root's attributes included: what a disk has to be told. Empty when the
+    /// configuration did not change.
+    pub patch: Patch,
 }
 
 /// Why a write was refused. Nothing was changed.
@@ -307,13 +404,12 @@ pub struct Applied {
 pub enum Refused {
     /// Someone else was faster.
     #[error(
-        "the change was made for version {}.{}, but the cluster has {} by now; look at the new configuration and make \
-         the change again",
-        expected.0, expected.1, found
+        "the change was made for version {expected}, but the cluster has {found} by now; look at the new configuration \
+         and make the change again"
     )]
     Outdated {
         /// What the write was made for.
-        expected: (u64, u64),
+        expected: Expected,
         /// What there is.
         found: Version,
     },
@@ -332,6 +428,37 @@ pub enum Refused {
     /// A permanent attribute for a node that does not exist.
     #[error("there is no node '{0}' in the configuration")]
     UnknownNode(String),
+    /// A new one comes with a version that is older than what there is.
+    #[error(
+        "the new one is of version {given}, and the cluster has {found}: someone's change would be undone; take the \
+             version's attributes out of it, or raise admin_epoch in it"
+    )]
+    Older {
+        /// The version it comes with.
+        given: Version,
+        /// What there is.
+        found: Version,
+    },
+    /// An element of that kind and id is there already.
+    #[error("there is a <{name}> '{id}' already; modify or replace it, or give the new one another id")]
+    Exists {
+        /// Its kind.
+        name: String,
+        /// Its id.
+        id: String,
+    },
+    /// Nothing is there that could be changed.
+    #[error("{0} is not there; look at the configuration for what is, or create it")]
+    NotThere(String),
+    /// There is no such section.
+    #[error(
+        "'{0}' is no section of the CIB; expected configuration, crm_config, nodes, resources, constraints, status, \
+             rsc_defaults, op_defaults, acls, tags, alerts or fencing-topology"
+    )]
+    NoSection(String),
+    /// The XPath is none.
+    #[error(transparent)]
+    XPath(#[from] crate::xpath::Error),
     /// Something that needs a name has none.
     #[error("{0} has no name")]
     Nameless(&'static str),

@@ -22,6 +22,22 @@ pub enum Request {
         /// Also without quorum.
         force: bool,
     },
+    /// Look for something in the CIB as this node holds it: [`Reply::Found`].
+    Query {
+        /// In this section; in the whole CIB when neither is given.
+        section: Option<String>,
+        /// What the XPath finds.
+        xpath: Option<String>,
+        /// What of it is wanted.
+        what: QueryWhat,
+    },
+    /// The changes of the configuration that this node keeps, newest last: [`Reply::History`].
+    History,
+    /// A configuration of the history, whole: [`Reply::Configuration`].
+    Configuration {
+        /// `admin_epoch`, `epoch` of it.
+        version: (u64, u64),
+    },
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
     /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
@@ -55,11 +71,81 @@ pub enum Reply {
     Attributes(Vec<AttributeValue>),
     /// Nothing was written or done.
     Refused {
+        /// Of which kind the reason is, for programs.
+        #[serde(default)]
+        why: Why,
         /// Why, and what to do.
         reason: String,
     },
+    /// To [`Request::Query`].
+    Found {
+        /// Elements as XML, or paths; none when nothing was found.
+        items: Vec<String>,
+        /// `admin_epoch`, `epoch`, `num_updates` of the CIB that was looked into.
+        version: (u64, u64, u64),
+    },
+    /// To [`Request::History`].
+    History(Vec<Kept>),
+    /// To [`Request::Configuration`].
+    Configuration {
+        /// The CIB without its status.
+        xml: String,
+    },
     /// Done, or begun.
     Done,
+}
+
+impl Reply {
+    /// A refusal whose kind does not matter.
+    pub fn refused(reason: impl Into<String>) -> Reply {
+        Reply::Refused { why: Why::Other, reason: reason.into() }
+    }
+}
+
+/// What of the elements that were found is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum QueryWhat {
+    /// They themselves.
+    Whole,
+    /// They without what is in them.
+    NoChildren,
+    /// Where they are.
+    Paths,
+}
+
+/// Kinds of refusals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Why {
+    /// None of the others.
+    #[default]
+    Other,
+    /// This part of the cluster has no quorum, or the cluster is only starting.
+    NoQuorum,
+    /// It was made for another version, or brings an older one.
+    Outdated,
+    /// What it means is not there.
+    NotFound,
+    /// What it would add is there.
+    Exists,
+    /// It cannot be read, or no configuration would be left.
+    Invalid,
+    /// It was made in memory, but not enough disks could take it: it may be lost.
+    NotDurable,
+    /// Too much is under way.
+    Busy,
+}
+
+/// A change of the configuration that a node keeps.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// `admin_epoch`, `epoch` before it.
+    pub from: (u64, u64),
+    /// `admin_epoch`, `epoch` with it.
+    pub to: (u64, u64),
+    /// Who made it.
+    pub author: crate::write::AuthorForm,
+    /// What changed.
+    pub patch: Vec<crate::write::ChangeForm>,
 }
 
 /// How a node sees the cluster now.

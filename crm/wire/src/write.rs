@@ -1,7 +1,7 @@
 //! The form of a write on the wire. The CIB's own types promise no format; these mirror them and do.
 
 use cib::patch::Change;
-use cib::{Lifetime, NodeAttribute, OpResult, OpStatus, Patch, Write};
+use cib::{Author, Expected, Lifetime, NodeAttribute, OpResult, OpStatus, Operation, Patch, Place, Write};
 use serde::{Deserialize, Serialize};
 
 /// A write, as [`cib::Write`].
@@ -10,15 +10,24 @@ use serde::{Deserialize, Serialize};
 pub enum WriteForm {
     Configure {
         patch: Vec<ChangeForm>,
-        expected: Option<(u64, u64)>,
-        user: String,
-        at: i64,
+        expected: Option<ExpectedForm>,
+        author: AuthorForm,
     },
     Replace {
         xml: String,
-        expected: Option<(u64, u64)>,
-        user: String,
-        at: i64,
+        expected: Option<ExpectedForm>,
+        author: AuthorForm,
+    },
+    Edit {
+        operation: OperationForm,
+        /// Where no XPath is given; `None` for the whole CIB.
+        section: Option<String>,
+        xpath: Option<String>,
+        /// At all that the XPath finds.
+        all: bool,
+        xml: Option<String>,
+        expected: Option<ExpectedForm>,
+        author: AuthorForm,
     },
     Node {
         id: String,
@@ -42,6 +51,8 @@ pub enum WriteForm {
         permanent: bool,
         name: String,
         value: Option<String>,
+        #[serde(default)]
+        author: AuthorForm,
     },
     Attributes {
         values: Vec<(String, String, Option<String>)>,
@@ -67,6 +78,29 @@ pub enum WriteForm {
     Returned {
         node: String,
     },
+}
+
+/// `admin_epoch`, `epoch` and, if it matters, `num_updates` of the version a write is made for.
+pub type ExpectedForm = (u64, u64, Option<u64>);
+
+/// Who writes, as [`cib::Author`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is documented where it is mirrored from")]
+pub struct AuthorForm {
+    pub user: String,
+    pub host: String,
+    pub command: String,
+    pub at: i64,
+}
+
+/// What an edit does, as [`cib::Operation`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each is documented where it is mirrored from")]
+pub enum OperationForm {
+    Create,
+    Modify { create: bool },
+    Replace,
+    Delete,
 }
 
 /// A change of the configuration, as [`cib::patch::Change`].
@@ -111,19 +145,37 @@ pub struct ResultForm {
 impl From<&Write> for WriteForm {
     fn from(write: &Write) -> Self {
         match write.clone() {
-            Write::Configure { patch, expected, user, at } => {
+            Write::Configure { patch, expected, author } => {
                 let patch = patch.changes.into_iter().map(ChangeForm::from).collect();
-                WriteForm::Configure { patch, expected, user, at }
+                WriteForm::Configure { patch, expected: expected.map(expected_form), author: author.into() }
             }
-            Write::Replace { xml, expected, user, at } => WriteForm::Replace { xml, expected, user, at },
+            Write::Replace { xml, expected, author } => {
+                WriteForm::Replace { xml, expected: expected.map(expected_form), author: author.into() }
+            }
+            Write::Edit { operation, place, xml, expected, author } => {
+                let (section, xpath, all) = match place {
+                    Place::Section(section) => (section, None, false),
+                    Place::XPath { path, all } => (None, Some(path), all),
+                };
+                WriteForm::Edit {
+                    operation: operation.into(),
+                    section,
+                    xpath,
+                    all,
+                    xml: (!xml.is_empty()).then_some(xml),
+                    expected: expected.map(expected_form),
+                    author: author.into(),
+                }
+            }
             Write::Node { id, uname } => WriteForm::Node { id, uname },
             Write::NodeState { id, uname, in_ccm, crmd, join, expected, since } => {
                 WriteForm::NodeState { id, uname, in_ccm, crmd, join, expected, since }
             }
             Write::LetGo { node } => WriteForm::LetGo { node },
             Write::Result(result) => WriteForm::Result(Box::new(ResultForm::from(result))),
-            Write::Attribute { node, lifetime, name, value } => {
-                WriteForm::Attribute { node, permanent: lifetime == Lifetime::Permanent, name, value }
+            Write::Attribute { node, lifetime, name, value, author } => {
+                let permanent = lifetime == Lifetime::Permanent;
+                WriteForm::Attribute { node, permanent, name, value, author: author.into() }
             }
             Write::Attributes { values } => {
                 WriteForm::Attributes { values: values.into_iter().map(|of| (of.node, of.name, of.value)).collect() }
@@ -144,20 +196,33 @@ impl TryFrom<WriteForm> for Write {
 
     fn try_from(form: WriteForm) -> Result<Self, String> {
         Ok(match form {
-            WriteForm::Configure { patch, expected, user, at } => {
+            WriteForm::Configure { patch, expected, author } => {
                 let changes = patch.into_iter().map(Change::from).collect();
-                Write::Configure { patch: Patch { changes }, expected, user, at }
+                Write::Configure {
+                    patch: Patch { changes },
+                    expected: expected.map(expected_of),
+                    author: author.into(),
+                }
             }
-            WriteForm::Replace { xml, expected, user, at } => Write::Replace { xml, expected, user, at },
+            WriteForm::Replace { xml, expected, author } => {
+                Write::Replace { xml, expected: expected.map(expected_of), author: author.into() }
+            }
+            WriteForm::Edit { operation, section, xpath, all, xml, expected, author } => Write::Edit {
+                operation: operation.into(),
+                place: xpath.map_or(Place::Section(section), |path| Place::XPath { path, all }),
+                xml: xml.unwrap_or_default(),
+                expected: expected.map(expected_of),
+                author: author.into(),
+            },
             WriteForm::Node { id, uname } => Write::Node { id, uname },
             WriteForm::NodeState { id, uname, in_ccm, crmd, join, expected, since } => {
                 Write::NodeState { id, uname, in_ccm, crmd, join, expected, since }
             }
             WriteForm::LetGo { node } => Write::LetGo { node },
             WriteForm::Result(result) => Write::Result(OpResult::try_from(*result)?),
-            WriteForm::Attribute { node, permanent, name, value } => {
+            WriteForm::Attribute { node, permanent, name, value, author } => {
                 let lifetime = if permanent { Lifetime::Permanent } else { Lifetime::Transient };
-                Write::Attribute { node, lifetime, name, value }
+                Write::Attribute { node, lifetime, name, value, author: author.into() }
             }
             WriteForm::Attributes { values } => Write::Attributes {
                 values: values.into_iter().map(|(node, name, value)| NodeAttribute { node, name, value }).collect(),
@@ -169,6 +234,48 @@ impl TryFrom<WriteForm> for Write {
             WriteForm::Joined { node } => Write::Joined { node },
             WriteForm::Returned { node } => Write::Returned { node },
         })
+    }
+}
+
+fn expected_form(expected: Expected) -> ExpectedForm {
+    (expected.admin_epoch, expected.epoch, expected.num_updates)
+}
+
+fn expected_of((admin_epoch, epoch, num_updates): ExpectedForm) -> Expected {
+    Expected { admin_epoch, epoch, num_updates }
+}
+
+impl From<Author> for AuthorForm {
+    fn from(Author { user, host, command, at }: Author) -> Self {
+        AuthorForm { user, host, command, at }
+    }
+}
+
+impl From<AuthorForm> for Author {
+    fn from(AuthorForm { user, host, command, at }: AuthorForm) -> Self {
+        Author { user, host, command, at }
+    }
+}
+
+impl From<Operation> for OperationForm {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Create => OperationForm::Create,
+            Operation::Modify { create } => OperationForm::Modify { create },
+            Operation::Replace => OperationForm::Replace,
+            Operation::Delete => OperationForm::Delete,
+        }
+    }
+}
+
+impl From<OperationForm> for Operation {
+    fn from(form: OperationForm) -> Self {
+        match form {
+            OperationForm::Create => Operation::Create,
+            OperationForm::Modify { create } => Operation::Modify { create },
+            OperationForm::Replace => Operation::Replace,
+            OperationForm::Delete => Operation::Delete,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::patch::{self, Change, Patch};
-use crate::write::{Lifetime, NodeAttribute, OpResult, OpStatus};
+use crate::write::{Author, Lifetime, NodeAttribute, OpResult, OpStatus};
 use proptest::prelude::*;
 
 fn cluster() -> Cib {
@@ -11,8 +11,12 @@ fn cluster() -> Cib {
                <primitive id='ip' class='ocf' provider='heartbeat' type='IPaddr2'><operations>\
                <op id='ip-m' name='monitor' interval='10s'/><op id='ip-i' name='monitor' interval='20s' on-fail='ignore'/>\
                </operations></primitive></resources><constraints/></configuration>";
-    cib.apply(&Write::Replace { xml: xml.into(), expected: None, user: "root".into(), at: 1_709_209_805 }).unwrap();
+    cib.apply(&Write::Replace { xml: xml.into(), expected: None, author: author("root", 1_709_209_805) }).unwrap();
     cib
+}
+
+fn author(user: &str, at: i64) -> Author {
+    Author { user: user.into(), at, ..Author::default() }
 }
 
 fn result(operation: &str, interval_ms: u64, target_rc: i32, rc: i32) -> OpResult {
@@ -84,10 +88,10 @@ fn versions_rise_and_say_who_was_faster() {
             unset: vec![],
         }],
     };
-    let write = |text: &str, expected| Write::Configure { patch: change(text), expected, user: "me".into(), at: 1 };
-    let applied = cib.apply(&write("a", Some((0, 1)))).unwrap();
+    let write = |text: &str, expected| Write::Configure { patch: change(text), expected, author: author("me", 1) };
+    let applied = cib.apply(&write("a", Some((0, 1).into()))).unwrap();
     assert!(applied.configuration && applied.version.to_string() == "0.2.0");
-    let refused = cib.apply(&write("b", Some((0, 1)))).unwrap_err();
+    let refused = cib.apply(&write("b", Some((0, 1).into()))).unwrap_err();
     assert!(refused.to_string().contains("made for version 0.1, but the cluster has 0.2.0"), "{refused}");
     assert!(!cib.apply(&write("a", None)).unwrap().changed);
     assert_eq!(cib.version().to_string(), "0.2.0");
@@ -100,7 +104,7 @@ fn versions_rise_and_say_who_was_faster() {
 fn versions_never_go_back() {
     let mut cib = cluster();
     let mut replace = |xml: &str| {
-        let applied = cib.apply(&Write::Replace { xml: xml.into(), expected: None, user: String::new(), at: 0 });
+        let applied = cib.apply(&Write::Replace { xml: xml.into(), expected: None, author: Author::default() });
         applied.map(|applied| applied.version.to_string()).map_err(|refused| refused.to_string())
     };
     assert_eq!(replace("<cib epoch='99' have-quorum='1'><configuration/><status/></cib>").unwrap(), "0.2.0");
@@ -113,7 +117,7 @@ fn versions_never_go_back() {
     assert!(replace("<resources/>").unwrap_err().contains("found <resources>"));
     assert!(replace("<cib/>").unwrap_err().contains("<configuration>"));
     let delete = Patch { changes: vec![Change::Delete { path: "/cib/status".into() }] };
-    let write = Write::Configure { patch: delete, expected: None, user: String::new(), at: 0 };
+    let write = Write::Configure { patch: delete, expected: None, author: Author::default() };
     assert_eq!(cib.apply(&write), Err(Refused::Section("status")));
     assert_eq!(cib.version().to_string(), "3.11.0");
 }
@@ -199,7 +203,7 @@ fn start_failures_need_not_be_fatal() {
     let set = "<cluster_property_set id='s'><nvpair id='n' name='start-failure-is-fatal' value='false'/></cluster_property_set>";
     let create = Change::Create { path: "/cib/configuration/crm_config".into(), position: 0, xml: set.into() };
     let patch = Patch { changes: vec![create] };
-    cib.apply(&Write::Configure { patch, expected: None, user: String::new(), at: 0 }).unwrap();
+    cib.apply(&Write::Configure { patch, expected: None, author: Author::default() }).unwrap();
     record(&mut cib, result("start", 0, 0, 1));
     record(&mut cib, result("start", 0, 0, 1));
     assert_eq!(known(&cib).1[0], "fail-count-ip#start_0=2");
@@ -290,6 +294,7 @@ fn attributes_of_nodes() {
         lifetime,
         name: "a#b".into(),
         value: value.map(str::to_owned),
+        author: Author::default(),
     };
     assert!(cib.apply(&attribute("alpha", Lifetime::Permanent, Some("on"))).unwrap().configuration);
     assert!(!cib.apply(&attribute("1", Lifetime::Permanent, Some("on"))).unwrap().changed);
@@ -381,7 +386,7 @@ fn write() -> impl Strategy<Value = Write> {
         }),
         2 => attribute.prop_map(|(node, transient, name, value)| {
             let lifetime = if transient { Lifetime::Transient } else { Lifetime::Permanent };
-            Write::Attribute { node, lifetime, name, value }
+            Write::Attribute { node, lifetime, name, value, author: Author::default() }
         }),
         1 => forget.prop_map(|(node, resource, failures_only)| Write::Forget { node, resource, failures_only }),
         1 => (node(), prop_oneof!["on", "off"]).prop_map(|(node, action)| Write::Fenced {
@@ -400,9 +405,9 @@ fn write() -> impl Strategy<Value = Write> {
                 1 => Change::Delete { path },
                 _ => Change::Modify { path, set: vec![("epoch".into(), xml)], unset: vec!["admin_epoch".into()] },
             };
-            Write::Configure { patch: Patch { changes: vec![change] }, expected: None, user: String::new(), at }
+            Write::Configure { patch: Patch { changes: vec![change] }, expected: None, author: author("", at) }
         }),
-        1 => xml.prop_map(|xml| Write::Replace { xml, expected: None, user: String::new(), at: 0 }),
+        1 => xml.prop_map(|xml| Write::Replace { xml, expected: None, author: Author::default() }),
     ]
 }
 
@@ -417,6 +422,7 @@ proptest! {
         let mut theirs = Cib::parse(&mine.document().to_xml()).unwrap();
         for (index, write) in writes.iter().enumerate() {
             let (before, digest) = (mine.version(), mine.digest());
+            let mut copy = mine.document().clone();
             if index == compact_at {
                 // As after a state transfer in the middle.
                 theirs = Cib::parse(&theirs.document().to_xml()).unwrap();
@@ -427,6 +433,11 @@ proptest! {
                 Ok(applied) => {
                     prop_assert_eq!(applied.version, mine.version());
                     prop_assert_eq!(applied.changed, mine.version() > before);
+                    prop_assert_eq!(applied.patch.changes.is_empty(), !applied.configuration);
+                    // What a disk is told brings it to the same configuration.
+                    patch::apply(&mut copy, &applied.patch).unwrap();
+                    let configuration = |d: &Document| d.descend(&["configuration"]).map(|e| d.element_to_xml(e));
+                    prop_assert_eq!(configuration(&copy), configuration(mine.document()));
                     if !applied.changed {
                         prop_assert_eq!(mine.digest(), digest);
                     }
