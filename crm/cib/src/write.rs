@@ -430,7 +430,7 @@ pub enum Refused {
     UnknownNode(String),
     /// A new one comes with a version that is older than what there is.
     #[error(
-        "the new one is of version {given}, and the cluster has {found}: someone's change would be undone; take the \
+        "the new one is of version {given}, older than the cluster's {found}: someone's change would be undone; take the \
              version's attributes out of it, or raise admin_epoch in it"
     )]
     Older {

@@ -9,7 +9,7 @@ use cib::{Document, patch};
 use clap::{Arg, ArgAction, ArgMatches};
 use policy::Plan;
 use serde_json::json;
-use wire::write::WriteForm;
+use wire::write::{AuthorForm, ExpectedForm, WriteForm};
 
 use crate::client::Client;
 use crate::cluster::{Live, View, now};
@@ -26,6 +26,9 @@ const TRIES: usize = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long we wait for the cluster unless told: the time Pacemaker gives one operation is a third of it.
 const WAIT_DEFAULT: &str = "60";
+
+/// So much of a command line is kept with a change: enough to know it again.
+const MAX_COMMAND: usize = 1000;
 
 /// What a command wants done.
 #[derive(Clone, Debug)]
@@ -114,9 +117,8 @@ fn write(
         let expected = live.configuration_version();
         let write = WriteForm::Configure {
             patch: changes.changes.into_iter().map(Into::into).collect(),
-            expected: Some(expected),
-            user: user(),
-            at: now(),
+            expected: Some(ExpectedForm::Configuration(expected.0, expected.1)),
+            author: author(),
         };
         match client.write(write, how.force)? {
             Ok(version) => return Ok((edit, plan, Made::Written(version))),
@@ -231,10 +233,17 @@ fn wait_until_quiet(client: &mut Client, wait: Duration) -> anyhow::Result<Quiet
     }
 }
 
-/// Who makes the change, as it will stand in the CIB.
-pub fn user() -> String {
+/// Who makes the change, as it will stand in the CIB and in the history.
+pub fn author() -> AuthorForm {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned())
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    AuthorForm {
+        user: named.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned()),
+        host: host.unwrap_or_default(),
+        command: words.join(" ").chars().take(MAX_COMMAND).collect(),
+        at: now(),
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +253,7 @@ mod tests {
     use wire::{Reply, Request};
 
     fn refused() -> Reply {
-        Reply::Refused { reason: "no".into() }
+        Reply::refused("no")
     }
 
     fn status_of_epoch(epoch: u64) -> Reply {
@@ -263,7 +272,10 @@ mod tests {
 
     fn expected(request: &Request) -> Option<(u64, u64)> {
         match request {
-            Request::Write { write: WriteForm::Configure { expected, .. }, .. } => *expected,
+            Request::Write {
+                write: WriteForm::Configure { expected: Some(ExpectedForm::Configuration(admin_epoch, epoch)), .. },
+                ..
+            } => Some((*admin_epoch, *epoch)),
             _ => None,
         }
     }

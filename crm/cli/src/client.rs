@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Arg, ArgMatches};
 use wire::request::{MAX_LINE, from_line, to_line};
 use wire::write::WriteForm;
-use wire::{Reply, Request, Status};
+use wire::{QueryWhat, Reply, Request, Status};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/systole/systoled.sock";
@@ -70,7 +70,7 @@ impl Client {
     pub fn status(&mut self) -> anyhow::Result<Status> {
         match self.ask(&Request::Status)? {
             Reply::Status(status) => Ok(*status),
-            Reply::Refused { reason } => bail!("systoled does not tell the cluster's state: {reason}"),
+            Reply::Refused { reason, .. } => bail!("systoled does not tell the cluster's state: {reason}"),
             other => Err(self.senseless(&other)),
         }
     }
@@ -83,12 +83,34 @@ impl Client {
         let asked = self.ask(&Request::Write { write, force });
         match asked.context("waiting for the change; `systole status` shows whether it was made")? {
             Reply::Written { version } => Ok(Ok(version)),
-            Reply::Refused { reason } => Ok(Err(reason)),
+            Reply::Refused { reason, .. } => Ok(Err(reason)),
             other => Err(self.senseless(&other)),
         }
     }
 
-    fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {
+    /// Asks for the elements that an XPath finds, or for a section: as XML or as paths.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the XPath is none.
+    pub fn query(
+        &mut self,
+        section: Option<&str>,
+        xpath: Option<&str>,
+        what: QueryWhat,
+    ) -> anyhow::Result<(Vec<String>, Version)> {
+        let (section, xpath) = (section.map(str::to_owned), xpath.map(str::to_owned));
+        match self.ask(&Request::Query { section, xpath, what })? {
+            Reply::Found { items, version } => Ok((items, version)),
+            Reply::Refused { reason, .. } => bail!("systoled does not look for it: {reason}"),
+            other => Err(self.senseless(&other)),
+        }
+    }
+
+    /// Asks anything. What the commands ask most has a function of its own.
+    ///
+    /// # Errors
+    /// When the connection breaks, or what comes back is no reply.
+    pub fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {
         let path = self.path.display().to_string();
         let line = to_line(request);
         self.stream.get_mut().write_all(line.as_bytes()).map_err(|error| broken(&path, &error))?;
@@ -110,6 +132,7 @@ impl Client {
             Reply::Written { .. } => "\"written\"",
             Reply::Refused { .. } => "a refusal",
             Reply::Attributes(_) => "attributes",
+            Reply::Found { .. } => "what it found",
             Reply::Done => "\"done\"",
         };
         anyhow!(

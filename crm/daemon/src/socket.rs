@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use wire::request::{from_line, to_line};
-use wire::{Reply, Request};
+use wire::{Reply, Request, Why};
 
 /// The group whose members may use the tools, as Pacemaker has it.
 const GROUP: &str = "haclient";
@@ -130,7 +130,7 @@ async fn talk(client: ClientId, stream: UnixStream, to: &mpsc::Sender<FromTool>)
                 let Ok(reply) = answered.await else { return };
                 reply
             }
-            Err(reason) => Reply::Refused { reason },
+            Err(reason) => Reply::Refused { why: Why::Invalid, reason },
         };
         let reply = to_line(&reply);
         match tokio::time::timeout(WRITE_WAIT, write.write_all(reply.as_bytes())).await {

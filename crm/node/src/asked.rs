@@ -1,10 +1,10 @@
 //! What tools ask of a node, and what it answers: who is here, a write, that it leaves.
 
-use cib::{NodeAttribute, Write};
+use cib::{Author, NodeAttribute, Write};
 use controller::{Level, Note};
 use engine::NodeId;
 use wire::write::WriteForm;
-use wire::{Message, Origin, Reply, Request, Status, Update};
+use wire::{Message, Origin, Reply, Request, Status, Update, Why};
 
 use crate::clients::ClientId;
 use crate::event::{Command, Now};
@@ -35,6 +35,7 @@ impl Node {
                 Some(Reply::Attributes(values))
             }
             Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
+            Request::Query { section, xpath, what } => Some(self.query(section.as_deref(), xpath.as_deref(), what)),
         };
         if let Some(reply) = reply {
             self.out.push_back(Command::Reply { client, reply });
@@ -42,9 +43,10 @@ impl Node {
     }
 
     fn asked_to_write(&mut self, client: ClientId, write: WriteForm, force: bool) -> Result<(), Reply> {
-        let refuse = |reason: &str| Err(Reply::Refused { reason: reason.to_owned() });
+        let refuse = |why: Why, reason: &str| Err(Reply::Refused { why, reason: reason.to_owned() });
         if !self.view.quorate && !force {
             return refuse(
+                Why::NoQuorum,
                 "this part of the cluster has no quorum, so nothing is written; bring more nodes up, or use --force if \
                  you know that the others are down",
             );
@@ -52,15 +54,24 @@ impl Node {
         // Hosts vote before their daemons have come, and theirs may be the disks that hold what was acknowledged last.
         if !force && !self.controller.is_settled() && !has_majority(&self.view) {
             return refuse(
+                Why::NoQuorum,
                 "the cluster is starting and waits for its nodes, which may hold a newer configuration; try again in \
                  half a minute, or use --force to write now",
             );
         }
         if let Err(error) = Write::try_from(write.clone()) {
-            return refuse(&error);
+            return refuse(Why::Invalid, &error);
         }
+        let message = Message::Write { origin: Origin::Client(0), write };
+        if message.protocol() > self.speaks {
+            return refuse(
+                Why::Other,
+                "a member runs an older version, which does not know this kind of write; upgrade all nodes first",
+            );
+        }
+        let Message::Write { write, .. } = message else { return Ok(()) };
         let Some(number) = self.clients.wait(client, force) else {
-            return refuse("too many writes are under way at this node; try again");
+            return refuse(Why::Busy, "too many writes are under way at this node; try again");
         };
         self.send(&Message::Write { origin: Origin::Client(number), write });
         Ok(())
@@ -86,7 +97,7 @@ impl Node {
     }
 
     fn asked_to_update(&mut self, client: ClientId, mut update: Update) -> Result<(), Reply> {
-        let refuse = |reason: String| Err(Reply::Refused { reason });
+        let refuse = |reason: String| Err(Reply::refused(reason));
         let node = match &update.node {
             None => self.settings.me.name.clone(),
             Some(node) => match self.uname(node) {
@@ -113,7 +124,7 @@ impl Node {
 
     /// A client waits for something that is no matter of quorum.
     fn waits(&mut self, client: ClientId) -> Result<u64, Reply> {
-        let refuse = |reason: &str| Reply::Refused { reason: reason.to_owned() };
+        let refuse = |reason: &str| Reply::refused(reason);
         if !self.replica.in_step() {
             return Err(refuse("this node has not met the others yet; try again in a moment"));
         }
@@ -189,6 +200,7 @@ impl Node {
             lifetime: cib::Lifetime::Transient,
             name: "shutdown".into(),
             value: Some(now.unix.to_string()),
+            author: Author::default(),
         };
         self.multicast_write(Origin::Local, &write);
     }

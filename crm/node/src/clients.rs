@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{Membership, NodeId};
-use wire::Reply;
+use wire::{Reply, Why};
 
 /// A client's connection, numbered by the shell.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,13 +52,13 @@ impl Clients {
         let reason = "the cluster engine was lost while this was being written; look whether it was, when it is back";
         std::mem::take(&mut self.waiting)
             .into_values()
-            .map(|waiting| (waiting.client, Reply::Refused { reason: reason.to_owned() }))
+            .map(|waiting| (waiting.client, Reply::refused(reason)))
             .collect()
     }
 
     /// A write was refused by all.
-    pub fn refused(&mut self, number: u64, reason: String) -> Option<(ClientId, Reply)> {
-        self.waiting.remove(&number).map(|waiting| (waiting.client, Reply::Refused { reason }))
+    pub fn refused(&mut self, number: u64, why: Why, reason: String) -> Option<(ClientId, Reply)> {
+        self.waiting.remove(&number).map(|waiting| (waiting.client, Reply::Refused { why, reason }))
     }
 
     /// A write was applied by all. `durable`: it is answered only when disks hold it.
@@ -87,7 +87,7 @@ impl Clients {
         let (lost, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, waiting)| !waiting.force);
         self.waiting = kept;
         let lost: BTreeMap<u64, Waiting> = lost;
-        lost.into_values().map(|waiting| (waiting.client, Reply::Refused { reason: reason.to_owned() })).collect()
+        lost.into_values().map(|waiting| (waiting.client, Reply::refused(reason))).collect()
     }
 
     /// Those whose write is now on enough disks: of most nodes of the cluster, or of all members when they are fewer.

@@ -21,6 +21,7 @@ pub mod orders;
 
 pub mod asked;
 pub mod clients;
+mod query;
 pub mod tell;
 
 pub use clients::ClientId;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cib::{Cib, Element, Write};
+use cib::{Cib, Element, Lifetime, Write};
 use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
@@ -19,6 +19,7 @@ use crate::clients::Clients;
 use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::fencing;
 use crate::orders::Orders;
+use crate::query;
 use crate::replica::{Delivered, Replica, Settled, Step};
 use crate::versions::lowered;
 
@@ -372,8 +373,9 @@ impl Node {
             let version = self.replica.cib().version();
             let version = (version.admin_epoch, version.epoch, version.num_updates);
             let answer = match &outcome {
-                Ok(_) => self.clients.applied(number, version, configuration),
-                Err(refused) => self.clients.refused(number, refused.to_string()),
+                // What was so already may be so only in memory: it is no less to be found on disks.
+                Ok(_) => self.clients.applied(number, version, configuration || is_of_configuration(&write)),
+                Err(refused) => self.clients.refused(number, query::why(refused), refused.to_string()),
             };
             if let Some((client, reply)) = answer {
                 self.out.push_back(Command::Reply { client, reply });
@@ -395,7 +397,9 @@ impl Node {
             Write::LetGo { node } => self.let_go |= node == me && self.leaving,
             Write::Joined { node } => self.attributes.forget(node),
             Write::Fenced { node, action, .. } if action != "on" => self.attributes.forget(node),
-            Write::Attribute { node, name, value, lifetime: cib::Lifetime::Transient } if asks(node, name, value) => {
+            Write::Attribute { node, name, value, lifetime: cib::Lifetime::Transient, .. }
+                if asks(node, name, value) =>
+            {
                 self.leaves();
             }
             Write::Attributes { values } if values.iter().any(|of| asks(&of.node, &of.name, &of.value)) => {
@@ -618,4 +622,15 @@ fn without_status(cib: Cib) -> Cib {
         document.descend(&["status"]).map(|status| document.children(status).collect()).unwrap_or_default();
     old.into_iter().for_each(|entry| document.remove(entry));
     Cib::new(document).unwrap_or(cib)
+}
+
+/// Whether a write is one that disks are asked to hold.
+fn is_of_configuration(write: &Write) -> bool {
+    matches!(
+        write,
+        Write::Configure { .. }
+            | Write::Replace { .. }
+            | Write::Edit { .. }
+            | Write::Attribute { lifetime: Lifetime::Permanent, .. }
+    )
 }

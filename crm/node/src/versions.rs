@@ -1,9 +1,9 @@
 //! Members of different builds: all speak the newest protocol that each of them knows, and what is new in a later one is
 //! said to an older member in the words it has.
 
-use cib::{Lifetime, Write};
+use cib::{Author, Lifetime, Write};
 use wire::Message;
-use wire::write::WriteForm;
+use wire::write::{AuthorForm, WriteForm};
 
 /// The message in words of that protocol; one that has none there is not said, as its sender must see beforehand.
 pub fn lowered(message: Message, protocol: u32) -> Vec<Message> {
@@ -16,7 +16,7 @@ pub fn lowered(message: Message, protocol: u32) -> Vec<Message> {
             let one = |(place, (node, name, value)): (usize, _)| Message::Write {
                 // Who waits is told once, at the last.
                 origin: if place == last { origin } else { wire::Origin::Local },
-                write: WriteForm::Attribute { node, permanent: false, name, value },
+                write: WriteForm::Attribute { node, permanent: false, name, value, author: AuthorForm::default() },
             };
             values.into_iter().enumerate().map(one).collect()
         }
@@ -31,7 +31,13 @@ pub fn lowered(message: Message, protocol: u32) -> Vec<Message> {
                 wire::AttributeChange::Clear => None,
             };
             let node = update.node.unwrap_or_default();
-            let write = Write::Attribute { node, lifetime: Lifetime::Transient, name: update.name, value };
+            let write = Write::Attribute {
+                node,
+                lifetime: Lifetime::Transient,
+                name: update.name,
+                value,
+                author: Author::default(),
+            };
             vec![Message::Write { origin, write: WriteForm::from(&write) }]
         }
         _ => Vec::new(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribute::{AttributeState, Update};
 use crate::order::{FenceOrder, OrderId, RunOrder};
-use crate::write::WriteForm;
+use crate::write::{ExpectedForm, WriteForm};
 use crate::{FIRST_PROTOCOL, PROTOCOL};
 
 /// Who wants to know what became of a write.
@@ -70,7 +70,15 @@ impl Message {
         match self {
             Message::Update { .. }
             | Message::Gathered { .. }
-            | Message::Write { write: WriteForm::Attributes { .. } | WriteForm::Returned { .. }, .. } => PROTOCOL,
+            | Message::Write {
+                write:
+                    WriteForm::Attributes { .. }
+                    | WriteForm::Returned { .. }
+                    | WriteForm::Edit { .. }
+                    | WriteForm::Configure { expected: Some(ExpectedForm::Whole(..)), .. }
+                    | WriteForm::Replace { expected: Some(ExpectedForm::Whole(..)), .. },
+                ..
+            } => PROTOCOL,
             _ => FIRST_PROTOCOL,
         }
     }

@@ -11,11 +11,13 @@ pub enum WriteForm {
     Configure {
         patch: Vec<ChangeForm>,
         expected: Option<ExpectedForm>,
+        #[serde(flatten)]
         author: AuthorForm,
     },
     Replace {
         xml: String,
         expected: Option<ExpectedForm>,
+        #[serde(flatten)]
         author: AuthorForm,
     },
     Edit {
@@ -27,6 +29,7 @@ pub enum WriteForm {
         all: bool,
         xml: Option<String>,
         expected: Option<ExpectedForm>,
+        #[serde(flatten)]
         author: AuthorForm,
     },
     Node {
@@ -51,7 +54,7 @@ pub enum WriteForm {
         permanent: bool,
         name: String,
         value: Option<String>,
-        #[serde(default)]
+        #[serde(flatten)]
         author: AuthorForm,
     },
     Attributes {
@@ -80,11 +83,19 @@ pub enum WriteForm {
     },
 }
 
-/// `admin_epoch`, `epoch` and, if it matters, `num_updates` of the version a write is made for.
-pub type ExpectedForm = (u64, u64, Option<u64>);
+/// The version a write is made for, as [`cib::Expected`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ExpectedForm {
+    /// `admin_epoch`, `epoch` and `num_updates`. Protocol 1 does not know it.
+    Whole(u64, u64, u64),
+    /// `admin_epoch` and `epoch`: changes of the status do not matter.
+    Configuration(u64, u64),
+}
 
-/// Who writes, as [`cib::Author`].
+/// Who writes, as [`cib::Author`]. In protocol 1 it is user and time alone.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "each field is documented where it is mirrored from")]
 pub struct AuthorForm {
     pub user: String,
@@ -238,11 +249,20 @@ impl TryFrom<WriteForm> for Write {
 }
 
 fn expected_form(expected: Expected) -> ExpectedForm {
-    (expected.admin_epoch, expected.epoch, expected.num_updates)
+    let Expected { admin_epoch, epoch, num_updates } = expected;
+    match num_updates {
+        Some(num_updates) => ExpectedForm::Whole(admin_epoch, epoch, num_updates),
+        None => ExpectedForm::Configuration(admin_epoch, epoch),
+    }
 }
 
-fn expected_of((admin_epoch, epoch, num_updates): ExpectedForm) -> Expected {
-    Expected { admin_epoch, epoch, num_updates }
+fn expected_of(form: ExpectedForm) -> Expected {
+    match form {
+        ExpectedForm::Whole(admin_epoch, epoch, num_updates) => {
+            Expected { admin_epoch, epoch, num_updates: Some(num_updates) }
+        }
+        ExpectedForm::Configuration(admin_epoch, epoch) => (admin_epoch, epoch).into(),
+    }
 }
 
 impl From<Author> for AuthorForm {
@@ -332,5 +352,50 @@ impl TryFrom<ResultForm> for OpResult {
         let status =
             OpStatus::from_number(form.status).ok_or_else(|| format!("{} is no operation status", form.status))?;
         Ok(mirror!(form => OpResult { status: status }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_written_so_that_protocol_1_reads_it() {
+        let author = AuthorForm { user: "root".into(), host: "n".into(), command: "c".into(), at: 7 };
+        for (expected, text) in
+            [(ExpectedForm::Configuration(0, 12), "[0,12]"), (ExpectedForm::Whole(0, 12, 3), "[0,12,3]")]
+        {
+            let write = WriteForm::Replace { xml: "<cib/>".into(), expected: Some(expected), author: author.clone() };
+            let line = serde_json::to_string(&write).unwrap();
+            let fields = format!(r#""expected":{text},"user":"root","host":"n","command":"c","at":7"#);
+            assert!(line.contains(&fields), "{line}");
+            assert_eq!(serde_json::from_str::<WriteForm>(&line).unwrap(), write);
+        }
+        let old = r#"{"Replace":{"xml":"<cib/>","expected":null,"user":"root","at":7}}"#;
+        let WriteForm::Replace { author, .. } = serde_json::from_str(old).unwrap() else { panic!("a replace") };
+        assert_eq!((author.user.as_str(), author.at, author.host.as_str()), ("root", 7, ""));
+        let old = r#"{"Attribute":{"node":"a","permanent":true,"name":"b","value":null}}"#;
+        assert!(
+            matches!(serde_json::from_str(old).unwrap(), WriteForm::Attribute { author, .. } if author == AuthorForm::default())
+        );
+    }
+
+    #[test]
+    fn an_edit_comes_back_as_it_was() {
+        for place in [
+            Place::Section(None),
+            Place::Section(Some("resources".into())),
+            Place::XPath { path: "//a".into(), all: true },
+        ] {
+            let write = Write::Edit {
+                operation: Operation::Modify { create: true },
+                place,
+                xml: "<a/>".into(),
+                expected: Some(Expected { admin_epoch: 1, epoch: 2, num_updates: Some(3) }),
+                author: Author { user: "u".into(), ..Author::default() },
+            };
+            let line = serde_json::to_string(&WriteForm::from(&write)).unwrap();
+            assert_eq!(Write::try_from(serde_json::from_str::<WriteForm>(&line).unwrap()).unwrap(), write);
+        }
     }
 }

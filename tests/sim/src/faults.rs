@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cib::patch::Change;
-use cib::{Lifetime, Patch, Write};
+use cib::{Author, Lifetime, Patch, Write};
 use engine::NodeId;
 use wire::Request;
 
@@ -192,6 +192,7 @@ impl World {
                     lifetime: Lifetime::Permanent,
                     name: mark.clone(),
                     value: Some("1".into()),
+                    author: Author::default(),
                 };
                 self.ask(id, Wish { write, mark: Some(mark), insists: false });
             }
@@ -274,7 +275,8 @@ impl World {
 
     fn configure(&self, changes: Vec<Change>) -> Write {
         let at = EPOCH + self.now.as_secs() as i64;
-        Write::Configure { patch: Patch { changes }, expected: None, user: "operator".into(), at }
+        let author = Author { user: "operator".into(), at, ..Author::default() };
+        Write::Configure { patch: Patch { changes }, expected: None, author }
     }
 }
 
@@ -284,6 +286,7 @@ fn standby(node: &str, on: bool) -> Write {
         lifetime: Lifetime::Permanent,
         name: "standby".into(),
         value: on.then(|| "on".to_owned()),
+        author: Author::default(),
     }
 }
 

@@ -94,8 +94,8 @@ impl World {
     fn replied(&mut self, id: NodeId, client: node::ClientId, reply: Reply) {
         let text = match &reply {
             Reply::Written { version } => format!("written as {}.{}.{}", version.0, version.1, version.2),
-            Reply::Refused { reason } => format!("refused: {reason}"),
-            Reply::Status(_) | Reply::Attributes(_) | Reply::Done => "done".to_owned(),
+            Reply::Refused { reason, .. } => format!("refused: {reason}"),
+            Reply::Status(_) | Reply::Attributes(_) | Reply::Found { .. } | Reply::Done => "done".to_owned(),
         };
         self.say(id, format_args!("answers client {}: {text}", client.0));
         if let Some(mark) = self.operator.answered(client, matches!(reply, Reply::Written { .. })) {

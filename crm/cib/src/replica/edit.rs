@@ -389,7 +389,7 @@ mod tests {
             (Create, section("resources"), "<primitive id='a'/>", "<primitive> 'a' already"),
             (modify, section("resources"), "<primitive id='z'/>", "<primitive> 'z' is not there"),
             (Replace, section("resources"), "<primitive id='z'/>", "is not there"),
-            (Replace, section("tags"), "<tags/>", "is not there"),
+            (Replace, section("tags"), "<tags/>", "section tags is not there"),
             (Replace, section(""), "<cib epoch='4'/>", "older"),
             (Delete, section("nowhere"), "<a/>", "no section"),
             (Create, xpath("//none", false), "<a/>", "is not there"),

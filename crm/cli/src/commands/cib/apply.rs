@@ -9,13 +9,13 @@ use clap::ArgMatches;
 use super::differences;
 use crate::change::{self, Edit, How, Made};
 use crate::client::Client;
-use crate::cluster::{Live, now};
+use crate::cluster::Live;
 use crate::commands::Command;
 use crate::output::list::List;
 use crate::terminal::print;
 use crate::{file, findings, follows};
 use cib::patch;
-use wire::write::WriteForm;
+use wire::write::{ExpectedForm, WriteForm};
 
 /// Attributes of the root that belong to the cluster and not to its configuration.
 const OF_THE_CLUSTER: [&str; 10] = [
@@ -76,11 +76,12 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         follows::write(&mut list, &plan, "What follows");
         print(&list.take())?;
     }
+    let (admin_epoch, epoch) = live.configuration_version();
+    let expected = ExpectedForm::Configuration(admin_epoch, epoch);
     let write = WriteForm::Configure {
         patch: patch::diff(&live.view.document, &edit.document).changes.into_iter().map(Into::into).collect(),
-        expected: Some(live.configuration_version()),
-        user: change::user(),
-        at: now(),
+        expected: Some(expected),
+        author: change::author(),
     };
     let version = match client.write(write, how.force)? {
         Ok(version) => version,

@@ -3,12 +3,13 @@
 use anyhow::Context as _;
 use cib::Document;
 use clap::{Arg, ArgAction, ArgMatches};
+use wire::QueryWhat;
 
-use crate::EXIT_OK;
 use crate::client::Client;
 use crate::cluster::Live;
 use crate::commands::Command;
 use crate::terminal::print;
+use crate::{EXIT_FAILURE, EXIT_OK};
 
 /// The command.
 pub const COMMAND: Command = Command { name: "show", grammar, run };
@@ -16,12 +17,25 @@ pub const COMMAND: Command = Command { name: "show", grammar, run };
 fn grammar() -> clap::Command {
     clap::Command::new("")
         .about("Show the CIB as XML")
-        .after_help("Example:\n  systole cib show --configuration > cib.xml")
+        .after_help("Examples:\n  systole cib show --configuration > cib.xml\n  systole cib show --xpath \"//primitive[@id='web']\"")
         .arg(Arg::new("configuration").long("configuration").action(ArgAction::SetTrue).help("Without the status"))
+        .arg(
+            Arg::new("xpath")
+                .long("xpath")
+                .value_name("XPATH")
+                .conflicts_with("configuration")
+                .help("Only the elements that this XPath finds; exit status 1 if there are none"),
+        )
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let live = Live::fetch(&mut Client::from_arguments(arguments)?)?;
+    let mut client = Client::from_arguments(arguments)?;
+    if let Some(xpath) = arguments.get_one::<String>("xpath") {
+        let (found, _) = client.query(None, Some(xpath), QueryWhat::Whole)?;
+        print(&found.concat())?;
+        return Ok(if found.is_empty() { EXIT_FAILURE } else { EXIT_OK });
+    }
+    let live = Live::fetch(&mut client)?;
     print(&match arguments.get_flag("configuration") {
         true => without_status(live.view.document)?.to_xml(),
         false => live.status.cib,
