@@ -34,6 +34,7 @@ pub type Asked = (ClientId, Request, oneshot::Sender<Reply>);
 
 /// What comes from tools.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "requests are the rule, and few wait at a time")]
 pub enum FromTool {
     /// A request.
     Asked(Asked),
