@@ -57,8 +57,15 @@ pub fn settle(mut view: View, can_fence: &dyn Fn(&str) -> bool) -> Settled {
         steps.extend(possible.ids().filter_map(|id| step(&possible, id)));
         let mut told = List::new();
         let failures = &[];
-        Execution { cib: &mut view.document, cluster: &last.cluster, failures, now: view.now, list: &mut told }
-            .run(&possible);
+        Execution {
+            cib: &mut view.document,
+            cluster: &last.cluster,
+            failures,
+            now: view.now,
+            forget_cancelled: true,
+            list: &mut told,
+        }
+        .run(&possible);
         last.cluster = Cluster::default();
         before = done;
     }

@@ -68,8 +68,8 @@ pub struct Action {
     pub extra: Vec<(String, String)>,
     /// Nodes that are down once it is done (`<downed>`).
     pub downed: Vec<String>,
-    /// Nodes that enter or leave maintenance with it (`<maintenance>`).
-    pub maintenance: Vec<String>,
+    /// Nodes that enter (true) or leave (false) maintenance with it (`<maintenance>`).
+    pub maintenance: Vec<(String, bool)>,
     /// Larger first, when a limit makes actions wait; 0 is not written.
     pub priority: i32,
     /// Its failure does not make the transition fail (the `can_fail` of old).

@@ -14,6 +14,9 @@ use cib::{Document, Element};
 use crate::action::{Action, ActionKind, ClusterAction, Resource};
 use crate::graph::{ActionId, Settings, Transition};
 
+/// Whether a node of a `<maintenance>` list enters maintenance or leaves it.
+const IN_MAINTENANCE: &str = "node_in_maintenance";
+
 /// Writes the transition; synapses in the transition's order, triggers by number.
 pub fn write(transition: &Transition) -> Document {
     let mut document = Document::new("transition_graph");
@@ -111,14 +114,29 @@ fn write_details(document: &mut Document, element: Element, action: &Action) {
             document.set(attributes, name, value);
         }
     }
-    for (name, nodes) in [("downed", &action.downed), ("maintenance", &action.maintenance)] {
-        if nodes.is_empty() {
-            continue;
-        }
-        let list = document.append(element, name);
-        for id in nodes {
-            let node = document.append(list, "node");
-            document.set(node, "id", id);
+    let downed = action.downed.iter().map(|id| (id, None));
+    write_nodes(document, element, "downed", downed);
+    let maintenance = action.maintenance.iter().map(|(id, begins)| (id, Some(*begins)));
+    write_nodes(document, element, "maintenance", maintenance);
+}
+
+/// A list of nodes, each perhaps with whether it is in maintenance; nothing if there is none.
+fn write_nodes<'a>(
+    document: &mut Document,
+    action: Element,
+    name: &str,
+    nodes: impl Iterator<Item = (&'a String, Option<bool>)>,
+) {
+    let mut nodes = nodes.peekable();
+    if nodes.peek().is_none() {
+        return;
+    }
+    let list = document.append(action, name);
+    for (id, in_maintenance) in nodes {
+        let node = document.append(list, "node");
+        document.set(node, "id", id);
+        if let Some(in_maintenance) = in_maintenance {
+            document.set(node, IN_MAINTENANCE, if in_maintenance { "1" } else { "0" });
         }
     }
 }
@@ -251,7 +269,7 @@ fn read_action(document: &Document, element: Element) -> Result<Action, ReadErro
         }
     }
     for child in document.children(element) {
-        let nodes = || document.children(child).map(|node| document.id(node).to_owned()).collect();
+        let nodes = || document.children(child).map(|node| (node, document.id(node).to_owned()));
         match document.name(child) {
             "primitive" => action.resource = Some(read_resource(document, child)),
             "attributes" => {
@@ -262,8 +280,11 @@ fn read_action(document: &Document, element: Element) -> Result<Action, ReadErro
                     action.attributes.insert(text("name"), text("value"));
                 }
             }
-            "downed" => action.downed = nodes(),
-            "maintenance" => action.maintenance = nodes(),
+            "downed" => action.downed = nodes().map(|(_, id)| id).collect(),
+            "maintenance" => {
+                let begins = |node| document.attribute(node, IN_MAINTENANCE) != Some("0");
+                action.maintenance = nodes().map(|(node, id)| (id, begins(node))).collect();
+            }
             _ => {}
         }
     }

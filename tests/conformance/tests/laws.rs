@@ -53,8 +53,14 @@ fn settle(document: &mut Document) -> Result<usize, TestCaseError> {
         }
         prop_assert!(round < MOST_ROUNDS, "still {:?}\n{}", actions(&plan), document.to_xml());
         let mut list = List::new();
-        let execution = Execution { cib: document, cluster: &plan.cluster, failures: &[], now: NOW, list: &mut list };
-        let mut execution = execution;
+        let mut execution = Execution {
+            cib: document,
+            cluster: &plan.cluster,
+            failures: &[],
+            now: NOW,
+            forget_cancelled: true,
+            list: &mut list,
+        };
         prop_assert!(execution.run(&plan.transition) == End::Complete, "the plan has a circle");
     }
     Ok(MOST_ROUNDS)

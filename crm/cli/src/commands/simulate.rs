@@ -210,9 +210,15 @@ fn show(list: &mut List, view: &View, title: &str) {
 /// Carries a plan out on paper, and gives the operations in the order they were done.
 fn carry_out(view: &mut View, plan: &Plan) -> anyhow::Result<Vec<String>> {
     let mut told = List::new();
-    let end =
-        Execution { cib: &mut view.document, cluster: &plan.cluster, failures: &[], now: view.now, list: &mut told }
-            .run(&plan.transition);
+    let end = Execution {
+        cib: &mut view.document,
+        cluster: &plan.cluster,
+        failures: &[],
+        now: view.now,
+        forget_cancelled: true,
+        list: &mut told,
+    }
+    .run(&plan.transition);
     if end == End::Stuck {
         bail!(
             "the plan has a circle: please report this with the file, `systole crm_simulate --save-dotfile` shows it"

@@ -210,6 +210,8 @@ pub struct Resource {
     pub active: Vec<NodeId>,
     /// Where it will be.
     pub assigned: Option<NodeId>,
+    /// The score of that node when it was chosen.
+    pub assigned_score: i32,
     /// Nodes it may run on, with scores.
     pub allowed: NodeTable,
     /// Nodes where its state is known.

@@ -33,6 +33,8 @@ impl Engine<'_> {
             self.set_next_role(rsc, role);
             let current = self.current_node(rsc);
             self.assign_to(rsc, current, true, stop_if_fail);
+            // It is there whatever its scores say.
+            self.rsc_mut(rsc).assigned_score = current.map_or(0, |node| self.node(node).score);
         } else if self.cluster.options.stop_all {
             for node in self.cluster.nodes_by_name.clone() {
                 self.note(rsc, node, -INFINITY, || Source::StopAll);
@@ -155,7 +157,9 @@ impl Engine<'_> {
         self.clear_rsc(rsc, RscFlags::UNASSIGNED);
         match node {
             Some(node) => {
-                self.rsc_mut(rsc).assigned = Some(node);
+                let resource = self.rsc_mut(rsc);
+                resource.assigned = Some(node);
+                resource.assigned_score = resource.allowed.get(node).map_or(0, |entry| entry.score);
                 let record = self.node_mut(node);
                 record.assigned.insert(0, rsc);
                 record.resource_count += 1;

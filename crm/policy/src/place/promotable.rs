@@ -279,12 +279,20 @@ impl Engine<'_> {
             if colocation.score < INFINITY {
                 self.add_where_same(dependent, clone, node, colocation);
             }
-            let score = self.rsc(instance).allowed.get(node).map_or(0, |entry| entry.score);
-            nodes.insert(0, (node, score));
+            nodes.insert(0, (node, self.assigned_score(instance)));
         }
         let both_promoted = colocation.dependent_role == Role::Promoted && colocation.primary_role == Role::Promoted;
         if colocation.score >= INFINITY && !both_promoted {
             self.intersect(dependent, clone, colocation, &nodes);
+        }
+    }
+
+    /// The score of its place when it was chosen; a group's is that of its first member that has a place.
+    fn assigned_score(&self, rsc: RscId) -> i32 {
+        let resource = self.rsc(rsc);
+        match resource.children.iter().find(|child| self.location(**child, Where::Assigned).is_some()) {
+            Some(child) => self.assigned_score(*child),
+            None => resource.assigned_score,
         }
     }
 

@@ -399,9 +399,10 @@ impl Engine<'_> {
             if !matches!(kind, "off" | "reboot") {
                 return Vec::new();
             }
+            // A guest is lost with the host that holds the connection to it.
             let guests = self.cluster.nodes.iter().filter(|guest| {
-                let launcher = guest.remote.and_then(|remote| self.rsc(remote).launcher);
-                launcher.is_some_and(|launcher| self.rsc(launcher).active.as_slice() == [node])
+                let connection = guest.remote.map(|remote| self.rsc(remote));
+                connection.is_some_and(|one| one.launcher.is_some() && one.active.contains(&node))
             });
             return std::iter::once(id).chain(guests.map(|guest| guest.id.clone())).collect();
         }
@@ -416,11 +417,11 @@ impl Engine<'_> {
         if migrating { Vec::new() } else { vec![self.rsc(rsc).id.clone()] }
     }
 
-    fn maintenance_changes(&self) -> Vec<String> {
+    fn maintenance_changes(&self) -> Vec<(String, bool)> {
         let changed = self.cluster.nodes_by_name.iter().map(|node| self.node(*node)).filter(|node| {
             node.kind == NodeKind::Remote && node.is(NodeFlags::MAINTENANCE) != node.is(NodeFlags::REMOTE_MAINTENANCE)
         });
-        changed.map(|node| node.id.clone()).collect()
+        changed.map(|node| (node.id.clone(), node.is(NodeFlags::MAINTENANCE))).collect()
     }
 }
 

@@ -57,7 +57,7 @@ fn valid(name: &str, value: &str) -> bool {
     let one_of = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
     match name {
         "no-quorum-policy" => one_of(&["stop", "freeze", "ignore", "demote", "fence", "suicide"]),
-        "fencing-action" => one_of(&["reboot", "off", "poweroff"]),
+        "fencing-action" => one_of(&["reboot", "off"]),
         "placement-strategy" => one_of(&["default", "utilization", "minimal", "balanced"]),
         "node-health-strategy" => one_of(&["none", "migrate-on-red", "only-green", "progressive", "custom"]),
         "node-health-base" | "node-health-green" | "node-health-yellow" | "node-health-red" => {
@@ -87,7 +87,9 @@ impl Engine<'_> {
         }
         for (old, new) in ALIASES {
             if let Some(value) = raw.get(old).cloned() {
-                raw.entry(new.to_owned()).or_insert(value);
+                // The old option knew another word for it; the new one never did.
+                let poweroff = old == "stonith-action" && value == "poweroff";
+                raw.entry(new.to_owned()).or_insert(if poweroff { "off".to_owned() } else { value });
             }
         }
         for (name, default) in DEFAULTS {
@@ -121,10 +123,7 @@ impl Engine<'_> {
             "minimal" => Placement::Minimal,
             _ => Placement::Default,
         };
-        let fence_action = match word("fencing-action").as_str() {
-            "poweroff" => "off".to_owned(),
-            other => other.to_owned(),
-        };
+        let fence_action = word("fencing-action");
         let unfencing = self.provides_unfencing();
         let options = &mut self.cluster.options;
         options.symmetric = on("symmetric-cluster");

@@ -13,9 +13,9 @@ use crate::nvpairs::Context;
 use crate::reasons::Source;
 use crate::status::nodes::is_remote_connection;
 
-/// More instances of one clone than this are not made: it is far above any number of nodes, and `clone-max` is only
-/// text.
-const MAX_INSTANCES: i64 = 10_000;
+/// More instances of one clone than this are not made: it is far above any number of nodes, `clone-max` is only text,
+/// and each instance is compared with each.
+const MAX_INSTANCES: i64 = 2_000;
 
 impl<'a> Engine<'a> {
     pub fn read_resources(&mut self) {
@@ -104,6 +104,7 @@ impl<'a> Engine<'a> {
             next_role: Role::Unknown,
             active: Vec::new(),
             assigned: None,
+            assigned_score: 0,
             allowed: NodeTable::default(),
             probed: Vec::new(),
             migration_source: None,
@@ -140,7 +141,9 @@ impl<'a> Engine<'a> {
         self.resource_index.entry(id).or_insert(rsc);
         let guest = self.is(rsc, RscFlags::REMOTE_CONNECTION) && self.rsc(rsc).meta("container").is_some();
         if self.cluster.options.symmetric || guest {
-            let source = Source::Other(SYMMETRIC_DEFAULT.into());
+            // The connection to a guest goes with its launcher, so it is allowed everywhere whatever the default is.
+            let name = if self.cluster.options.symmetric { SYMMETRIC_DEFAULT } else { "remote_connection_default" };
+            let source = Source::Other(name.into());
             for node in self.cluster.nodes_by_name.clone() {
                 self.add_node_score(rsc, node, 0, &source);
             }

@@ -28,6 +28,9 @@ pub struct Execution<'a> {
     pub failures: &'a [Operation],
     /// The time results are recorded with.
     pub now: i64,
+    /// What is cancelled leaves the history, as on a node; Pacemaker's simulation leaves it there, so that its next plan
+    /// would cancel it again.
+    pub forget_cancelled: bool,
     /// Where it is told what is done.
     pub list: &'a mut dyn Tell,
 }
@@ -116,6 +119,10 @@ impl Execution<'_> {
         let state = history::node_state(self.cib, node, id);
         let agent = Agent { class: &resource.class, provider: resource.provider.as_deref(), kind: &resource.kind };
         let written = history::resource_history(self.cib, state, name, &resource.id, agent);
+        if action.operation == "cancel" && self.forget_cancelled {
+            history::forget_recurring(self.cib, written, action.meta("operation").unwrap_or_default(), interval_ms);
+            return State::Done;
+        }
         let mut outcome = Outcome {
             resource: &resource.id,
             operation: &action.operation,
@@ -218,7 +225,9 @@ mod tests {
         let mut cib = Document::parse("<cib/>").unwrap();
         let mut list = List::new();
         let cluster = Cluster::default();
-        let end = Execution { cib: &mut cib, cluster: &cluster, failures, now: 9, list: &mut list }.run(plan);
+        let end =
+            Execution { cib: &mut cib, cluster: &cluster, failures, now: 9, forget_cancelled: false, list: &mut list }
+                .run(plan);
         (end, list.take(), cib)
     }
 

@@ -123,6 +123,17 @@ pub fn resource_history(cib: &mut Document, state: Element, instance: &str, name
     history
 }
 
+/// Takes a recurring operation out of a resource's history.
+pub fn forget_recurring(cib: &mut Document, history: Element, operation: &str, interval_ms: u32) {
+    let interval = interval_ms.to_string();
+    let gone = |entry: &Element| {
+        cib.attribute(*entry, "operation") == Some(operation)
+            && cib.attribute(*entry, "interval") == Some(interval.as_str())
+    };
+    let gone: Vec<Element> = cib.children_named(history, "lrm_rsc_op").filter(gone).collect();
+    gone.into_iter().for_each(|entry| cib.remove(entry));
+}
+
 /// Records a result: under `last`, under its own name if it recurs or belongs to a migration, and under
 /// `last_failure` if it is not as wanted.
 pub fn record(cib: &mut Document, history: Element, node: &str, now: i64, outcome: &Outcome<'_>) {
@@ -133,17 +144,6 @@ pub fn record(cib: &mut Document, history: Element, node: &str, now: i64, outcom
         other => other,
     };
     let meta = |name: &str| outcome.parameters.and_then(|all| all.get(&format!("CRM_meta_{name}"))).map(String::as_str);
-    if operation == "cancel" {
-        // As on a node: what was cancelled leaves the history, else the next plan would cancel it again.
-        let interval = interval_ms.to_string();
-        let gone = |entry: &Element| {
-            cib.attribute(*entry, "operation") == meta("operation")
-                && cib.attribute(*entry, "interval") == Some(interval.as_str())
-        };
-        let gone: Vec<Element> = cib.children_named(history, "lrm_rsc_op").filter(gone).collect();
-        gone.into_iter().for_each(|entry| cib.remove(entry));
-        return;
-    }
     let key = format!("{resource}_{operation}_{interval_ms}");
     let last = format!("{resource}_last_0");
     let migration = matches!(operation, "migrate_to" | "migrate_from");

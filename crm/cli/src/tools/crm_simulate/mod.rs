@@ -189,7 +189,8 @@ fn carry_out(
     complaints.into_iter().filter_map(Result::err).for_each(|complaint| out.complain(&complaint));
     out.begin_execution();
     let now = clock.recording(cib);
-    let mut execution = Execution { cib, cluster: &plan.cluster, failures: &failures, now, list: out.tell() };
+    let mut execution =
+        Execution { cib, cluster: &plan.cluster, failures: &failures, now, forget_cancelled: false, list: out.tell() };
     let end = execution.run(&plan.transition);
     out.end();
     out.hush();

@@ -106,15 +106,11 @@ impl<'a> Report<'a> {
 
     /// What holds for the whole cluster and an operator may have forgotten.
     pub fn counts(&mut self, cluster: &Cluster) {
-        let rest = match (cluster.options.maintenance, cluster.options.stop_all) {
-            (true, _) => Some((14, "attempt to start, stop or recover services", "not ")),
-            (false, true) => Some((4, "keep all resources stopped", "")),
-            (false, false) => None,
-        };
-        if let Some((indent, what, not)) = rest {
+        // Of stop-all-resources nothing is said, as Pacemaker's tool says nothing of it.
+        if cluster.options.maintenance {
             self.note("");
-            self.note(&format!("{:indent$}*** Resource management is DISABLED ***", ""));
-            self.note(&format!("  The cluster will {not}{what}"));
+            self.note(&format!("{:14}*** Resource management is DISABLED ***", ""));
+            self.note("  The cluster will not attempt to start, stop or recover services");
             self.begun = true;
         }
         if cluster.disabled > 0 || cluster.blocked > 0 {
