@@ -1,25 +1,30 @@
-//! The cluster in the lab: the embedded engine's hub, and the nodes with `systoled` as their process 1.
+//! The cluster in the lab: nodes with `systoled`, on the embedded engine with its hub, or on Corosync.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use embedded::{Reply, Request, SocketPath};
 
 use crate::adapt::POWER_SOCKET;
+use crate::control;
+use crate::ledger;
 use crate::log;
 use crate::machine::{Link, Plan, Work};
-use crate::network::Address;
+use crate::network::{self, Address};
 use crate::node::Node;
 use crate::power;
-use crate::sandbox::{LAB, PROGRAMS};
+use crate::ring;
+use crate::sandbox::{self, LAB, PROGRAMS};
 use crate::scene::{Scene, ocf_agents};
+use crate::services::Service;
 use crate::story::Storyteller;
 use crate::witness::Witness;
 
@@ -27,25 +32,81 @@ use crate::witness::Witness;
 const SYSTEM_OCF_ROOT: &str = "/usr/lib/ocf";
 
 /// Where `systoled` listens for tools, seen from its node.
-const CONTROL: &str = "systole/systoled.sock";
+pub const CONTROL: &str = "systole/systoled.sock";
 
-/// The hub and the nodes.
+/// What a node's state directory has room for: a hundred small configurations. It is a file system of its own, so that
+/// it can be full.
+const STATE_KIB: u64 = 16 << 10;
+
+/// Daemons are not asked more often than this: telling the whole CIB is work for them, which must not be measured.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Which engine the nodes run on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EngineKind {
+    /// Ours, for nodes on one machine.
+    Embedded,
+    /// Debian's Corosync.
+    Corosync,
+}
+
+impl FromStr for EngineKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "corosync" => Ok(Self::Corosync),
+            _ => Err(format!("{text:?} is no engine: expected embedded or corosync")),
+        }
+    }
+}
+
+impl std::fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Corosync => "corosync",
+        })
+    }
+}
+
+/// The engine, as far as it is the lab's to start.
+enum Engine {
+    /// The hub.
+    Embedded(Mutex<Child>),
+    /// Each node has its own Corosync.
+    Corosync,
+}
+
+/// What the daemons said when they were asked last.
+#[derive(Default)]
+struct Said {
+    at: Option<Instant>,
+    members: usize,
+    coordinator: Option<String>,
+}
+
+/// The engine and the nodes.
 pub struct Cluster {
     nodes: Vec<Arc<Node>>,
-    hub: Mutex<Child>,
+    engine: Engine,
+    said: Mutex<Said>,
     story: Storyteller,
     /// A node is cut off from the others by a partition.
     is_partitioned: AtomicBool,
     /// Nodes that are on their way from off to on.
     booting: AtomicUsize,
+    /// The power switch does not answer: it is without power as well.
+    is_switch_dead: AtomicBool,
 }
 
 impl Cluster {
-    /// Writes the configuration, starts the hub and the power switch; the nodes are still off.
+    /// Writes the configuration, starts the hub if there is to be one, and the power switch; the nodes are still off.
     pub fn prepare(
         scene: &Scene,
         addresses: &[Address],
-        token_ms: u64,
+        (kind, token_ms): (EngineKind, u64),
         witness: &Witness,
         story: &Storyteller,
     ) -> Result<Arc<Self>> {
@@ -63,78 +124,128 @@ impl Cluster {
             }
         }
 
-        let plan = |(index, (name, address)): (usize, (&String, &Address))| {
-            let id = (index + 1).to_string();
-            let state = lab(&format!("nodes/{name}/state"));
+        let mut links: Vec<Vec<Address>> = addresses.iter().map(|address| vec![*address]).collect();
+        if kind == EngineKind::Corosync {
+            network::make_bridge(network::SECOND)?;
+            links.iter_mut().zip(ring::second_link(addresses.len())).for_each(|(links, second)| links.push(second));
+            ring::Setup { names: scene.nodes.clone(), addresses: links.clone(), token_ms }.write()?;
+        }
+        let plan = |(index, (name, links)): (usize, (&String, Vec<Address>))| {
+            let state = state_directory(name);
             fs::create_dir_all(&state).with_context(|| format!("making {}", state.display()))?;
+            sandbox::tmpfs_of(&state, "0755", STATE_KIB)?;
+            let corosync = kind == EngineKind::Corosync;
+            let link = |(address, interface): (&Address, &str)| Link {
+                interface: interface.to_owned(),
+                address: address.to_string(),
+            };
             let plan = Plan {
                 name: name.clone(),
-                links: vec![Link { interface: scene.interface.clone(), address: address.to_string() }],
+                links: links.iter().zip([scene.interface.as_str(), "second"]).map(link).collect(),
                 run: lab(&format!("nodes/{name}/run")).display().to_string(),
-                disks: Vec::new(),
-                memory: Vec::new(),
-                work: Work::Become(command(name, &id, &state)),
+                disks: if corosync { ring::disks(name) } else { Vec::new() },
+                memory: if corosync { ring::memory() } else { Vec::new() },
+                work: if corosync {
+                    Work::LookAfter(vec![ring::service(), daemon_on_corosync(&state)])
+                } else {
+                    Work::Become(supervised(name, &(index + 1).to_string(), &state))
+                },
             };
             Ok(Node::new(plan, index + 1, witness.clone(), story.clone()))
         };
-        let nodes: Vec<Arc<Node>> = scene.nodes.iter().zip(addresses).enumerate().map(plan).collect::<Result<_>>()?;
-
-        let mut hub = Command::new(program("systoled"))
-            .arg("hub")
-            .arg("--socket")
-            .arg(hub_socket())
-            .args(["--expected-votes", &nodes.len().to_string(), "--token", &token_ms.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("starting the engine's hub")?;
-        if let Some(log) = hub.stderr.take() {
-            let story = story.clone();
-            thread::spawn(move || log::follow_text("hub", log, &story));
-        }
+        let nodes: Vec<Arc<Node>> = scene.nodes.iter().zip(links).enumerate().map(plan).collect::<Result<_>>()?;
+        let engine = match kind {
+            EngineKind::Embedded => Engine::Embedded(Mutex::new(start_hub(nodes.len(), token_ms, story)?)),
+            EngineKind::Corosync => Engine::Corosync,
+        };
         let cluster = Arc::new(Self {
             nodes,
-            hub: Mutex::new(hub),
+            engine,
+            said: Mutex::default(),
             story: story.clone(),
             is_partitioned: AtomicBool::new(false),
             booting: AtomicUsize::new(0),
+            is_switch_dead: AtomicBool::new(false),
         });
         power::serve(Path::new(POWER_SOCKET), &cluster)?;
         Ok(cluster)
     }
 
-    /// Whether the hub answers; an error if it has ended.
-    pub fn is_hub_up(&self) -> Result<bool> {
-        let ended = self.hub.lock().unwrap_or_else(PoisonError::into_inner).try_wait().context("looking at the hub")?;
+    /// Which engine it is.
+    pub fn kind(&self) -> EngineKind {
+        match self.engine {
+            Engine::Embedded(_) => EngineKind::Embedded,
+            Engine::Corosync => EngineKind::Corosync,
+        }
+    }
+
+    /// Whether the engine is there to be joined; an error if it has ended. A node brings its Corosync with it.
+    pub fn is_engine_up(&self) -> Result<bool> {
+        let Engine::Embedded(hub) = &self.engine else { return Ok(true) };
+        let ended = hub.lock().unwrap_or_else(PoisonError::into_inner).try_wait().context("looking at the hub")?;
         if let Some(status) = ended {
             bail!("the engine's hub ended by itself ({status})");
         }
         Ok(matches!(self.ask_hub(&Request::Status), Ok(Reply::Status(_))))
     }
 
-    /// How many nodes have a daemon that is a member, on whatever side.
+    /// How many nodes have a daemon that is a member. On Corosync all daemons of nodes that are on must agree on it:
+    /// while they do not, or one does not answer, it is none.
     pub fn members(&self) -> Result<usize> {
-        match self.ask_hub(&Request::Status)? {
-            Reply::Status(status) => Ok(status.nodes.iter().filter(|node| node.since.is_some()).count()),
-            reply => bail!("the engine's hub did not say who is here: {reply:?}"),
+        match &self.engine {
+            Engine::Embedded(_) => match self.ask_hub(&Request::Status)? {
+                Reply::Status(status) => Ok(status.nodes.iter().filter(|node| node.since.is_some()).count()),
+                reply => bail!("the engine's hub did not say who is here: {reply:?}"),
+            },
+            Engine::Corosync => Ok(self.said().members),
         }
     }
 
     /// The member that coordinates, if there is one.
     pub fn coordinator(&self) -> Option<String> {
-        match self.ask_hub(&Request::Status).ok()? {
-            Reply::Status(status) => {
-                let members = status.nodes.into_iter().filter_map(|node| Some((node.since?, node.host)));
-                members.min_by_key(|(since, host)| (*since, host.id)).map(|(_, host)| host.name)
-            }
-            _ => None,
+        match &self.engine {
+            Engine::Embedded(_) => match self.ask_hub(&Request::Status).ok()? {
+                Reply::Status(status) => {
+                    let members = status.nodes.into_iter().filter_map(|node| Some((node.since?, node.host)));
+                    members.min_by_key(|(since, host)| (*since, host.id)).map(|(_, host)| host.name)
+                }
+                _ => None,
+            },
+            Engine::Corosync => self.said().coordinator.clone(),
         }
+    }
+
+    /// What the daemons say, asked now or a moment ago.
+    fn said(&self) -> MutexGuard<'_, Said> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.at.is_none_or(|at| at.elapsed() >= LOOK) {
+            let all: Option<Vec<wire::Status>> =
+                self.nodes.iter().filter(|node| node.is_on()).map(|node| control::status(node)).collect();
+            let all = all.unwrap_or_default();
+            let agreed = all.first().filter(|first| {
+                all.iter()
+                    .all(|one| one.synced && (&one.members, &one.coordinator) == (&first.members, &first.coordinator))
+            });
+            said.members = agreed.map_or(0, |status| status.members.len());
+            said.coordinator = agreed.and_then(|status| status.coordinator.clone());
+            said.at = Some(Instant::now());
+        }
+        said
     }
 
     /// A node was switched off to be switched on again, and is on its way.
     pub fn is_booting(&self) -> bool {
         self.booting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Takes the power switch out of service, or puts it back.
+    pub fn set_switch_dead(&self, dead: bool) {
+        self.is_switch_dead.store(dead, Ordering::SeqCst);
+    }
+
+    /// Whether the power switch is out of service.
+    pub fn is_switch_dead(&self) -> bool {
+        self.is_switch_dead.load(Ordering::SeqCst)
     }
 
     /// Switches a node on after a while, as a machine needs one to boot.
@@ -172,7 +283,7 @@ impl Cluster {
 
     /// Switches a node on; its cables are plugged in again if they were not.
     pub fn switch_on(&self, node: &Arc<Node>) -> Result<()> {
-        if self.is_partitioned.swap(false, Ordering::SeqCst) {
+        if self.is_partitioned.swap(false, Ordering::SeqCst) && self.kind() == EngineKind::Embedded {
             self.request(&Request::Heal)?;
         }
         if !node.is_on() {
@@ -185,10 +296,21 @@ impl Cluster {
     /// Cuts a node off from all others: its network and its connection to the engine. It does not know that.
     pub fn isolate(&self, node: &Node) -> Result<()> {
         let id = self.nodes.iter().position(|known| known.name() == node.name()).context("the node is not ours")? + 1;
-        let side = format!("partition {id}").parse().context("asking for a partition")?;
         node.plug(false)?;
         self.is_partitioned.store(true, Ordering::SeqCst);
-        self.request(&side)
+        match self.kind() {
+            EngineKind::Embedded => self.request(&format!("partition {id}").parse().context("asking for a partition")?),
+            EngineKind::Corosync => Ok(()),
+        }
+    }
+
+    /// Takes an isolation back, of a node that is on.
+    pub fn heal(&self, node: &Node) -> Result<()> {
+        node.plug(true)?;
+        if self.is_partitioned.swap(false, Ordering::SeqCst) && self.kind() == EngineKind::Embedded {
+            self.request(&Request::Heal)?;
+        }
+        Ok(())
     }
 
     fn request(&self, request: &Request) -> Result<()> {
@@ -204,18 +326,6 @@ impl Cluster {
     }
 }
 
-/// The command that talks to a node's daemon, from outside of the node.
-pub fn tool(node: &Node) -> Command {
-    let mut command = Command::new(program("systole"));
-    command.arg("--socket").arg(control_socket(node)).stdin(Stdio::null());
-    command
-}
-
-/// Where a node's daemon listens, seen from outside of the node.
-pub fn control_socket(node: &Node) -> PathBuf {
-    node.run_directory().join(CONTROL)
-}
-
 /// A program under test.
 pub fn program(name: &str) -> PathBuf {
     Path::new(PROGRAMS).join(name)
@@ -229,22 +339,62 @@ fn hub_socket() -> PathBuf {
     lab("hub.sock")
 }
 
-/// What a node runs as process 1.
-fn command(name: &str, id: &str, state: &Path) -> Vec<String> {
-    let path = |path: PathBuf| path.display().to_string();
-    let (systoled, hub) = (path(program("systoled")), path(hub_socket()));
+/// Where a node keeps its configuration; a file system of its own, which outlives the node's power.
+pub fn state_directory(node: &str) -> PathBuf {
+    lab(&format!("nodes/{node}/state"))
+}
+
+fn start_hub(votes: usize, token_ms: u64, story: &Storyteller) -> Result<Child> {
+    let mut hub = Command::new(program("systoled"))
+        .arg("hub")
+        .arg("--socket")
+        .arg(hub_socket())
+        .args(["--expected-votes", &votes.to_string(), "--token", &token_ms.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("starting the engine's hub")?;
+    if let Some(log) = hub.stderr.take() {
+        let story = story.clone();
+        thread::spawn(move || log::follow_text("hub", log, &story));
+    }
+    Ok(hub)
+}
+
+/// What a node on the embedded engine runs as process 1.
+fn supervised(name: &str, id: &str, state: &Path) -> Vec<String> {
+    let (systoled, hub) = (program("systoled").display().to_string(), hub_socket().display().to_string());
     let identity = ["--name", name, "--id", id, "--engine", &hub, "--log", "json"];
-    let control = format!("/run/{CONTROL}");
-    let (ocf, fence, cib, state) = (path(lab("ocf")), path(lab("fence")), path(lab("cib.xml")), path(state.to_owned()));
-    let own = ["--state", &state, "--socket", &control, "--ocf-root", &ocf, "--fence-agents", &fence, "--cib", &cib];
-    let words =
-        [systoled.as_str(), "supervise"].into_iter().chain(identity).chain(["--", "run"]).chain(identity).chain(own);
-    words.map(str::to_owned).collect()
+    let words = [systoled.as_str(), "supervise"].into_iter().chain(identity).chain(["--", "run"]).chain(identity);
+    words.map(str::to_owned).chain(own_places(state)).collect()
+}
+
+/// The daemon of a node on Corosync: it has its name and number from there.
+fn daemon_on_corosync(state: &Path) -> Service {
+    let words = [program("systoled").display().to_string()].into_iter();
+    let words = words.chain(["run", "--engine", "corosync", "--log", "json"].map(str::to_owned));
+    Service { name: "systoled".to_owned(), command: words.chain(own_places(state)).collect(), again: true, log: None }
+}
+
+/// Where a daemon in the lab has its things.
+fn own_places(state: &Path) -> impl Iterator<Item = String> {
+    let (control, state) = (format!("/run/{CONTROL}"), state.display().to_string());
+    let path = |path: &str| lab(path).display().to_string();
+    let pairs = [
+        ("--state", state),
+        ("--socket", control),
+        ("--ocf-root", path("ocf")),
+        ("--fence-agents", path("fence")),
+        ("--cib", path("cib.xml")),
+    ];
+    pairs.into_iter().flat_map(|(option, value)| [option.to_owned(), value])
 }
 
 /// Lays out an OCF root with our agents, and with the machine's own where we have none of that name.
 fn install_agents() -> Result<()> {
     let (root, fence) = (lab("ocf"), lab("fence"));
+    ledger::install(&root)?;
     for directory in [&root, &fence] {
         fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     }

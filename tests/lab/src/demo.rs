@@ -1,7 +1,7 @@
 //! The demonstration: a cluster, a client, a fault, and a receipt.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -10,14 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::adapt;
-use crate::client::{Client, Question};
 use crate::clock::{self, ms_between};
-use crate::cluster::{Cluster, control_socket, program};
+use crate::cluster::{EngineKind, program};
+use crate::control;
 use crate::disk;
 use crate::fault::{Fault, at_once};
-use crate::holdings::Thing;
+use crate::field::{Field, Ground, RECOVER};
 use crate::idle::{self, Idle};
-use crate::network;
 use crate::node::Node;
 use crate::power::BOOT;
 use crate::receipt::{Evidence, Receipt, finds_running, sentence, tenth};
@@ -25,26 +24,9 @@ use crate::sandbox::{self, Privilege};
 use crate::scene::Scene;
 use crate::story::{Happening, Page, Storyteller, What};
 use crate::wait::until;
-use crate::witness::Witness;
 
 /// The most nodes that one machine's demonstration is made for.
 pub const MAX_NODES: usize = 16;
-
-/// Starting everything takes a second or two; a busy machine may need many times that.
-const START: Duration = Duration::from_secs(60);
-
-/// A recovery that takes longer than this is none.
-const RECOVER: Duration = Duration::from_secs(60);
-
-/// After the recovery: until lost nodes are back and nothing moves any more.
-const SETTLE: Duration = Duration::from_secs(20);
-
-/// So long no resource may have been started or stopped, for the cluster to count as settled.
-const QUIET: Duration = Duration::from_millis(700);
-
-/// The service counts as answering when it gave [`ENOUGH`] answers in this time, of fifty questions.
-const STEADY: Duration = Duration::from_millis(250);
-const ENOUGH: usize = 25;
 
 /// The monitor's interval in the examples: a failure may come at any moment of it.
 const PHASE: Duration = Duration::from_secs(1);
@@ -59,6 +41,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// How many nodes; as many as the configuration names, or three, when absent.
     pub nodes: Option<usize>,
+    /// What they run on.
+    pub engine: EngineKind,
     /// What goes wrong.
     pub fault: Fault,
     /// The receipt for programs.
@@ -125,21 +109,29 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(receipt.is_good())
 }
 
-/// The cluster and all who watch it.
+/// The field, and what was changed for it.
 struct Stage {
-    scene: Scene,
+    field: Field,
     changes: Vec<String>,
-    story: Storyteller,
-    witness: Witness,
-    cluster: Arc<Cluster>,
-    client: Client,
+}
+
+impl Deref for Stage {
+    type Target = Field;
+
+    fn deref(&self) -> &Field {
+        &self.field
+    }
 }
 
 impl Stage {
     fn build(options: &Options, scene: Scene, changes: Vec<String>, answer: &str, story: Storyteller) -> Result<Self> {
-        let count = scene.nodes.len();
+        let engine = match options.engine {
+            EngineKind::Embedded => "on the embedded engine",
+            EngineKind::Corosync => "on Corosync",
+        };
         story.heading(&format!(
-            "{count} nodes in namespaces of this machine, with the configuration {}",
+            "{} nodes in namespaces of this machine, {engine}, with the configuration {}",
+            scene.nodes.len(),
             options.directory.join("cib.xml").display()
         ));
         if !changes.is_empty() {
@@ -148,31 +140,9 @@ impl Stage {
         for change in &changes {
             story.say(&format!("  - {change}"));
         }
-        let vips: Vec<_> = scene.vips.iter().map(|vip| vip.ip).collect();
-        let directories = scene.file_systems.iter().map(|file_system| file_system.directory.clone()).collect();
-        let mut addresses = network::host_addresses(scene.network, &vips, count + 1)?;
-        let client_address = addresses.pop().context("the client has no address")?;
-        let witness = Witness::start(vips, directories, story.clone())?;
-        network::make_bridge(network::LAN)?;
-        let cluster = Cluster::prepare(&scene, &addresses, options.token_ms, &witness, &story)?;
-        until(&story, "the engine's hub", START, || Ok(cluster.is_hub_up()?.then_some(())))?
-            .context("the engine's hub does not answer")?;
-
-        let first = options.coordinator.as_ref().and_then(|name| cluster.node(name));
-        if let Some(first) = &first {
-            first.switch_on()?;
-            until(&story, "the first node", START, || Ok((cluster.members()? > 0).then_some(())))?
-                .with_context(|| format!("{} does not join the cluster", first.name()))?;
-        }
-        for node in cluster.nodes() {
-            node.switch_on()?;
-        }
-        let expected = scene.service.as_ref().map(|_| answer.to_owned());
-        let port = scene.service.as_ref().map_or(1, |service| service.port);
-        let question = Question { to: SocketAddr::new(scene.network.ip, port), expected };
-        let client = Client::start(client_address, question)?;
-        witness.watch_client(client.namespace())?;
-        Ok(Self { scene, changes, story, witness, cluster, client })
+        let coordinator = options.coordinator.clone();
+        let ground = Ground { engine: options.engine, token_ms: options.token_ms, coordinator };
+        Ok(Self { field: Field::build(scene, &ground, answer, story)?, changes })
     }
 
     /// From the first start to the receipt.
@@ -206,7 +176,7 @@ impl Stage {
             Fault::Leave => self.wait_for_recovery(options.fault, &active, fault_us)? && self.boot_again(&active)?,
             _ => self.wait_for_recovery(options.fault, &active, fault_us)?,
         };
-        let settled = recovered && self.settle()? && self.is_spared(options.fault, fault_us);
+        let settled = recovered && self.settle() && self.is_spared(options.fault, fault_us);
         let mut receipt = self.receipt(options, &active, was_coordinator, fault_us, settled, quorum);
         receipt.idle = idle;
         Ok(receipt)
@@ -220,67 +190,6 @@ impl Stage {
             self.story.say(&format!("  {program}"));
         }
         Ok(idle)
-    }
-
-    fn address(&self) -> Thing {
-        Thing::Address(self.scene.network.ip)
-    }
-
-    /// The node that holds the client's address; `None` when none or more than one does.
-    fn holder(&self) -> Option<Arc<Node>> {
-        let holdings = self.witness.holdings();
-        let address = self.address();
-        let mut holders = holdings.holders(&address);
-        match (holders.next(), holders.next()) {
-            (Some(only), None) => self.cluster.node(only),
-            _ => None,
-        }
-    }
-
-    /// Whether answers come, one after the other.
-    fn is_answered(&self) -> bool {
-        self.client.answers_since(clock::now_us().saturating_sub(STEADY.as_micros() as u64)) >= ENOUGH
-    }
-
-    /// Whether nothing was started or stopped for a while.
-    fn is_quiet(&self) -> bool {
-        let since = clock::now_us().saturating_sub(QUIET.as_micros() as u64);
-        !self.story.any_since(since, moves)
-    }
-
-    fn wait_for_service(&self) -> Result<Arc<Node>> {
-        let count = self.cluster.nodes().len();
-        let joined = || Ok((self.cluster.members()? == count).then_some(()));
-        if until(&self.story, &format!("{count} nodes to join the cluster"), START, joined)?.is_none() {
-            bail!("of {count} nodes only {} joined the cluster{}", self.cluster.members()?, self.last_words());
-        }
-        let ready = || Ok(self.holder().filter(|_| self.is_answered() && self.is_quiet()));
-        match until(&self.story, &format!("{} to start", self.scene.subject), START, ready)? {
-            Some(active) => Ok(active),
-            None => {
-                let trouble = self.client.heard().trouble.unwrap_or_else(|| "nobody holds the address".to_owned());
-                bail!(
-                    "{} was not started within {} s: {trouble}{}",
-                    self.scene.subject,
-                    START.as_secs(),
-                    self.last_words()
-                )
-            }
-        }
-    }
-
-    /// What the nodes complained of last; where the reason for a start that failed is.
-    fn last_words(&self) -> String {
-        const LINES: usize = 8;
-        let complaint = |one: &Happening| match &one.what {
-            What::Log(line) if matches!(line.level.to_ascii_lowercase().as_str(), "error" | "warn" | "warning") => {
-                Some(format!("\n  {}: {}", one.who, line.message))
-            }
-            _ => None,
-        };
-        let mut words: Vec<String> = self.story.happenings().iter().filter_map(complaint).collect();
-        words.drain(..words.len().saturating_sub(LINES));
-        words.concat()
     }
 
     /// The active node is alone: it must stop everything, unless its policy is another one. Then the others come back.
@@ -341,14 +250,6 @@ impl Stage {
         is_spared
     }
 
-    /// What the client's service is made of.
-    fn resources(&self) -> Vec<String> {
-        (self.scene.vips.iter().map(|vip| vip.id.clone()))
-            .chain(self.scene.file_systems.iter().map(|file_system| file_system.id.clone()))
-            .chain(self.scene.service.iter().map(|service| service.id.clone()))
-            .collect()
-    }
-
     /// Waits until the service is where it belongs after the fault, and answers.
     fn wait_for_recovery(&self, fault: Fault, active: &Node, since_us: u64) -> Result<bool> {
         let lost = |one: &Happening| matches!(&one.what, What::Released(thing) if *thing == self.address());
@@ -372,26 +273,9 @@ impl Stage {
         })
     }
 
-    /// Waits until lost nodes are back, nothing moves any more, and the service answers. Says whether it came to that.
-    fn settle(&self) -> Result<bool> {
-        // The first thing that is still missing, for who waits for it in vain.
-        let missing = || -> Result<Option<&str>> {
-            let on = self.cluster.nodes().iter().filter(|node| node.is_on()).count();
-            let conditions = [
-                (self.cluster.is_booting() || self.cluster.members()? != on, "not all nodes that are on are members"),
-                (!self.is_quiet(), "resources are still being started or stopped"),
-                (self.holder().is_none(), "not exactly one node holds the address"),
-                (!self.is_answered(), "the client does not get its answers"),
-            ];
-            Ok(conditions.into_iter().find(|(is_missing, _)| *is_missing).map(|(_, what)| what))
-        };
-        let look = || Ok(missing()?.is_none().then_some(()));
-        let is_settled = until(&self.story, "the cluster to settle", SETTLE, look)?.is_some();
-        if !is_settled {
-            let what = missing()?.unwrap_or("it did so too late");
-            self.story.lab(format!("the cluster does not settle within {} s: {what}", SETTLE.as_secs()));
-        }
-        Ok(is_settled)
+    /// Waits until the cluster is at rest. Says whether it came to that.
+    fn settle(&self) -> bool {
+        self.rest().inspect_err(|error| self.story.lab(format!("{error:#}"))).is_ok()
     }
 
     fn receipt(
@@ -473,7 +357,7 @@ impl Stage {
         if let Some(pid) = sandbox::outer_pid(1) {
             self.story.say(&format!("  nsenter --target {pid} --all{credentials} bash        # beside the nodes"));
             if let Some(node) = self.cluster.nodes().iter().find(|node| node.is_on()) {
-                let socket = control_socket(node);
+                let socket = control::socket(node);
                 self.story.say(&format!(
                     "    there: {} --socket {} status",
                     program("systole").display(),
@@ -481,17 +365,5 @@ impl Stage {
                 ));
             }
         }
-    }
-}
-
-/// A resource is being started or stopped, or a node came or went.
-fn moves(one: &Happening) -> bool {
-    match &one.what {
-        What::Log(line) => {
-            matches!(line.event.as_str(), "membership" | "fenced" | "fence_begin")
-                || (line.event.starts_with("operation") && matches!(line.operation.as_deref(), Some("start" | "stop")))
-        }
-        What::Held(_) | What::Released(_) => true,
-        What::Announced(_) | What::Lab(_) => false,
     }
 }

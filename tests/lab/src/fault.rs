@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Cluster, tool};
+use crate::cluster::Cluster;
+use crate::control::systole;
 use crate::netlink::Netlink;
 use crate::network::Namespace;
 use crate::node::Node;
@@ -104,12 +105,12 @@ impl Fault {
             }
             Self::Standby => {
                 say(format!("systole standby {name}"));
-                systole(others().next().unwrap_or(active), &["standby", name])
+                systole(others().next().unwrap_or(active), &["standby", name]).map(drop)
             }
             Self::Move => {
                 let target = others().next().context("there is no other node to move to")?;
                 say(format!("systole move {} {}", scene.subject, target.name()));
-                systole(target, &["move", &scene.subject, target.name()])
+                systole(target, &["move", &scene.subject, target.name()]).map(drop)
             }
             Self::QuorumLoss => {
                 let names: Vec<&str> = others().map(|node| node.name()).collect();
@@ -140,15 +141,6 @@ pub fn at_once<'a>(
         let ended = running.into_iter().map(|one| one.join().expect("work on a node reports its errors"));
         ended.collect::<Vec<_>>().into_iter().collect()
     })
-}
-
-/// The real command, speaking to the daemon of a node.
-fn systole(node: &Node, arguments: &[&str]) -> Result<()> {
-    let output = tool(node).args(arguments).output().context("running systole")?;
-    if !output.status.success() {
-        bail!("systole {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,19 +18,24 @@
 
 pub mod demo;
 pub mod fault;
+pub mod field;
 pub mod idle;
 pub mod receipt;
+pub mod trials;
 
 pub mod adapt;
 pub mod scene;
 
 pub mod client;
 pub mod cluster;
+pub mod control;
 pub mod holdings;
+pub mod ledger;
 pub mod log;
 pub mod machine;
 pub mod node;
 pub mod power;
+pub mod recorder;
 pub mod ring;
 pub mod services;
 pub mod story;

@@ -19,6 +19,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{read, sethostname};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger;
 use crate::network::{self, Address};
 use crate::sandbox;
 use crate::services::{self, Service};
@@ -68,6 +69,9 @@ pub enum Work {
 /// To be called first thing in `main`, by every program that uses the lab.
 pub fn take_part() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
+    if let Some(code) = ledger::take_part(&arguments) {
+        return Some(code);
+    }
     let (part, plan) = match arguments.as_slice() {
         [_, part, plan] => (part.as_str(), plan),
         _ => return None,

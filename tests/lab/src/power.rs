@@ -66,6 +66,9 @@ fn answer(mut stream: UnixStream, cluster: &Weak<Cluster>) {
 
 fn obey(question: &str, cluster: &Arc<Cluster>) -> Result<String> {
     let words: Vec<&str> = question.split_whitespace().collect();
+    if cluster.is_switch_dead() {
+        return Ok("ERROR the power switch itself has no power".to_owned());
+    }
     let node = |name: &str| cluster.node(name).with_context(|| format!("there is no node {name:?} here"));
     Ok(match words[..] {
         ["monitor"] => "OK".to_owned(),

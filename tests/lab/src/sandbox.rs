@@ -196,10 +196,17 @@ pub fn mount_proc() -> Result<()> {
 
 /// Mounts an empty directory over `target`.
 pub fn tmpfs(target: impl AsRef<Path>, mode: &str) -> Result<()> {
-    let target = target.as_ref();
-    let options = format!("mode={mode}");
+    mount_tmpfs(target.as_ref(), &format!("mode={mode}"))
+}
+
+/// The same, with room for so much and no more.
+pub fn tmpfs_of(target: impl AsRef<Path>, mode: &str, kib: u64) -> Result<()> {
+    mount_tmpfs(target.as_ref(), &format!("mode={mode},size={kib}k"))
+}
+
+fn mount_tmpfs(target: &Path, options: &str) -> Result<()> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("lab"), target, Some("tmpfs"), flags, Some(options.as_str()))
+    mount(Some("lab"), target, Some("tmpfs"), flags, Some(options))
         .with_context(|| format!("mounting an empty directory over {}", target.display()))
 }
 

@@ -50,6 +50,17 @@ pub struct Service {
     pub file: PathBuf,
 }
 
+/// A `Ledger` of the lab: it writes numbered records to a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ledger {
+    /// The resource.
+    pub id: String,
+    /// Where it listens.
+    pub port: u16,
+    /// What it writes to.
+    pub file: PathBuf,
+}
+
 /// What the lab has to know of a configuration.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -69,6 +80,8 @@ pub struct Scene {
     pub file_systems: Vec<FileSystem>,
     /// What the client asks, if there is something to ask behind the address.
     pub service: Option<Service>,
+    /// What the recorder writes through, if there is one.
+    pub ledger: Option<Ledger>,
     /// What a move moves: the outermost resource that holds the first address.
     pub subject: String,
     /// Whether resources stop where there is no quorum.
@@ -112,7 +125,7 @@ impl Scene {
             None => Vec::new(),
         };
 
-        let (mut vips, mut file_systems, mut service) = (Vec::new(), Vec::new(), None);
+        let (mut vips, mut file_systems, mut service, mut ledger) = (Vec::new(), Vec::new(), None, None);
         let mut first: Option<(Element, Address, String)> = None;
         for primitive in cib.descendants(resources).filter(|element| cib.name(*element) == "primitive") {
             let id = cib.id(primitive).to_owned();
@@ -120,6 +133,10 @@ impl Scene {
                 parameter(&cib, primitive, name)
                     .map(|pair| (pair, cib.attribute(pair, "value").unwrap_or_default().to_owned()))
                     .ok_or_else(|| at(primitive, format!("the resource {id} has no parameter {name}")))
+            };
+            let port = |(pair, text): (Element, String)| {
+                let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+                port.ok_or_else(|| at(pair, format!("{text:?} is not a port: expected a number from 1 to 65535")))
             };
             let once = !is_cloned(&cib, primitive);
             match agent(&cib, primitive) {
@@ -141,12 +158,12 @@ impl Scene {
                     file_systems.push(FileSystem { id, device, directory: directory.into() });
                 }
                 ("ocf", "systole", "TcpFile") if once && service.is_none() => {
-                    let (pair, text) = required("port")?;
-                    let port = text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                        at(pair, format!("{text:?} is not a port: expected a number from 1 to 65535"))
-                    })?;
-                    let (_, answer) = required("file")?;
+                    let (port, (_, answer)) = (port(required("port")?)?, required("file")?);
                     service = Some(Service { id, port, file: answer.into() });
+                }
+                ("ocf", "lab", "Ledger") if once && ledger.is_none() => {
+                    let (port, (_, file)) = (port(required("port")?)?, required("file")?);
+                    ledger = Some(Ledger { id, port, file: file.into() });
                 }
                 _ => {}
             }
@@ -169,6 +186,7 @@ impl Scene {
             interface,
             file_systems,
             service,
+            ledger,
             subject,
             stops_without_quorum,
             fences,

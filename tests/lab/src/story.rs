@@ -125,6 +125,15 @@ impl Storyteller {
         happenings
     }
 
+    /// Prints again what happened since a moment, with the time since then.
+    pub fn tell_again(&self, since_us: u64) {
+        let happenings = self.happenings();
+        let mut story = self.lock();
+        let zero_us = story.zero_us.replace(since_us);
+        happenings.iter().filter(|one| one.at_us >= since_us).for_each(|one| story.show(one));
+        story.zero_us = zero_us;
+    }
+
     /// Whether something happened since a moment.
     pub fn any_since(&self, since_us: u64, wanted: impl Fn(&Happening) -> bool) -> bool {
         self.lock().happenings.iter().rev().any(|happening| happening.at_us >= since_us && wanted(happening))

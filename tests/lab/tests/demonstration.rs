@@ -2,37 +2,18 @@
 //!
 //! Nothing here measures: that the service comes back, and that it was never active twice, holds on any machine.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+mod programs;
 
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use programs::programs;
 use serde_json::Value;
 
 /// One demonstration at a time: they get along, but a small machine is slow with many nodes.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The directory with the programs: named by `cargo xtask test`, or built now.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        if let Some(named) = env::var_os("SYSTOLE_BIN_DIR") {
-            return named.into();
-        }
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet"]);
-        for package in ["daemon", "cli", "resource-agents", "fence-agents", "xtask"] {
-            cargo.args(["--package", package]);
-        }
-        let status = cargo.status().expect("cargo runs, as it runs this test");
-        assert!(status.success(), "the programs under test are built: cargo build --workspace");
-        // This test lies in TARGET/debug/deps.
-        let own = env::current_exe().expect("a test knows where it lies");
-        own.ancestors().nth(2).expect("a test lies in cargo's target directory").to_owned()
-    })
 }
 
 fn demo(arguments: &[&str]) -> Output {

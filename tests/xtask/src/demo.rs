@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use lab::cluster::EngineKind;
 use lab::demo::{MAX_NODES, Options};
 use lab::fault::{FAULTS, Fault};
-use lab::sandbox;
+use lab::{ring, sandbox};
 
 use crate::build;
 
@@ -47,6 +48,9 @@ pub struct Arguments {
     /// How many nodes [default: as many as the configuration names, at least 3]
     #[arg(long, value_name = "N", value_parser = nodes)]
     nodes: Option<usize>,
+    /// What the nodes run on: corosync or embedded
+    #[arg(long, value_name = "ENGINE", default_value_t = EngineKind::Embedded)]
+    engine: EngineKind,
     /// What goes wrong
     #[arg(long, value_name = "FAULT", default_value = "crash", value_parser = faults())]
     fault: Fault,
@@ -91,6 +95,7 @@ impl Arguments {
         Ok(Options {
             directory: self.directory.clone().unwrap_or_else(|| build::root().join("examples/nfs-vip")),
             nodes: self.nodes,
+            engine: self.engine,
             fault: self.fault,
             json: self.json,
             keep: self.keep,
@@ -100,6 +105,14 @@ impl Arguments {
             programs: self.programs.clone().unwrap_or_default(),
         })
     }
+}
+
+/// Whether the engine is here.
+pub fn check_engine(engine: EngineKind) -> Result<()> {
+    if engine == EngineKind::Corosync && !ring::is_installed() {
+        bail!("Corosync is not installed here: `apt-get install corosync`, or --engine embedded");
+    }
+    Ok(())
 }
 
 /// Builds the programs and shows them in namespaces of their own.
@@ -113,6 +126,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     options.check()?;
+    check_engine(options.engine)?;
     let programs = build::programs(arguments.release)?;
     let words = std::env::args().skip_while(|word| word != "demo").skip(1);
     let own = ["stage".to_owned(), "--programs".to_owned(), programs.display().to_string()];

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod demo;
 mod test;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,9 @@ enum Task {
     /// Show a cluster on this machine that loses a node: build it, run it, break it, and print how long clients waited
     #[command(after_long_help = demo::EXPLANATION)]
     Demo(demo::Arguments),
+    /// Try a cluster on this machine: one fault after the other, and after each the same questions
+    #[command(after_long_help = trials::explanation())]
+    Lab(trials::Arguments),
     /// Measure what the README says of failover, memory and idle CPU
     Bench(bench::Arguments),
     /// Build everything and pass all tests, system tests included
@@ -30,6 +34,9 @@ enum Task {
     /// A part of the lab's works, started by the lab itself
     #[command(hide = true)]
     Stage(demo::Arguments),
+    /// The same for trials
+    #[command(hide = true)]
+    TrialsStage(trials::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +47,8 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Stage(arguments) => demo::stage(arguments),
+        Task::Lab(arguments) => trials::run(&arguments),
+        Task::TrialsStage(arguments) => trials::stage(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     result.unwrap_or_else(|error| {

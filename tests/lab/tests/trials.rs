@@ -1,0 +1,55 @@
+//! The trials as their users start them: whole clusters, one fault after the other, watched from outside.
+//!
+//! Nothing here measures: what must hold after each trial holds on any machine.
+
+mod programs;
+
+use std::process::Command;
+
+use programs::programs;
+use serde_json::Value;
+
+/// Holds the trials of a command line; gives the names of those that were held.
+fn hold(arguments: &[&str]) -> Vec<String> {
+    let programs = programs();
+    let output = Command::new(programs.join("xtask"))
+        .args(["lab", "--json"])
+        .args(arguments)
+        .env("SYSTOLE_BIN_DIR", programs)
+        .output()
+        .expect("the lab can be started");
+    let story = String::from_utf8_lossy(&output.stderr);
+    let outcomes: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no outcomes ({error}), {}:\n{story}", output.status));
+    let outcomes = outcomes.as_array().expect("outcomes are a list");
+    for outcome in outcomes {
+        assert_ne!(outcome["passed"], Value::Bool(false), "{outcome:#}\n{story}");
+    }
+    assert!(output.status.success(), "{}\n{story}", output.status);
+    // Shown by a test that is asked to show its output: what a failure elsewhere is compared with.
+    println!("{story}");
+    let held = outcomes.iter().filter(|outcome| outcome["passed"] == Value::Bool(true));
+    held.filter_map(|outcome| outcome["trial"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn three_nodes_stand_all_trials_and_keep_every_record() {
+    let held = hold(&["--engine", "embedded"]);
+    for expected in ["crash", "crash-coordinator", "isolate", "quorum", "power", "daemons", "disk"] {
+        assert!(held.iter().any(|trial| trial == expected), "{expected} was not tried: {held:?}");
+    }
+}
+
+#[test]
+fn five_nodes_stand_the_loss_of_two_at_once() {
+    assert_eq!(hold(&["--engine", "embedded", "--nodes", "5", "two-of-five"]), ["two-of-five"]);
+}
+
+#[test]
+fn an_unknown_trial_is_told_with_those_that_there_are() {
+    let output =
+        Command::new(programs().join("xtask")).args(["lab", "flood"]).output().expect("the lab can be started");
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("there is no trial \"flood\": expected crash, "), "{text}");
+}
