@@ -4,8 +4,9 @@
 //! The controller knows *when* to plan and *which step comes next*, never *what* is right: that is policy's. All
 //! members run the same machine; the one that has been in the process group longest coordinates. Read it in this
 //! order: [`machine`] is the machine itself, [`membership`] turns who is here into writes of node states, [`pending`]
-//! remembers what was told and not yet answered, [`walking`] takes
-//! one plan from its first action to its last, [`note`] is what the operator reads.
+//! remembers what was told and not yet answered, [`walking`] takes one plan from its first action to its last,
+//! [`quarantine`] holds nodes that come and go, [`property`] is what of the configuration all this goes by, [`note`] is
+//! what the operator reads.
 //!
 //! ```text
 //!   Membership ─► reconcile ─► writes ─► (applied) ─► Plan ─► Planned ─► walk ─► Run / Fence / writes
@@ -17,6 +18,8 @@ pub mod machine;
 pub mod membership;
 pub mod note;
 pub mod pending;
+pub mod property;
+pub mod quarantine;
 pub mod walking;
 
 pub use machine::{Command, Controller, Event};

@@ -11,14 +11,16 @@ use wire::{FenceOrder, OrderId, RunOrder};
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
 use crate::pending::Pending;
+use crate::property;
+use crate::quarantine::{self, Quarantine};
 use crate::walking::{Step, Walking, answered_order};
 
 /// How long a daemon may be away from a host that is up before its node counts as lost. A supervisor brings a daemon
 /// back within a second; planning waits meanwhile, so it must not be long.
 pub const DAEMON_GRACE: Duration = Duration::from_secs(5);
-/// How long the first coordinator of a cluster that starts waits for nodes it expects: Pacemaker's `dc-deadtime`.
+/// How long the first coordinator of a cluster that starts waits for nodes it expects when `dc-deadtime` is not set.
 pub const DC_DEADTIME: Duration = Duration::from_secs(20);
-/// How often a coordinator plans though nothing happened: Pacemaker's `cluster-recheck-interval`.
+/// How often a coordinator plans though nothing happened when `cluster-recheck-interval` is not set.
 pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// Who brought quorum back is seldom alone: hosts that get power or network again do so within a moment, and those that
 /// come last must not be fenced for it. For so long a coordinator that has quorum again waits for all expected votes.
@@ -161,6 +163,11 @@ pub struct Controller {
     grace: BTreeMap<NodeId, Option<Duration>>,
     /// Quorum came back a moment ago; until when others are waited for.
     gather_until: Option<Duration>,
+    /// Hosts whose daemon went while they stayed, until it is known to be back or they are gone as well.
+    stayed: BTreeSet<NodeId>,
+    quarantine: Quarantine,
+    dead_time: Duration,
+    recheck_interval: Duration,
     fence_failures: u32,
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
@@ -187,6 +194,10 @@ impl Controller {
             sent: VecDeque::new(),
             grace: BTreeMap::new(),
             gather_until: None,
+            stayed: BTreeSet::new(),
+            quarantine: Quarantine::default(),
+            dead_time: DC_DEADTIME,
+            recheck_interval: RECHECK_INTERVAL,
             fence_failures: 0,
             not_before: None,
             recheck_at: None,
@@ -239,7 +250,7 @@ impl Controller {
         if !self.is_coordinator() {
             return None;
         }
-        let cold = (!self.settled).then(|| self.started.map(|start| start + DC_DEADTIME)).flatten();
+        let cold = (!self.settled).then(|| self.started.map(|start| start + self.dead_time)).flatten();
         let grace = self.grace.values().flatten().min().copied();
         [cold, self.not_before, self.gather_until, self.recheck_at, self.pending.deadline(), grace]
             .into_iter()
@@ -256,6 +267,7 @@ impl Controller {
             // We saw it come back. A quorum that was there before us is nobody's return.
             self.gather_until = Some(now + GATHER);
         }
+        self.came_and_went(now, &view);
         self.view = view;
         self.dirty = true;
         if joined {
@@ -278,6 +290,20 @@ impl Controller {
         if !gone.is_empty() && self.is_coordinator() {
             self.not_before = None;
         }
+    }
+
+    /// Remembers of those who left what no later look at who is here can tell.
+    fn came_and_went(&mut self, now: Duration, view: &Membership) {
+        let away = self.view.members.iter().map(|member| member.id).filter(|id| !view.has_member(*id));
+        self.stayed.extend(away.filter(|id| view.has_host(*id)));
+        self.stayed.retain(|id| view.has_host(*id));
+        for host in &self.view.hosts {
+            // On a side without quorum it is rather we who were lost.
+            if !view.has_host(host.id) && view.quorate {
+                self.quarantine.lost(now, &host.name);
+            }
+        }
+        view.hosts.iter().filter(|host| !self.view.has_host(host.id)).for_each(|host| self.quarantine.here(&host.name));
     }
 
     fn in_step(&mut self, now: Duration, running: bool) {
@@ -348,6 +374,16 @@ impl Controller {
                     expected = walking.answered(&order, true).is_some();
                 }
             }
+            Write::LetGo { node } if refused.is_none() => self.quarantine.let_go(node),
+            Write::NodeState { id, since, .. } if refused.is_none() => {
+                let known = |member: &&engine::Member| member.id.to_string() == *id && member.since == *since;
+                if let Some(member) = self.view.members.iter().find(known) {
+                    self.stayed.remove(&member.id);
+                }
+            }
+            Write::Attribute { node, name, value: None, .. } if name == quarantine::ATTRIBUTE => {
+                self.quarantine.released(node);
+            }
             _ => {}
         }
         if let (Some(action), Phase::Walking(walking)) = (action, &mut self.phase) {
@@ -398,7 +434,8 @@ impl Controller {
         }
         self.transitions += 1;
         transition.settings.transition_id = self.transitions;
-        self.recheck_at = Some(now + RECHECK_INTERVAL);
+        // 0 means never.
+        self.recheck_at = (!self.recheck_interval.is_zero()).then(|| now + self.recheck_interval);
         if transition.is_empty() {
             self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
             self.phase = Phase::Idle;
@@ -443,7 +480,7 @@ impl Controller {
             self.recheck_at = None;
             self.dirty = true;
         }
-        if !self.settled && self.started.is_some_and(|start| start + DC_DEADTIME <= now) {
+        if !self.settled && self.started.is_some_and(|start| start + self.dead_time <= now) {
             self.settled = true;
             self.dirty = true;
         }
@@ -479,7 +516,7 @@ impl Controller {
 
     fn turn(&mut self, now: Duration, unix: i64, cib: &Cib) {
         if let Phase::Walking(walking) = &mut self.phase {
-            let steps = walking.begin(&self.view, self.me, cib);
+            let steps = walking.begin(&self.view, self.me, cib, unix);
             let over = walking.is_over();
             for step in steps {
                 match step {
@@ -511,7 +548,14 @@ impl Controller {
             return;
         }
         let away = self.grant_grace(now, cib);
-        let writes = reconcile(&self.view, cib, &away, unix);
+        self.dead_time = property::time(cib, "dc-deadtime", unix, DC_DEADTIME);
+        self.recheck_interval = property::time(cib, "cluster-recheck-interval", unix, RECHECK_INTERVAL);
+        let mut writes = reconcile(&self.view, cib, &away, &self.stayed, unix);
+        if self.settled && self.view.quorate {
+            let (held, notes) = self.quarantine.judge(cib, unix);
+            notes.into_iter().for_each(|note| self.note(note));
+            writes.extend(held);
+        }
         if !writes.is_empty() {
             writes.into_iter().for_each(|write| self.send(Command::Write(write), None));
             return;

@@ -59,8 +59,15 @@ pub fn without_daemon(view: &Membership, cib: &Cib) -> BTreeSet<NodeId> {
     view.hosts.iter().map(|host| host.id).filter(|id| !view.has_member(*id) && !down(*id)).collect()
 }
 
-/// The writes that make the CIB agree with who is here. Nodes of `spared` are left as they are.
-pub fn reconcile(view: &Membership, cib: &Cib, spared: &BTreeSet<NodeId>, unix: i64) -> Vec<Write> {
+/// The writes that make the CIB agree with who is here. Nodes of `spared` are left as they are; hosts of `stayed` were
+/// here all the time, only their daemon was away.
+pub fn reconcile(
+    view: &Membership,
+    cib: &Cib,
+    spared: &BTreeSet<NodeId>,
+    stayed: &BTreeSet<NodeId>,
+    unix: i64,
+) -> Vec<Write> {
     let states = node_states(cib);
     let document = cib.document();
     let mut writes = Vec::new();
@@ -81,7 +88,12 @@ pub fn reconcile(view: &Membership, cib: &Cib, spared: &BTreeSet<NodeId>, unix: 
             continue;
         }
         // What it runs is unknown to us, whatever history says: it is probed.
-        writes.push(Write::Joined { node: host.name.clone() });
+        let node = host.name.clone();
+        let down = state.is_some_and(|state| state.expected == "down");
+        writes.push(match stayed.contains(&member.id) && !down {
+            true => Write::Returned { node },
+            false => Write::Joined { node },
+        });
         writes.push(Write::NodeState {
             id,
             uname: host.name.clone(),

@@ -8,6 +8,7 @@ use wire::{FenceOrder, OrderId, Resource, RunOrder};
 
 use crate::membership::node_states;
 use crate::note::{Level, Note};
+use crate::property::freezes;
 
 /// What an agent may take when its operation names no timeout: Pacemaker's default, in milliseconds.
 pub const DEFAULT_TIMEOUT_MS: u32 = 20_000;
@@ -33,12 +34,14 @@ pub struct Walking {
     number: u32,
     /// Nothing more begins: something happened that the plan did not know.
     stale: Option<String>,
+    /// How many actions do not begin for want of quorum.
+    held: usize,
 }
 
 impl Walking {
     /// Stands before the first action. `number` is the transition's.
     pub fn new(transition: Transition, coordinator: &str, number: u32) -> Self {
-        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None }
+        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, held: 0 }
     }
 
     /// Begins nothing more, for the reason given; the first reason stays.
@@ -57,11 +60,18 @@ impl Walking {
     }
 
     /// Begins what may begin. Points in the order pass by themselves.
-    pub fn begin(&mut self, view: &Membership, me: NodeId, cib: &Cib) -> Vec<Step> {
+    pub fn begin(&mut self, view: &Membership, me: NodeId, cib: &Cib, unix: i64) -> Vec<Step> {
         let mut steps = Vec::new();
+        let frozen = !view.quorate && freezes(cib, unix);
         while self.stale.is_none() {
             let Some(id) = self.walk.begin() else { break };
             let action = self.walk.transition().action(id);
+            if frozen && makes_active(action) {
+                // It waits for a plan made with quorum, and so does what comes after it.
+                self.held += 1;
+                self.walk.end(id, Outcome::Failed);
+                continue;
+            }
             match self.step(id, action, view, me, cib) {
                 Ok(Some(step)) => steps.push(step),
                 Ok(None) => self.walk.end(id, Outcome::Done),
@@ -194,6 +204,15 @@ impl Walking {
     pub fn summary(&self) -> Note {
         let total = self.walk.transition().len();
         match &self.stale {
+            None if self.held > 0 => Note::new(
+                Level::Warning,
+                "plan_done",
+                format!(
+                    "transition {} is done but for {} actions that begin something: without quorum nothing begins \
+                     (no-quorum-policy=freeze)",
+                    self.number, self.held
+                ),
+            ),
             None if self.walk.is_complete() => {
                 Note::new(Level::Info, "plan_done", format!("transition {} is done: {total} actions", self.number))
             }
@@ -214,6 +233,14 @@ impl Walking {
 /// The order that a result answers.
 pub fn answered_order(result: &OpResult) -> OrderId {
     OrderId { coordinator: result.coordinator.clone(), transition: result.transition, number: result.number }
+}
+
+/// Whether something is active after the action that may not have been before. Fence devices run nowhere.
+fn makes_active(action: &Action) -> bool {
+    let device = action.resource.as_ref().is_some_and(|resource| resource.class == "stonith");
+    !device
+        && action.kind == ActionKind::Resource
+        && matches!(action.operation.as_str(), "start" | "promote" | "migrate_to" | "migrate_from")
 }
 
 fn forget(action: &Action, failures_only: bool) -> Write {

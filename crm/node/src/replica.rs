@@ -201,8 +201,10 @@ impl Replica {
         let meeting = self.meeting.take();
         let counts = meeting.as_ref().and_then(|meeting| meeting.hellos.get(&meeting.winner?)).cloned();
         let hellos = meeting.map(|meeting| meeting.hellos).unwrap_or_default();
-        // Those who held something else were apart: what they run is unknown, whatever this CIB says of it.
-        for node in hellos.iter().filter(|(_, hello)| counts.as_ref().is_some_and(|c| c.digest != hello.digest)) {
+        // Those who held something else were apart: what they run is unknown, whatever this CIB says of it. Who has only
+        // just started had no part in anything; the coordinator sees that it joined anew.
+        let apart = |hello: &Hello| hello.running && counts.as_ref().is_some_and(|c| c.digest != hello.digest);
+        for node in hellos.iter().filter(|(_, hello)| apart(hello)) {
             let joined = Write::Joined { node: node.0.to_string() };
             // It is refused only for a node without a name.
             let _ = Arc::make_mut(&mut self.cib).apply(&joined);

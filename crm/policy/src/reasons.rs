@@ -235,6 +235,7 @@ fn unavailable(node: &Node) -> Option<&'static str> {
         () if node.unclean() => Some("unclean"),
         () if node.is(NodeFlags::PENDING) => Some("still joining"),
         () if !node.online() => Some("offline"),
+        () if node.attributes.contains_key("systole-quarantine") => Some("in quarantine"),
         () if node.is(NodeFlags::STANDBY) => Some("in standby"),
         () if node.is(NodeFlags::SHUTDOWN) => Some("leaving"),
         () if node.is(NodeFlags::MAINTENANCE) => Some("in maintenance"),

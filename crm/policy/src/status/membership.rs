@@ -67,7 +67,9 @@ impl Engine<'_> {
         let attribute = |name: &str| self.node(node).attributes.get(name).map(String::as_str);
         let (standby, maintenance) =
             (boolean::is_true(attribute("standby")), boolean::is_true(attribute("maintenance")));
-        if standby {
+        // Held by the controller for coming and going too often: it may join, but runs nothing.
+        let held = attribute("systole-quarantine").is_some();
+        if standby || held {
             self.set_node(node, NodeFlags::STANDBY);
         }
         if maintenance {
