@@ -267,8 +267,17 @@ impl World {
         self.forget_failures();
     }
 
-    /// An operator clears all failures, and does not give up before it is done.
+    /// An operator clears all failures and releases all nodes, and does not give up before it is done.
     pub fn forget_failures(&mut self) {
+        for id in self.ids() {
+            let write = Write::Attribute {
+                node: self.name(id),
+                lifetime: Lifetime::Permanent,
+                name: controller::quarantine::ATTRIBUTE.into(),
+                value: None,
+            };
+            self.wish(Wish { write, mark: None, insists: true });
+        }
         let write = Write::Forget { node: None, resource: None, failures_only: false };
         self.wish(Wish { write, mark: None, insists: true });
     }
