@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use cib::{Cib, Lifetime, Write};
+use cib::{Author, Cib, Lifetime, Write};
 
 use crate::note::{Level, Note};
 
@@ -111,6 +111,7 @@ impl Quarantine {
                 lifetime: Lifetime::Permanent,
                 name: ATTRIBUTE.into(),
                 value: Some(unix.to_string()),
+                author: Author { at: unix, ..Author::default() },
             });
         }
         (writes, notes)

@@ -275,6 +275,7 @@ impl World {
                 lifetime: Lifetime::Permanent,
                 name: controller::quarantine::ATTRIBUTE.into(),
                 value: None,
+                author: Author::default(),
             };
             self.wish(Wish { write, mark: None, insists: true });
         }
