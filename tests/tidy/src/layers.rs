@@ -8,7 +8,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["schemas", "ocf", "fencer", "engine"],
     &["cib"],
     &["transition", "wire"],
-    &["policy", "controller", "executor", "embedded", "resource-agents", "fence-agents"],
+    &["policy", "controller", "executor", "embedded", "corosync", "resource-agents", "fence-agents"],
     &["node"],
     &["daemon", "cli"],
 ];
