@@ -150,7 +150,7 @@ pub fn failed_actions<'a>(document: &'a Document, cluster: &'a Cluster) -> Vec<F
 }
 
 /// What `op-status` means, in the words Pacemaker's tools have for it.
-fn status_text(status: i32) -> &'static str {
+pub fn status_text(status: i32) -> &'static str {
     match status {
         -1 => "pending",
         0 => "complete",

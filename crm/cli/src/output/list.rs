@@ -19,6 +19,11 @@ impl List {
         self.depth += 1;
     }
 
+    /// Begins a list under the entry written last; it has no title.
+    pub fn deeper(&mut self) {
+        self.depth += 1;
+    }
+
     /// One entry of the list we are in.
     pub fn item(&mut self, text: &str) {
         self.line(text);

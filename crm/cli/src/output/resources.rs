@@ -22,12 +22,40 @@ pub fn write(list: &mut List, cluster: &Cluster, show: Show) {
         if hidden(cluster, *id) || (!show.inactive && !is_active(cluster, *id, false)) {
             continue;
         }
-        nothing &= !Writer { cluster, show }.resource(list, *id);
+        nothing &= !Writer { cluster, show, nodes: true }.resource(list, *id);
     }
     if nothing {
         list.item(if show.inactive { "No resources" } else { "No active resources" });
     }
     list.end();
+}
+
+/// Writes the list of all top-level resources with their states alone, without the nodes of primitives.
+pub fn write_states(list: &mut List, cluster: &Cluster, show: Show) {
+    let writer = Writer { cluster, show, nodes: false };
+    list.begin("Full List of Resources");
+    let shown = cluster.top.iter().filter(|id| !hidden(cluster, **id));
+    let mut nothing = true;
+    shown.for_each(|id| nothing &= !writer.resource(list, *id));
+    if nothing {
+        list.item("No resources");
+    }
+    list.end();
+}
+
+/// The state of a primitive in one line, without its node.
+pub fn state(cluster: &Cluster, id: RscId, show: Show) -> String {
+    Writer { cluster, show, nodes: false }.line(id, printable_id(cluster.resource(id)), None)
+}
+
+/// The state of each primitive that a resource is made of, a line each.
+pub fn lines(cluster: &Cluster, id: RscId, show: Show) -> String {
+    let resource = cluster.resource(id);
+    if resource.is_primitive() {
+        let writer = Writer { cluster, show, nodes: true };
+        return writer.line(id, printable_id(resource), current_node(cluster, id)) + "\n";
+    }
+    resource.children.iter().map(|child| lines(cluster, *child, show)).collect()
 }
 
 /// Whether nothing is to be said of a resource: it was removed, and is gone.
@@ -149,6 +177,8 @@ pub fn exit_text(code: i32) -> &'static str {
 struct Writer<'a> {
     cluster: &'a Cluster,
     show: Show,
+    /// Say where a primitive is.
+    nodes: bool,
 }
 
 impl Writer<'_> {
@@ -421,7 +451,7 @@ impl Writer<'_> {
         let cluster = self.cluster;
         let resource = cluster.resource(id);
         let several = resource.active.len() > 1;
-        let node = if several { None } else { node.or(resource.lock_node) };
+        let node = if several || !self.nodes { None } else { node.or(resource.lock_node) };
         let top = cluster.resource(cluster.top_of(id, false));
         let role = displayed_role(cluster, id);
 

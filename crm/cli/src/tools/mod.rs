@@ -3,10 +3,25 @@
 //! Each is found by the name the program is called under, or as `systole NAME …`. Their exit statuses are
 //! Pacemaker's, not those of `systole`'s own commands.
 
+pub mod attrd_updater;
+pub mod crm_attribute;
+pub mod crm_error;
+pub mod crm_failcount;
+pub mod crm_master;
+pub mod crm_node;
+pub mod crm_resource;
 pub mod crm_simulate;
+pub mod crm_standby;
 pub mod crm_verify;
 
+pub mod call;
+pub mod report;
 pub mod status;
+pub mod store;
+
+mod agent;
+mod pairs;
+mod target;
 
 use std::ffi::OsString;
 
@@ -21,9 +36,23 @@ pub struct Tool {
 }
 
 /// All classic tools, by name.
-pub const TOOLS: &[Tool] = &[crm_simulate::TOOL, crm_verify::TOOL];
+pub const TOOLS: &[Tool] = &[
+    attrd_updater::TOOL,
+    crm_attribute::TOOL,
+    crm_error::TOOL,
+    crm_failcount::TOOL,
+    crm_master::TOOL,
+    crm_node::TOOL,
+    crm_resource::TOOL,
+    crm_simulate::TOOL,
+    crm_standby::TOOL,
+    crm_verify::TOOL,
+];
 
 /// The tool of that name.
 pub fn find(name: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.name == name)
 }
+
+#[cfg(test)]
+mod tests;

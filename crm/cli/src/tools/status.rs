@@ -14,6 +14,10 @@ use crate::file::CibFile;
 pub const OK: u8 = 0;
 /// It could not be done.
 pub const ERROR: u8 = 1;
+/// The agent cannot do it.
+pub const UNIMPLEMENTED: u8 = 3;
+/// The agent, or what it needs, is not there.
+pub const NOT_INSTALLED: u8 = 5;
 /// The command line was not understood.
 pub const USAGE: u8 = 64;
 /// The input is not what it should be.
@@ -26,29 +30,40 @@ pub const CANNOT_CREATE: u8 = 73;
 pub const IO_ERROR: u8 = 74;
 /// The configuration is wrong.
 pub const BAD_CONFIGURATION: u8 = 78;
+/// What was said is against the protocol.
+pub const PROTOCOL: u8 = 76;
 /// It may not be done by this user.
 pub const NOT_PERMITTED: u8 = 4;
 /// The cluster does not answer.
 pub const DISCONNECTED: u8 = 102;
+/// Now is not the time.
+pub const TRY_AGAIN: u8 = 75;
+/// What was to be written is older than what is there.
+pub const OLD: u8 = 103;
 /// There is no such thing.
 pub const NO_SUCH: u8 = 105;
+/// It needs quorum.
+pub const NO_QUORUM: u8 = 106;
+/// It would do harm.
+pub const UNSAFE: u8 = 107;
+/// It is there already.
+pub const EXISTS: u8 = 108;
+/// More than one is meant.
+pub const MULTIPLE: u8 = 109;
+/// It was so, and is no longer.
+pub const EXPIRED: u8 = 110;
+/// It will be so, and is not yet.
+pub const NOT_YET: u8 = 111;
+/// It cannot be told.
+pub const UNDETERMINED: u8 = 112;
+/// It is not so now.
+pub const UNSATISFIED: u8 = 113;
+/// It took too long.
+pub const TIMEOUT: u8 = 124;
 
 /// What an exit status means, in the words Pacemaker's tools put into their XML.
 pub fn text(status: u8) -> &'static str {
-    match status {
-        OK => "OK",
-        ERROR => "Error occurred",
-        NOT_PERMITTED => "Insufficient privileges",
-        USAGE => "Incorrect usage",
-        BAD_DATA => "Invalid data given",
-        NO_INPUT => "Input file not available",
-        CANNOT_CREATE => "Cannot create output file",
-        IO_ERROR => "I/O error occurred",
-        DISCONNECTED => "Not connected",
-        BAD_CONFIGURATION => "Invalid configuration",
-        NO_SUCH => "No such object",
-        _ => "Unknown exit status",
-    }
+    super::crm_error::exit_status(status).map_or("Unknown exit status", |(_, _, text)| text)
 }
 
 /// Why a tool leaves, and with which status.

@@ -30,13 +30,9 @@ pub fn write_failures(tree: &mut Tree, document: &Document, cluster: &Cluster) {
         for count in counts {
             let (threshold, fails) = (count.migration_threshold.to_string(), count.count.to_string());
             let last = count.last.map(cib::date::ctime);
-            let mut attributes = vec![
-                ("id", count.resource.as_str()),
-                ("orphan", "false"),
-                ("removed", "false"),
-                ("migration-threshold", &threshold),
-                ("fail-count", &fails),
-            ];
+            let mut attributes = vec![("id", count.resource.as_str()), ("orphan", "false")];
+            attributes.extend(tree.newer(&[("removed", "false")]));
+            attributes.extend([("migration-threshold", threshold.as_str()), ("fail-count", &fails)]);
             attributes.extend(last.as_deref().map(|last| ("last-failure", last)));
             tree.leaf("resource_history", &attributes);
         }

@@ -7,8 +7,24 @@ pub mod resources;
 
 use std::ffi::OsString;
 
-/// The version of the form: that of Pacemaker 3.0.2, the first with `removed` beside `orphaned`.
-const API_VERSION: &str = "2.41";
+/// A version of the form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Api {
+    /// That of Pacemaker 2.1.5: programs that come with it check what they read against its schema.
+    Old,
+    /// That of Pacemaker 3.0.2, the first with `removed` beside `orphaned`.
+    #[default]
+    New,
+}
+
+impl Api {
+    fn version(self) -> &'static str {
+        match self {
+            Api::Old => "2.25",
+            Api::New => "2.41",
+        }
+    }
+}
 
 /// XML that grows element by element, two spaces deeper for each that is open.
 #[derive(Clone, Debug, Default)]
@@ -17,15 +33,29 @@ pub struct Tree {
     open: Vec<&'static str>,
     /// The start tag written last still lacks its end.
     pending: bool,
+    api: Api,
 }
 
 impl Tree {
     /// A result of the command line `arguments`, the tool's name first.
     pub fn result(arguments: &[OsString]) -> Self {
+        Tree::result_in(Api::New, arguments)
+    }
+
+    /// A result in a version of the form.
+    pub fn result_in(api: Api, arguments: &[OsString]) -> Self {
         let words: Vec<String> = arguments.iter().map(|word| quoted(&word.to_string_lossy())).collect();
-        let mut tree = Tree::default();
-        tree.begin("pacemaker-result", &[("api-version", API_VERSION), ("request", &words.join(" "))]);
+        let mut tree = Tree { api, ..Tree::default() };
+        tree.begin("pacemaker-result", &[("api-version", api.version()), ("request", &words.join(" "))]);
         tree
+    }
+
+    /// Attributes that came with the newer form: none in the older.
+    pub fn newer<'a>(&self, attributes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        match self.api {
+            Api::Old => Vec::new(),
+            Api::New => attributes.to_vec(),
+        }
     }
 
     /// Ends the result with its status, and gives the whole.
@@ -77,6 +107,27 @@ impl Tree {
         self.text.push('>');
         self.escape(text);
         self.text.push_str(&format!("</{name}>\n"));
+    }
+
+    /// An element with attributes that holds text alone.
+    pub fn labelled(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+        self.start(name, attributes);
+        self.text.push('>');
+        self.escape(text);
+        self.text.push_str(&format!("</{name}>\n"));
+    }
+
+    /// `<item name="…">text</item>`, as lists hold them.
+    pub fn item(&mut self, name: &str, text: &str) {
+        self.labelled("item", &[("name", name)], text);
+    }
+
+    /// An element that holds text as it is, in a CDATA section.
+    pub fn cdata(&mut self, name: &str, text: &str) {
+        self.start(name, &[]);
+        // The end of a section cannot stand in one: it is divided over two.
+        let text = text.replace("]]>", "]]]]><![CDATA[>");
+        self.text.push_str(&format!("><![CDATA[{text}]]></{name}>\n"));
     }
 
     fn start(&mut self, name: &str, attributes: &[(&str, &str)]) {

@@ -18,6 +18,11 @@ pub fn write(tree: &mut Tree, cluster: &Cluster, pending: bool) {
     tree.end();
 }
 
+/// Writes one resource with all its parts.
+pub fn write_one(tree: &mut Tree, cluster: &Cluster, id: RscId) {
+    Writer { cluster, pending: true }.resource(tree, id);
+}
+
 struct Writer<'a> {
     cluster: &'a Cluster,
     pending: bool,
@@ -51,12 +56,11 @@ impl Writer<'_> {
             ("role", displayed_state(self.cluster, id, self.pending)),
         ];
         attributes.extend(resource.meta("target-role").map(|role| ("target_role", role)));
+        attributes.extend([("active", boolean(is_active(self.cluster, id, true))), ("orphaned", removed)]);
+        attributes.extend(tree.newer(&[("removed", removed)]));
+        attributes.push(("blocked", self.flag(id, RscFlags::BLOCKED)));
+        attributes.extend(tree.newer(&[("maintenance", self.flag(id, RscFlags::MAINTENANCE))]));
         attributes.extend([
-            ("active", boolean(is_active(self.cluster, id, true))),
-            ("orphaned", removed),
-            ("removed", removed),
-            ("blocked", self.flag(id, RscFlags::BLOCKED)),
-            ("maintenance", self.flag(id, RscFlags::MAINTENANCE)),
             ("managed", self.flag(id, RscFlags::MANAGED)),
             ("failed", self.flag(id, RscFlags::FAILED)),
             ("failure_ignored", self.flag(id, RscFlags::IGNORE_FAILURE)),
@@ -78,13 +82,12 @@ impl Writer<'_> {
             return;
         }
         let count = group.children.len().to_string();
-        let attributes = [
-            ("id", group.id.as_str()),
-            ("number_resources", &count),
-            ("maintenance", self.flag(id, RscFlags::MAINTENANCE)),
+        let mut attributes = vec![("id", group.id.as_str()), ("number_resources", &count)];
+        attributes.extend(tree.newer(&[("maintenance", self.flag(id, RscFlags::MAINTENANCE))]));
+        attributes.extend([
             ("managed", self.flag(id, RscFlags::MANAGED)),
             ("disabled", boolean(self.cluster.is_disabled(id))),
-        ];
+        ]);
         tree.begin("group", &attributes);
         group.children.iter().for_each(|child| self.resource(tree, *child));
         tree.end();
@@ -99,12 +102,14 @@ impl Writer<'_> {
             ("id", clone.id.as_str()),
             ("multi_state", self.flag(id, RscFlags::PROMOTABLE)),
             ("unique", self.flag(id, RscFlags::UNIQUE)),
-            ("maintenance", self.flag(id, RscFlags::MAINTENANCE)),
+        ];
+        attributes.extend(tree.newer(&[("maintenance", self.flag(id, RscFlags::MAINTENANCE))]));
+        attributes.extend([
             ("managed", self.flag(id, RscFlags::MANAGED)),
             ("disabled", boolean(self.cluster.is_disabled(id))),
             ("failed", self.flag(id, RscFlags::FAILED)),
             ("failure_ignored", self.flag(id, RscFlags::IGNORE_FAILURE)),
-        ];
+        ]);
         attributes.extend(configured_role(self.cluster, clone).map(|role| ("target_role", role)));
         tree.begin("clone", &attributes);
         clone.children.iter().for_each(|child| self.resource(tree, *child));
@@ -116,15 +121,14 @@ impl Writer<'_> {
         let Some(data) = bundle.bundle_data().filter(|data| !data.replicas.is_empty()) else { return };
         // The containers are resources of the agent that is named like what runs them.
         let kind = &self.cluster.resource(data.replicas[0].container).agent;
-        let attributes = [
+        let mut attributes = vec![
             ("id", bundle.id.as_str()),
             ("type", kind),
             ("image", &data.image),
             ("unique", self.flag(id, RscFlags::UNIQUE)),
-            ("maintenance", self.flag(id, RscFlags::MAINTENANCE)),
-            ("managed", self.flag(id, RscFlags::MANAGED)),
-            ("failed", self.flag(id, RscFlags::FAILED)),
         ];
+        attributes.extend(tree.newer(&[("maintenance", self.flag(id, RscFlags::MAINTENANCE))]));
+        attributes.extend([("managed", self.flag(id, RscFlags::MANAGED)), ("failed", self.flag(id, RscFlags::FAILED))]);
         tree.begin("bundle", &attributes);
         for replica in &data.replicas {
             tree.begin("replica", &[("id", &replica.offset.to_string())]);

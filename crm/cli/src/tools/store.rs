@@ -1,0 +1,256 @@
+//! Where a classic tool finds the CIB and puts its changes: a file that `CIB_file` or `CIB_shadow` names, or the cluster
+//! that the daemon of this machine belongs to.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use cib::{Document, FEATURE_SET, patch};
+use wire::Status;
+use wire::write::WriteForm;
+
+use super::call::Call;
+use super::status::{self, Failure};
+use crate::change;
+use crate::client::Client;
+use crate::cluster::now;
+
+/// Where `CIB_shadow` names a file unless `CIB_shadow_dir` says otherwise.
+const SHADOW_DIRECTORY: &str = "/var/lib/pacemaker/cib";
+/// How often a change is made anew when someone else's came first. Agents of many resources start at once and write at
+/// once; each round one of them wins.
+const TRIES: usize = 50;
+
+/// Where the CIB is.
+#[derive(Debug)]
+pub enum Store {
+    /// In a file.
+    File(PathBuf),
+    /// In the cluster; its daemon listens there.
+    Live(PathBuf),
+}
+
+/// A CIB, and what the daemon says beside it when it comes from one.
+#[derive(Debug)]
+pub struct Found {
+    /// The CIB.
+    pub document: Document,
+    /// How the node that answered sees the cluster.
+    pub status: Option<Box<Status>>,
+}
+
+impl Store {
+    /// Where the environment says it is.
+    pub fn of(call: &Call) -> Store {
+        if let Some(file) = call.variable("CIB_file") {
+            return Store::File(file.into());
+        }
+        if let Some(name) = call.variable("CIB_shadow") {
+            let directory = call.variable("CIB_shadow_dir").unwrap_or(SHADOW_DIRECTORY);
+            return Store::File(Path::new(directory).join(format!("shadow.{name}")));
+        }
+        Store::Live(call.socket())
+    }
+
+    /// Whether there is a cluster behind it.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Store::Live(_))
+    }
+
+    /// Reads the CIB.
+    ///
+    /// # Errors
+    /// When there is none: 105 for a file, 102 for a cluster; or what is there is no CIB.
+    pub fn read(&self) -> Result<Found, Failure> {
+        match self {
+            Store::File(path) => Ok(Found { document: read_file(path)?, status: None }),
+            Store::Live(socket) => fetch(&mut connect(socket)?),
+        }
+    }
+
+    /// Changes the CIB by what `edit` makes of it, and gives what `edit` gives. In a cluster it is made anew when
+    /// someone else was faster. `force`: also without quorum.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or `edit` refuses. Nothing was changed then.
+    pub fn change<T>(
+        &self,
+        force: bool,
+        mut edit: impl FnMut(&mut Document) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match self {
+            Store::File(path) => {
+                let before = read_file(path)?;
+                let mut after = before.clone();
+                let made = edit(&mut after)?;
+                if !after.same(after.root(), &before, before.root()) {
+                    count(&before, &mut after);
+                    write_file(path, &after.to_xml())?;
+                }
+                Ok(made)
+            }
+            Store::Live(socket) => {
+                let mut client = connect(socket)?;
+                for _ in 0..TRIES {
+                    let found = fetch(&mut client)?;
+                    let mut after = found.document.clone();
+                    let made = edit(&mut after)?;
+                    let changes = patch::diff(&found.document, &after);
+                    if changes.changes.is_empty() {
+                        return Ok(made);
+                    }
+                    let version = found.status.map_or((0, 0, 0), |status| status.version);
+                    let expected = (version.0, version.1);
+                    let write = WriteForm::Configure {
+                        patch: changes.changes.into_iter().map(Into::into).collect(),
+                        expected: Some(expected),
+                        user: change::user(),
+                        at: now(),
+                    };
+                    let Err(reason) = send(&mut client, write, force)? else { return Ok(made) };
+                    let now = fetch(&mut client)?.status.map_or((0, 0, 0), |status| status.version);
+                    if (now.0, now.1) == expected {
+                        return Err(refused(&reason));
+                    }
+                }
+                let message = format!("nothing was changed: others changed the configuration {TRIES} times meanwhile");
+                Err(Failure::new(status::TRY_AGAIN, message))
+            }
+        }
+    }
+
+    /// One write that is no change of the configuration. `edit` does the same to a file.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn write(
+        &self,
+        write: WriteForm,
+        edit: impl FnMut(&mut Document) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Store::File(_) => self.change(false, edit),
+            Store::Live(socket) => match send(&mut connect(socket)?, write, false)? {
+                Ok(()) => Ok(()),
+                Err(reason) => Err(refused(&reason)),
+            },
+        }
+    }
+}
+
+/// A connection to the daemon.
+///
+/// # Errors
+/// When nobody listens: 102.
+pub fn connect(socket: &Path) -> Result<Client, Failure> {
+    Client::connect(socket).map_err(|error| disconnected(&error))
+}
+
+fn disconnected(error: &anyhow::Error) -> Failure {
+    Failure::new(status::DISCONNECTED, format!("Could not connect to the CIB: {error:#}"))
+}
+
+/// The CIB as the daemon has it.
+///
+/// # Errors
+/// When the connection breaks, or what comes is no CIB.
+pub fn fetch(client: &mut Client) -> Result<Found, Failure> {
+    let status = client.status().map_err(|error| disconnected(&error))?;
+    let document = Document::parse(&status.cib)
+        .map_err(|error| Failure::new(status::BAD_DATA, format!("reading the CIB that systoled sent: {error}")))?;
+    Ok(Found { document, status: Some(Box::new(status)) })
+}
+
+fn send(client: &mut Client, write: WriteForm, force: bool) -> Result<Result<(), String>, Failure> {
+    let sent = client.write(write, force).map_err(|error| disconnected(&error))?;
+    Ok(sent.map(|_| ()))
+}
+
+fn refused(reason: &str) -> Failure {
+    let status = if reason.contains("quorum") { status::NO_QUORUM } else { status::ERROR };
+    Failure::new(status, format!("nothing was changed: {reason}"))
+}
+
+fn read_file(path: &Path) -> Result<Document, Failure> {
+    let mut text = String::new();
+    // It may be a pipe: drbd's fencing helper gives the CIB as /proc/self/fd/0.
+    let read = fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    read.map_err(|error| {
+        let message = format!("Could not connect to the CIB: reading {}: {error}", path.display());
+        Failure::new(status::NO_SUCH, message)
+    })?;
+    let document = Document::parse(&text)
+        .map_err(|error| Failure::new(status::BAD_DATA, error.render(&path.display().to_string(), &text)))?;
+    match document.name(document.root()) {
+        "cib" => Ok(document),
+        other => {
+            let message = format!("{}: expected <cib> as the outermost element, found <{other}>", path.display());
+            Err(Failure::new(status::BAD_DATA, message))
+        }
+    }
+}
+
+/// Raises the version as a cluster would: `epoch` for the configuration, else `num_updates`.
+fn count(before: &Document, after: &mut Document) {
+    let root = after.root();
+    let number = |document: &Document, name: &str| {
+        document.attribute(document.root(), name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let versions = ["admin_epoch", "epoch", "num_updates"];
+    let told = versions.iter().any(|name| number(before, name) != number(after, name));
+    if told {
+        return;
+    }
+    let same = {
+        let (old, new) = (before.child(before.root(), "configuration"), after.child(root, "configuration"));
+        match (old, new) {
+            (Some(old), Some(new)) => after.same(new, before, old),
+            (old, new) => old.is_some() == new.is_some(),
+        }
+    };
+    let own = |document: &Document| {
+        let own: Vec<(String, String)> =
+            document.attributes(document.root()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        own
+    };
+    if same && own(before) == own(after) {
+        let updates = number(before, "num_updates") + 1;
+        after.set(root, "num_updates", &updates.to_string());
+    } else {
+        let epoch = number(before, "epoch") + 1;
+        after.set(root, "epoch", &epoch.to_string());
+        after.set(root, "num_updates", "0");
+    }
+    if after.attribute(root, "admin_epoch").is_none() {
+        after.set(root, "admin_epoch", "0");
+    }
+    if after.attribute(root, "crm_feature_set").is_none() {
+        after.set(root, "crm_feature_set", FEATURE_SET);
+    }
+}
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    // Behind a symbolic link lies the file that is meant.
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = place.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = (|| {
+        let mut file = fs::File::create(&beside)?;
+        if let Ok(old) = fs::metadata(&place) {
+            fs::set_permissions(&beside, old.permissions())?;
+            // Only root can keep a foreign owner; for others the file becomes their own, as with any editor.
+            let owner = std::os::unix::fs::MetadataExt::uid(&old);
+            let group = std::os::unix::fs::MetadataExt::gid(&old);
+            let _ = std::os::unix::fs::chown(&beside, Some(owner), Some(group));
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &place)
+    })();
+    written.map_err(|error| {
+        // What was begun is of no use to anybody.
+        let _ = fs::remove_file(&beside);
+        Failure::cannot_create(path, &error)
+    })
+}
