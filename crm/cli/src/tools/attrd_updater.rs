@@ -1,7 +1,13 @@
 //! `attrd_updater`: transient attributes of nodes, by which agents tell the cluster what they see: set, deleted and
 //! asked for. They last until the node leaves.
 
+use std::path::Path;
+
+use anyhow::anyhow;
+use cib::duration;
 use clap::Parser;
+use wire::attribute::{AttributeChange, Dampening, Update};
+use wire::{Reply, Request};
 
 use super::Tool;
 use super::call::{self, Call};
@@ -9,7 +15,7 @@ use super::crm_attribute::set_transient;
 use super::pairs::{self, Section, Selector};
 use super::report::{Common, Report, tell};
 use super::status::{self, Failure};
-use super::store::{Found, Store};
+use super::store::{Found, Refusal, Store, ask, connect};
 use super::target;
 
 /// The tool.
@@ -94,8 +100,9 @@ pub fn run(call: &mut Call) -> u8 {
 fn act(report: &mut Report<'_>, options: &Options) -> Result<u8, Failure> {
     let store = Store::of(report.call);
     if options.refresh {
-        // What is set is written at once, so there is nothing to send again.
-        store.read()?;
+        if let Store::Live(socket) = &store {
+            ask(socket, Request::Refresh)?;
+        }
         return Ok(status::OK);
     }
     let name = options.name.as_deref().filter(|name| !name.is_empty());
@@ -111,43 +118,98 @@ fn act(report: &mut Report<'_>, options: &Options) -> Result<u8, Failure> {
         let message = "expected a command: --update, --update-both, --update-delay, --query or --delete";
         return Err(Failure::new(status::USAGE, message.to_owned()));
     }
-    let node = target::node(report.call, &store, None, options.node.as_deref())?;
-    if value.is_some() || options.delete {
-        set_transient(&store, &node, name, value)?;
+    let change = match value {
+        Some(value) => AttributeChange::Set(value.to_owned()),
+        None if options.delete => AttributeChange::Clear,
+        None => AttributeChange::Keep,
+    };
+    let dampening = match &options.delay {
+        None => Dampening::Keep,
+        Some(text) => {
+            let ms = duration::parse_ms(text).map_err(|_| {
+                Failure::new(status::USAGE, format!("--delay: expected a time such as 5s, found '{text}'"))
+            })?;
+            if options.update_both.is_some() || options.update_delay {
+                Dampening::Set(ms)
+            } else {
+                Dampening::IfNew(ms)
+            }
+        }
+    };
+    let update = Update {
+        node: named(report.call, options),
+        name: name.to_owned(),
+        change,
+        dampening,
+        private: options.private,
+    };
+    set_transient(&store, update)?;
+    Ok(status::OK)
+}
+
+/// The node that is named, or that the agent runs for; none is the one that is asked.
+fn named(call: &Call, options: &Options) -> Option<String> {
+    let named = options.node.as_deref().filter(|name| !matches!(*name, "auto" | "localhost"));
+    named.or_else(|| target::of_agent(call)).map(str::to_owned)
+}
+
+fn query(report: &mut Report<'_>, options: &Options, store: &Store, name: &str) -> Result<u8, Failure> {
+    let values = match store {
+        Store::Live(socket) => {
+            let node = match (options.all, named(report.call, options)) {
+                (true, _) => None,
+                (false, Some(node)) => Some(node),
+                (false, None) => Some(target::node(report.call, store, None, None)?),
+            };
+            live(socket, name, node)?
+        }
+        Store::File(_) => recorded(report.call, options, store, name)?,
+    };
+    if values.is_empty() {
+        let message = format!("Could not query value of {name}: attribute does not exist");
+        return Err(Failure::new(status::NO_SUCH, message));
+    }
+    for (node, value) in values {
+        match options.quiet {
+            true => report.line(&value),
+            // Agents take the value out of this line.
+            false => report.line(format!("name=\"{name}\" host=\"{node}\" value=\"{value}\"")),
+        }
+        if let Some(tree) = report.xml() {
+            tree.leaf("attribute", &[("name", name), ("value", &value), ("host", &node)]);
+        }
     }
     Ok(status::OK)
 }
 
-fn query(report: &mut Report<'_>, options: &Options, store: &Store, name: &str) -> Result<u8, Failure> {
+/// The attribute of one node or all, by node, as the daemon knows it: also what is not written to the CIB.
+fn live(socket: &Path, name: &str, node: Option<String>) -> Result<Vec<(String, String)>, Failure> {
+    let gone = |error: anyhow::Error| {
+        Failure::new(status::DISCONNECTED, format!("Could not query value of {name}: {error:#}"))
+    };
+    let request = Request::Attributes { name: Some(name.to_owned()), node };
+    match connect(socket)?.ask(&request).map_err(gone)? {
+        Reply::Attributes(values) => Ok(values.into_iter().map(|found| (found.node, found.value)).collect()),
+        Reply::Refused { why, reason } => Err(Refusal { why, reason }.into()),
+        _ => Err(gone(anyhow!("systoled answered another question"))),
+    }
+}
+
+fn recorded(call: &Call, options: &Options, store: &Store, name: &str) -> Result<Vec<(String, String)>, Failure> {
     let found = store.read()?;
     let nodes = match options.all {
         true => names(&found),
-        false => vec![target::node(report.call, store, Some(&found), options.node.as_deref())?],
+        false => vec![target::node(call, store, Some(&found), options.node.as_deref())?],
     };
-    let mut any = false;
+    let selector = Selector { name: Some(name.to_owned()), ..Selector::default() };
+    let mut values = Vec::new();
     for node in nodes {
         let Ok(id) = target::id(&found.document, &node) else { continue };
-        let selector = Selector { name: Some(name.to_owned()), ..Selector::default() };
-        for pair in pairs::find(&found.document, &Section::Status(id), &selector) {
-            any = true;
-            let value = found.document.attribute(pair, "value").unwrap_or_default().to_owned();
-            match options.quiet {
-                true => report.line(&value),
-                // Agents take the value out of this line.
-                false => report.line(format!("name=\"{name}\" host=\"{node}\" value=\"{value}\"")),
-            }
-            if let Some(tree) = report.xml() {
-                tree.leaf("attribute", &[("name", name), ("value", &value), ("host", &node)]);
-            }
-        }
+        let pairs = pairs::find(&found.document, &Section::Status(id), &selector);
+        let value = |pair| found.document.attribute(pair, "value").unwrap_or_default().to_owned();
+        values.extend(pairs.into_iter().map(|pair| (node.clone(), value(pair))));
     }
-    match any {
-        true => Ok(status::OK),
-        false => {
-            let message = format!("Could not query value of {name}: attribute does not exist");
-            Err(Failure::new(status::NO_SUCH, message))
-        }
-    }
+    Ok(values)
 }
 
 fn names(found: &Found) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use regex::Regex;
-use wire::write::WriteForm;
+use wire::attribute::{AttributeChange, Dampening, Update};
 
 use super::Tool;
 use super::call::{self, Call};
@@ -127,14 +127,9 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
         options.lifetime.get_or_insert_with(|| "reboot".to_owned());
     }
     let wanted = Wanted::of(&options)?;
-    // What is set for this node needs no look at the CIB before, however large that is.
-    if let (Wanted::Status, Some(value), true) = (&wanted, &options.update, store.is_live())
-        && let (Some(name), None, None) = (&options.name, &options.pattern, &options.set_name)
-        && !options.utilization
-        && !value.starts_with("value+")
-        && let Some(node) = target::of_agent(report.call).filter(|_| options.node.is_none())
-    {
-        set_transient(&store, node, name, Some(value))?;
+    // What is said of a node as it is now needs no look at the CIB before, however large that is.
+    if let Some(update) = update(report.call, &options).filter(|_| wanted == Wanted::Status && store.is_live()) {
+        set_transient(&store, update)?;
         return Ok(status::OK);
     }
     let found = store.read()?;
@@ -208,6 +203,17 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
         }
         (None, false) => query(report, &options, &section, &meant),
     }
+}
+
+/// The change of one transient attribute, if that is all that is asked for.
+fn update(call: &Call, options: &Options) -> Option<Update> {
+    let selects = options.pattern.is_some() || options.set_name.is_some() || options.id.is_some();
+    if selects || options.utilization || !(options.delete || options.update.is_some()) {
+        return None;
+    }
+    let named = options.node.as_deref().filter(|name| !matches!(*name, "auto" | "localhost"));
+    let node = named.or_else(|| target::of_agent(call));
+    Some(plain(node, options.name.as_deref()?, options.update.as_deref()))
 }
 
 /// What is operated on, before nodes are looked up.
@@ -304,7 +310,7 @@ fn query(report: &mut Report<'_>, options: &Options, section: &Section, meant: &
 fn set_or_write(store: &Store, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
     match (section, &selector.name) {
         (Section::Status(node), Some(name)) if store.is_live() && !value.starts_with("value+") => {
-            set_transient(store, node, name, Some(value))
+            set_transient(store, plain(Some(node), name, Some(value)))
         }
         _ => set(store, section, selector, value),
     }
@@ -322,7 +328,9 @@ fn set(store: &Store, section: &Section, selector: &Selector, value: &str) -> Re
 
 fn delete(store: &Store, section: &Section, selector: &Selector, id: &str, name: &str) -> Result<(), Failure> {
     match section {
-        Section::Status(node) if store.is_live() && !selector.utilization => set_transient(store, node, name, None),
+        Section::Status(node) if store.is_live() && !selector.utilization => {
+            set_transient(store, plain(Some(node), name, None))
+        }
         _ => store.change(false, |document| {
             let exact = Selector { id: Some(id.to_owned()), pattern: None, ..selector.clone() };
             pairs::find(document, section, &exact).into_iter().for_each(|pair| document.remove(pair));
@@ -331,22 +339,32 @@ fn delete(store: &Store, section: &Section, selector: &Selector, id: &str, name:
     }
 }
 
-/// Sets or deletes a transient attribute of a node.
-pub fn set_transient(store: &Store, node: &str, name: &str, value: Option<&str>) -> Result<(), Failure> {
-    let write = WriteForm::Attribute {
-        node: node.to_owned(),
-        permanent: false,
-        name: name.to_owned(),
-        value: value.map(str::to_owned),
-    };
-    store.write(write, |document| {
-        let id = target::id(document, node)?;
-        let section = Section::Status(id);
-        let selector = Selector { name: Some(name.to_owned()), ..Selector::default() };
-        match value {
-            Some(value) => drop(pairs::set(document, &section, &selector, value)),
-            None => pairs::find(document, &section, &selector).into_iter().for_each(|pair| document.remove(pair)),
+/// Changes a transient attribute of a node.
+pub fn set_transient(store: &Store, update: Update) -> Result<(), Failure> {
+    let (node, name, change) = (update.node.clone(), update.name.clone(), update.change.clone());
+    store.update(update, |document| {
+        let node = node.clone().map_or_else(target::host, Ok)?;
+        let section = Section::Status(target::id(document, &node)?);
+        let selector = Selector { name: Some(name.clone()), ..Selector::default() };
+        match &change {
+            AttributeChange::Keep => {}
+            AttributeChange::Set(value) => drop(pairs::set(document, &section, &selector, value)),
+            AttributeChange::Clear => {
+                pairs::find(document, &section, &selector).into_iter().for_each(|pair| document.remove(pair));
+            }
         }
         Ok(())
     })
+}
+
+/// An update without dampening, of an attribute that all see.
+fn plain(node: Option<&str>, name: &str, value: Option<&str>) -> Update {
+    let change = value.map_or(AttributeChange::Clear, |value| AttributeChange::Set(value.to_owned()));
+    Update {
+        node: node.map(str::to_owned),
+        name: name.to_owned(),
+        change,
+        dampening: Dampening::IfNew(0),
+        private: false,
+    }
 }

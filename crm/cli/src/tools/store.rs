@@ -6,14 +6,14 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use cib::{Document, FEATURE_SET, patch};
-use wire::Status;
-use wire::write::WriteForm;
+use wire::request::Why;
+use wire::write::{ExpectedForm, WriteForm};
+use wire::{Reply, Request, Status, Update};
 
 use super::call::Call;
 use super::status::{self, Failure};
 use crate::change;
 use crate::client::Client;
-use crate::cluster::now;
 
 /// Where `CIB_shadow` names a file unless `CIB_shadow_dir` says otherwise.
 const SHADOW_DIRECTORY: &str = "/var/lib/pacemaker/cib";
@@ -100,17 +100,15 @@ impl Store {
                         return Ok(made);
                     }
                     let version = found.status.map_or((0, 0, 0), |status| status.version);
-                    let expected = (version.0, version.1);
                     let write = WriteForm::Configure {
                         patch: changes.changes.into_iter().map(Into::into).collect(),
-                        expected: Some(expected),
-                        user: change::user(),
-                        at: now(),
+                        expected: Some(ExpectedForm::Configuration(version.0, version.1)),
+                        author: change::author(),
                     };
-                    let Err(reason) = send(&mut client, write, force)? else { return Ok(made) };
-                    let now = fetch(&mut client)?.status.map_or((0, 0, 0), |status| status.version);
-                    if (now.0, now.1) == expected {
-                        return Err(refused(&reason));
+                    match send(&mut client, Request::Write { write, force })? {
+                        Ok(()) => return Ok(made),
+                        Err(Refusal { why: Why::Outdated, .. }) => {}
+                        Err(refusal) => return Err(refusal.into()),
                     }
                 }
                 let message = format!("nothing was changed: others changed the configuration {TRIES} times meanwhile");
@@ -130,11 +128,55 @@ impl Store {
     ) -> Result<(), Failure> {
         match self {
             Store::File(_) => self.change(false, edit),
-            Store::Live(socket) => match send(&mut connect(socket)?, write, false)? {
-                Ok(()) => Ok(()),
-                Err(reason) => Err(refused(&reason)),
-            },
+            Store::Live(socket) => ask(socket, Request::Write { write, force: false }),
         }
+    }
+
+    /// A change of a transient attribute. `edit` does the same to a file.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn update(
+        &self,
+        update: Update,
+        edit: impl FnMut(&mut Document) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Store::File(_) => self.change(false, edit),
+            Store::Live(socket) => ask(socket, Request::Update(update)),
+        }
+    }
+}
+
+/// Asks the daemon for something that is done or refused.
+///
+/// # Errors
+/// When it is refused, or the connection breaks.
+pub fn ask(socket: &Path, request: Request) -> Result<(), Failure> {
+    send(&mut connect(socket)?, request)?.map_err(Failure::from)
+}
+
+/// Why a daemon does not do what it is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// The kind of reason.
+    pub why: Why,
+    /// The reason in words.
+    pub reason: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let status = match refusal.why {
+            Why::NoQuorum => status::NO_QUORUM,
+            Why::Outdated => status::OLD,
+            Why::NotFound => status::NO_SUCH,
+            Why::Exists => status::EXISTS,
+            Why::Invalid => status::BAD_CONFIGURATION,
+            Why::Busy => status::TRY_AGAIN,
+            Why::NotDurable | Why::Other => status::ERROR,
+        };
+        Failure::new(status, format!("nothing was changed: {}", refusal.reason))
     }
 }
 
@@ -161,14 +203,15 @@ pub fn fetch(client: &mut Client) -> Result<Found, Failure> {
     Ok(Found { document, status: Some(Box::new(status)) })
 }
 
-fn send(client: &mut Client, write: WriteForm, force: bool) -> Result<Result<(), String>, Failure> {
-    let sent = client.write(write, force).map_err(|error| disconnected(&error))?;
-    Ok(sent.map(|_| ()))
-}
-
-fn refused(reason: &str) -> Failure {
-    let status = if reason.contains("quorum") { status::NO_QUORUM } else { status::ERROR };
-    Failure::new(status, format!("nothing was changed: {reason}"))
+/// Asks on a connection; the inner error is the daemon's.
+///
+/// # Errors
+/// When the connection breaks: whether it was done is not known then.
+pub fn send(client: &mut Client, request: Request) -> Result<Result<(), Refusal>, Failure> {
+    match client.ask(&request).map_err(|error| disconnected(&error))? {
+        Reply::Refused { why, reason } => Ok(Err(Refusal { why, reason })),
+        _ => Ok(Ok(())),
+    }
 }
 
 fn read_file(path: &Path) -> Result<Document, Failure> {
