@@ -42,6 +42,11 @@ impl Paint {
     #[cfg(test)]
     pub const PLAIN: Paint = Paint { on: false };
 
+    /// Whether there are colours.
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     /// What is wrong.
     pub fn bad(self, text: &str) -> String {
         self.wrap("1;31", text)

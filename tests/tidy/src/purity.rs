@@ -14,6 +14,7 @@ pub const PURE: &[&str] = &[
     "crm/node",
     "crm/wire",
     "crm/engine",
+    "crm/corosync-conf",
     "fencing/fencer",
     "schemas",
 ];

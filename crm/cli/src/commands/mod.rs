@@ -3,7 +3,9 @@
 mod cib;
 mod cleanup;
 mod clear;
+mod corosync;
 mod move_resource;
+mod quorum;
 mod simulate;
 mod standby;
 mod status;
@@ -32,6 +34,8 @@ pub const COMMANDS: &[Command] = &[
     clear::COMMAND,
     cleanup::COMMAND,
     cib::COMMAND,
+    corosync::COMMAND,
+    quorum::COMMAND,
 ];
 
 #[cfg(test)]
