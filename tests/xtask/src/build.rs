@@ -11,6 +11,9 @@ use anyhow::{Context, Result, bail};
 /// Directory of programs that are built already; for tests, which build them once.
 pub const PROGRAMS: &str = "SYSTOLE_BIN_DIR";
 
+/// Why this machine gives no namespaces; for tests that cannot do without.
+pub const NO_NAMESPACES: &str = "SYSTOLE_NO_NAMESPACES";
+
 /// The programs, and the packages that they come from.
 const NEEDED: [(&str, &str); 4] = [
     ("systoled", "daemon"),

@@ -24,3 +24,12 @@ pub fn programs() -> &'static Path {
         own.ancestors().nth(2).expect("a test lies in cargo's target directory").to_owned()
     })
 }
+
+/// Whether whole clusters can be tried here; `cargo xtask test` finds out, and says so at its end if not.
+pub fn has_namespaces() -> bool {
+    let refusal = env::var("SYSTOLE_NO_NAMESPACES").ok();
+    if let Some(why) = &refusal {
+        println!("not tested: this machine gives no namespaces ({why})");
+    }
+    refusal.is_none()
+}
