@@ -4,6 +4,7 @@
 //! Pacemaker's, not those of `systole`'s own commands.
 
 pub mod attrd_updater;
+pub mod cibadmin;
 pub mod crm_attribute;
 pub mod crm_error;
 pub mod crm_failcount;
@@ -38,6 +39,7 @@ pub struct Tool {
 /// All classic tools, by name.
 pub const TOOLS: &[Tool] = &[
     attrd_updater::TOOL,
+    cibadmin::TOOL,
     crm_attribute::TOOL,
     crm_error::TOOL,
     crm_failcount::TOOL,

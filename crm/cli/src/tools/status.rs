@@ -24,6 +24,8 @@ pub const USAGE: u8 = 64;
 pub const BAD_DATA: u8 = 65;
 /// There is no input.
 pub const NO_INPUT: u8 = 66;
+/// It was used as it cannot be used.
+pub const SOFTWARE: u8 = 70;
 /// A file could not be written.
 pub const CANNOT_CREATE: u8 = 73;
 /// Reading or writing failed.

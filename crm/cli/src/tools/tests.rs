@@ -150,3 +150,8 @@ fn small_tools() {
     check("crm_failcount", super::crm_failcount::run);
     check("crm_error", super::crm_error::run);
 }
+
+#[test]
+fn cibadmin() {
+    check("cibadmin", super::cibadmin::run);
+}
