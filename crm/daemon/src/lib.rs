@@ -2,10 +2,11 @@
 //! systoled: the one program that touches the world.
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
-//! and tells it what happened; [`processes`] starts agents, [`leftovers`] ends those of a daemon
-//! that was killed, [`store`] keeps the configuration on disk, [`socket`] talks
-//! to tools, [`log`] to operators. [`supervise`] is a node's pid 1. [`options`] is the command line.
+//! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`leftovers`] ends
+//! those of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
+//! operators. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
+pub mod engines;
 pub mod leftovers;
 pub mod log;
 pub mod options;

@@ -36,24 +36,44 @@ pub enum LogForm {
     Json,
 }
 
+/// The cluster engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Engine {
+    /// Corosync, for nodes on several machines.
+    Corosync,
+    /// The hub that listens here, for nodes that are all on this machine.
+    Embedded(SocketPath),
+}
+
+impl std::str::FromStr for Engine {
+    type Err = embedded::BadSocket;
+
+    fn from_str(text: &str) -> Result<Engine, embedded::BadSocket> {
+        match text {
+            "corosync" => Ok(Engine::Corosync),
+            path => path.parse().map(Engine::Embedded),
+        }
+    }
+}
+
 /// Options of a node.
 #[derive(clap::Args, Debug)]
 pub struct Run {
-    /// Name of this node [default: the host's name]
+    /// The cluster engine: `corosync`, or the socket of the hub that nodes on this machine share
+    #[arg(long, value_name = "corosync|PATH", default_value = "corosync")]
+    pub engine: Engine,
+    /// Name of this node [default: as Corosync has it; the host's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Number of this node, from 1
+    /// Number of this node, from 1 [default: as Corosync has it]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub id: u32,
-    /// Votes of this node
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub votes: u32,
-    /// Socket of the embedded engine's hub
-    #[arg(long, value_name = "PATH", default_value = "/run/systole/hub.socket")]
-    pub engine: SocketPath,
-    /// Name of the cluster; nodes of different clusters do not mix
-    #[arg(long, value_name = "NAME", default_value = "systole")]
-    pub cluster: String,
+    pub id: Option<u32>,
+    /// Votes of this node at the hub [default: 1]
+    #[arg(long, value_name = "N")]
+    pub votes: Option<u32>,
+    /// Name of the cluster; nodes of different clusters do not mix [default: as Corosync has it; systole]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
     /// Directory that keeps the configuration
     #[arg(long, value_name = "DIR", default_value = "/var/lib/systole")]
     pub state: PathBuf,

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail};
 use cib::Cib;
 use controller::{Level, Note};
-use embedded::{Client, Identity};
-use engine::{Engine as _, NodeId, SendError};
+use engine::SendError;
 use node::{Command, Event, Node, Now, Process, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use crate::engines::{self, Chosen, ClusterEngine};
 use crate::leftovers::Leftovers;
 use crate::log;
 use crate::options::Run;
@@ -32,32 +32,28 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 /// Runs a node until it is let go.
 pub fn run(options: Run) -> anyhow::Result<()> {
-    let name = match &options.name {
-        Some(name) => name.clone(),
-        None => nix::unistd::gethostname().context("asking for the host's name")?.to_string_lossy().into_owned(),
-    };
-    let identity = Identity::new(NodeId(options.id), &name, options.votes)?;
+    let chosen = engines::choose(&options)?;
     let store = Store::open(&options.state)?;
-    let cib = first_cib(&store, &options, &name)?;
+    let cib = first_cib(&store, &options, &chosen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(STACK)
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(options, name, identity, store, cib))
+    runtime.block_on(serve(options, chosen, store, cib))
 }
 
 /// The configuration on disk, or the one to begin with.
-fn first_cib(store: &Store, options: &Run, name: &str) -> anyhow::Result<Cib> {
+fn first_cib(store: &Store, options: &Run, chosen: &Chosen) -> anyhow::Result<Cib> {
     let found = store.load()?;
     for problem in found.problems {
-        log::note(name, &Note::new(Level::Error, "damaged", problem));
+        log::note(&chosen.me.name, &Note::new(Level::Error, "damaged", problem));
     }
     if let Some(cib) = found.cib {
         return Ok(cib);
     }
-    let Some(path) = &options.cib else { return Ok(Cib::fresh(&options.cluster)) };
+    let Some(path) = &options.cib else { return Ok(Cib::fresh(&chosen.cluster)) };
     let text = std::fs::read_to_string(path).with_context(|| format!("reading the CIB {}", path.display()))?;
     let file = path.display().to_string();
     let document = cib::Document::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render(&file, &text)))?;
@@ -73,7 +69,7 @@ fn first_cib(store: &Store, options: &Run, name: &str) -> anyhow::Result<Cib> {
 struct Shell {
     name: String,
     node: Node,
-    engine: Client,
+    engine: ClusterEngine,
     store: Store,
     /// The configuration that is to be on disk; the newest one only.
     wanted: watch::Sender<Option<Arc<Cib>>>,
@@ -88,7 +84,8 @@ struct Shell {
     exit: Option<Result<(), String>>,
 }
 
-async fn serve(options: Run, name: String, identity: Identity, store: Store, cib: Cib) -> anyhow::Result<()> {
+async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib) -> anyhow::Result<()> {
+    let (name, cluster) = (chosen.me.name.clone(), chosen.cluster.clone());
     let (events, mut happened) = mpsc::channel(EVENTS);
     let (to, mut asked) = mpsc::channel(REQUESTS);
     let listening = socket::listen(&options.socket)?;
@@ -104,8 +101,8 @@ async fn serve(options: Run, name: String, identity: Identity, store: Store, cib
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
-        me: identity.host().clone(),
-        cluster: options.cluster.clone(),
+        me: chosen.me.clone(),
+        cluster: cluster.clone(),
         incarnation: incarnation(),
         protocol: wire::PROTOCOL,
         limit: options.limit.map_or(processors * 2, |limit| limit as usize),
@@ -118,7 +115,7 @@ async fn serve(options: Run, name: String, identity: Identity, store: Store, cib
         wanted,
         name,
         node: Node::new(settings, cib, now(started)),
-        engine: Client::connect(options.engine.clone(), identity),
+        engine: chosen.connect(&cluster)?,
         store,
         directories: Directories { ocf_root: options.ocf_root, fence_agents: options.fence_agents },
         started,
