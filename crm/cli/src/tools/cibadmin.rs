@@ -74,7 +74,7 @@ pub struct Options {
     #[arg(short = 'E', long, help_heading = "Commands")]
     erase: bool,
 
-    /// Raise the CIB's epoch by 1
+    /// Raise the CIB's epoch
     #[arg(short = 'B', long, help_heading = "Commands")]
     bump: bool,
 
@@ -244,10 +244,8 @@ fn wanted(options: &Options, given: Option<Document>) -> Result<WriteForm, Failu
         });
     }
     let (operation, xml) = match () {
-        // Any change of the root raises the epoch by one; this one is undone by the date that is written with it.
-        () if options.bump => {
-            (OperationForm::Modify { create: false }, Some(r#"<cib cib-last-written=""/>"#.to_owned()))
-        }
+        // The change itself raises the epoch once more.
+        () if options.bump => (OperationForm::Modify { create: false }, Some(r#"<cib epoch="epoch++"/>"#.to_owned())),
         () if options.create => (OperationForm::Create, given.map(|xml| xml.to_xml())),
         () if options.modify => (OperationForm::Modify { create: options.allow_create }, given.map(|xml| xml.to_xml())),
         () if options.replace => (OperationForm::Replace, given.map(|xml| xml.to_xml())),

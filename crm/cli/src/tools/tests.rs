@@ -86,6 +86,9 @@ fn answer(command: &str, cib: &str, tool: fn(&mut Call) -> u8) -> String {
     text
 }
 
+/// What says when and by whom a CIB was written.
+const SIGNED: [&str; 4] = ["cib-last-written", "update-origin", "update-client", "update-user"];
+
 fn told(change: &Change) -> String {
     match change {
         Change::Create { path, position, xml } => {
@@ -93,8 +96,11 @@ fn told(change: &Change) -> String {
             format!("create {path} {position} {}", xml.concat())
         }
         Change::Modify { path, set, unset } => {
-            let set = set.iter().map(|(name, value)| format!(" {name}=\"{value}\""));
-            let unset = unset.iter().map(|name| format!(" -{name}"));
+            let set = set
+                .iter()
+                .filter(|(name, _)| !SIGNED.contains(&name.as_str()))
+                .map(|(name, value)| format!(" {name}=\"{value}\""));
+            let unset = unset.iter().filter(|name| !SIGNED.contains(&name.as_str())).map(|name| format!(" -{name}"));
             format!("modify {path}{}", set.chain(unset).collect::<String>())
         }
         Change::Delete { path } => format!("delete {path}"),
