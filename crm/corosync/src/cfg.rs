@@ -39,7 +39,7 @@ struct Status {
     links: [LinkStatus; MAX_LINKS],
 }
 
-// As the headers of Corosync 3.1 have them on every 64-bit Linux.
+// As a C compiler gives them for the headers of Corosync 3.1 on 64-bit Linux.
 const _: () = {
     assert!(size_of::<LinkStatus>() == 520);
     assert!(size_of::<Status>() == 4176);

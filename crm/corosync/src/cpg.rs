@@ -54,7 +54,7 @@ struct Model {
     flags: u32,
 }
 
-// As the headers of Corosync 3.1 have them on every 64-bit Linux; its tests compare them with a C compiler's.
+// As a C compiler gives them for the headers of Corosync 3.1 on 64-bit Linux.
 const _: () = {
     assert!(size_of::<Address>() == 12);
     assert!(size_of::<GroupName>() == 132);

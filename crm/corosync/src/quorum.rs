@@ -48,7 +48,7 @@ struct Info {
     device: [u8; 255],
 }
 
-// As the headers of Corosync 3.1 have them on every 64-bit Linux.
+// As a C compiler gives them for the headers of Corosync 3.1 on 64-bit Linux.
 const _: () = {
     assert!(size_of::<Model>() == 24);
     assert!(size_of::<Info>() == 292);

@@ -142,6 +142,8 @@ struct World {
     rings: u64,
     writes: u64,
     nonces: u32,
+    /// This Corosync does not tell of those who were away while it was not looking.
+    forgetful: bool,
     /// All that happened, for whoever has to find out why it went wrong.
     story: Vec<String>,
 }
@@ -163,6 +165,7 @@ impl World {
             rings: 100,
             writes: 0,
             nonces: 0,
+            forgetful: seed % 3 == 0,
             story: Vec::new(),
         }
     }
@@ -249,40 +252,60 @@ impl World {
     /// New rings, as sides of the network: stations with one number are together.
     fn split(&mut self, sides: &[usize; NODES]) {
         self.story.push(format!("sides {sides:?}"));
-        let before: Vec<Ring> = self.stations.iter().map(|station| station.ring).collect();
         for side in BTreeSet::from(*sides) {
             let here: Vec<usize> = (0..NODES).filter(|at| sides[*at] == side).collect();
-            self.rings += 1;
-            let ring = Ring { sequence: self.rings, leader: self.stations[here[0]].id.0 };
-            let hosts: Vec<NodeId> = here.iter().map(|at| self.stations[*at].id).collect();
-            let alive: BTreeSet<Process> =
-                here.iter().filter_map(|at| self.stations[*at].daemon.as_ref()).map(|daemon| daemon.process).collect();
-            for at in &here {
-                let came_along =
-                    |node: NodeId| here.iter().any(|o| self.stations[*o].id == node && before[*o] == before[*at]);
-                let left: Vec<Left> = (self.stations[*at].known.iter())
-                    .filter(|process| !came_along(process.node))
-                    .map(|process| Left { process: *process, host_down: true })
-                    .collect();
-                let station = &mut self.stations[*at];
-                for gone in &left {
-                    station.known.remove(&gone.process);
-                }
-                if !left.is_empty() {
-                    let members = station.known.iter().copied().collect();
-                    station.give(Event::Members { members, left, joined: Vec::new() });
-                }
-                let joined: Vec<Process> = alive.difference(&station.known).copied().collect();
-                station.known.extend(&alive);
-                if !joined.is_empty() {
-                    let members = station.known.iter().copied().collect();
-                    station.give(Event::Members { members, left: Vec::new(), joined });
-                }
-                station.ring = ring;
-                station.hosts.clone_from(&hosts);
-                station.give(Event::Ring { ring, hosts: hosts.clone() });
-                self.vote(*at);
+            self.form(&here);
+        }
+    }
+
+    /// One station is alone for a moment, which the others of its ring notice only when it is back.
+    fn flicker(&mut self, at: usize) {
+        let side = self.in_ring(self.stations[at].ring);
+        self.story.push(format!("station {} is away from {side:?} for a moment", at + 1));
+        self.form(&[at]);
+        for _ in 0..self.chance.below(60) {
+            let one = side[self.chance.below(side.len())];
+            self.work(one);
+            self.order(one);
+        }
+        self.form(&side);
+    }
+
+    /// A new ring of these stations.
+    fn form(&mut self, here: &[usize]) {
+        let before: Vec<Ring> = self.stations.iter().map(|station| station.ring).collect();
+        self.rings += 1;
+        let ring = Ring { sequence: self.rings, leader: self.stations[here[0]].id.0 };
+        let hosts: Vec<NodeId> = here.iter().map(|at| self.stations[*at].id).collect();
+        let alive: BTreeSet<Process> =
+            here.iter().filter_map(|at| self.stations[*at].daemon.as_ref()).map(|daemon| daemon.process).collect();
+        for at in here {
+            let forgets = self.forgetful && self.chance.below(2) == 0;
+            let came_along = |node: NodeId| {
+                here.iter().any(|o| self.stations[*o].id == node && (forgets || before[*o] == before[*at]))
+            };
+            let left: Vec<Left> = (self.stations[*at].known.iter())
+                .filter(|process| !came_along(process.node) || !alive.contains(process))
+                .map(|process| Left { process: *process, host_down: true })
+                .collect();
+            let station = &mut self.stations[*at];
+            for gone in &left {
+                station.known.remove(&gone.process);
             }
+            if !left.is_empty() {
+                let members = station.known.iter().copied().collect();
+                station.give(Event::Members { members, left, joined: Vec::new() });
+            }
+            let joined: Vec<Process> = alive.difference(&station.known).copied().collect();
+            station.known.extend(&alive);
+            if !joined.is_empty() {
+                let members = station.known.iter().copied().collect();
+                station.give(Event::Members { members, left: Vec::new(), joined });
+            }
+            station.ring = ring;
+            station.hosts.clone_from(&hosts);
+            station.give(Event::Ring { ring, hosts: hosts.clone() });
+            self.vote(*at);
         }
     }
 
@@ -367,7 +390,8 @@ impl World {
             }
             7..=9 => self.now += Duration::from_millis(self.chance.below(900) as u64),
             10 => self.calm(),
-            11..=19 => self.write(at),
+            11 => self.flicker(at),
+            12..=19 => self.write(at),
             20..=99 => {
                 self.order(at);
             }

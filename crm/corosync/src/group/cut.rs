@@ -176,7 +176,7 @@ impl Group {
     /// Who was away is told as away before it is told as back: who went and came at one cut, a daemon that was started
     /// anew, and who was away without our notice, which its lineage shows.
     pub(super) fn announce_absence(&mut self, members: &BTreeMap<Process, u64>) {
-        let Some(told) = &self.told else { return };
+        let Some(told) = self.told.clone() else { return };
         let mine = self.reports.get(&self.settings.me).map(|here| here.lineage);
         let stayed = |process: &Process| {
             members.contains_key(process)
@@ -185,6 +185,11 @@ impl Group {
         };
         let away: Vec<Process> = told.members.keys().copied().filter(|process| !stayed(process)).collect();
         let back = away.iter().any(|process| members.keys().any(|now| now.node == process.node));
+        if away.iter().any(|process| members.contains_key(process) && !self.gone.contains_key(process)) {
+            // Corosync did not say so, and so nobody has dropped what was not yet whole: as at a join.
+            self.assembly.restart();
+            self.outbox.restart();
+        }
         if back {
             // Between this and the membership that follows at once nothing is delivered, so the quorum that was stays.
             let quorate = told.membership.quorate;
