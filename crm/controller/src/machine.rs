@@ -23,7 +23,8 @@ pub const DC_DEADTIME: Duration = Duration::from_secs(20);
 /// How often a coordinator plans though nothing happened when `cluster-recheck-interval` is not set.
 pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// Who brought quorum back is seldom alone: hosts that get power or network again do so within a moment, and those that
-/// come last must not be fenced for it. For so long a coordinator that has quorum again waits for all expected votes.
+/// come last must not be fenced for it. For so long a coordinator that has quorum again waits for all expected votes; one
+/// that has never acted with quorum stands in a cluster that starts, and gives them the time for that.
 pub const GATHER: Duration = Duration::from_secs(1);
 /// After a fencing failed: the first pause before the next attempt; it doubles up to [`FENCE_PAUSE_MAX`].
 pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -163,6 +164,8 @@ pub struct Controller {
     grace: BTreeMap<NodeId, Option<Duration>>,
     /// Quorum came back a moment ago; until when others are waited for.
     gather_until: Option<Duration>,
+    /// Orders given with quorum were seen: this cluster has started.
+    ruled: bool,
     /// Hosts whose daemon went while they stayed, until it is known to be back or they are gone as well.
     stayed: BTreeSet<NodeId>,
     quarantine: Quarantine,
@@ -194,6 +197,7 @@ impl Controller {
             sent: VecDeque::new(),
             grace: BTreeMap::new(),
             gather_until: None,
+            ruled: false,
             stayed: BTreeSet::new(),
             quarantine: Quarantine::default(),
             dead_time: DC_DEADTIME,
@@ -265,7 +269,7 @@ impl Controller {
             self.gather_until = None;
         } else if !self.view.quorate && !self.view.members.is_empty() {
             // We saw it come back. A quorum that was there before us is nobody's return.
-            self.gather_until = Some(now + GATHER);
+            self.gather_until = Some(now + if self.ruled { GATHER } else { self.dead_time.max(GATHER) });
         }
         self.came_and_went(now, &view);
         self.view = view;
@@ -339,13 +343,14 @@ impl Controller {
         if own {
             self.sent.pop_front();
         }
-        let to = match &order {
-            Order::Run(order) => order.to,
-            Order::Fence(order) => order.to,
+        let (to, quorate) = match &order {
+            Order::Run(order) => (order.to, order.quorate),
+            Order::Fence(order) => (order.to, order.quorate),
         };
         if valid && self.view.has_member(NodeId(to)) {
             // Someone acts: whoever comes to coordinate after this need not wait for a cluster that starts.
             self.settled = true;
+            self.ruled |= quorate;
             match order {
                 Order::Run(order) => self.pending.run(now, order),
                 Order::Fence(order) => self.pending.fence(now, order),

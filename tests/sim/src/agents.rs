@@ -15,6 +15,8 @@ use crate::random::Random;
 pub enum State {
     /// It runs, and does what it should.
     Running,
+    /// It runs, and is the one of its kind that is promoted.
+    Promoted,
     /// Part of it is there: it does not do what it should, and must be stopped before it runs elsewhere.
     Failed,
 }
@@ -34,17 +36,23 @@ pub enum Trouble {
     HangsStubbornly,
     /// It takes nearly as long as it may.
     Slow,
+    /// It says that all is well, and has done nothing. A stop and a demotion do not lie so: no cluster could help it.
+    SaysAllIsWell,
+    /// A monitor says that what runs is stopped.
+    SaysItIsGone,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Trouble; 6] = [
+    pub const ALL: [Trouble; 8] = [
         Trouble::Fails,
         Trouble::FailsHalfWay,
         Trouble::SaysItFailed,
         Trouble::Hangs,
         Trouble::HangsStubbornly,
         Trouble::Slow,
+        Trouble::SaysAllIsWell,
+        Trouble::SaysItIsGone,
     ];
 }
 
@@ -129,6 +137,11 @@ impl Agents {
         self.states.keys().map(String::as_str)
     }
 
+    /// All that is promoted here.
+    pub fn promoted(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().filter(|(_, state)| **state == State::Promoted).map(|(name, _)| name.as_str())
+    }
+
     /// A resource comes to be in a state.
     pub fn set(&mut self, resource: &str, state: Option<State>) {
         match state {
@@ -162,6 +175,8 @@ impl Agents {
             _ if is_device => None,
             "start" => Some(Effect::Becomes(name.clone(), Some(State::Running))),
             "stop" => Some(Effect::Becomes(name.clone(), None)),
+            "promote" => Some(Effect::Becomes(name.clone(), Some(State::Promoted))),
+            "demote" => Some(Effect::Becomes(name.clone(), Some(State::Running))),
             _ => None,
         };
         let looks = operation.action == "monitor" && !is_device;
@@ -194,6 +209,14 @@ impl Agents {
                 running.stubborn = true;
                 course.ends = None;
             }
+            Some(Trouble::SaysAllIsWell) if matches!(operation.action.as_str(), "stop" | "demote") => {
+                (running.effect, running.end) = (None, failed);
+            }
+            Some(Trouble::SaysAllIsWell) => {
+                (running.effect, running.end) = (None, Some(exited(operation.target_rc, "")));
+            }
+            Some(Trouble::SaysItIsGone) if looks => running.end = Some(exited(7, "")),
+            Some(Trouble::SaysItIsGone) => {}
             Some(Trouble::Slow) => course.ends = Some(operation.timeout().mul_f64(0.9)),
         }
         course
@@ -208,10 +231,11 @@ impl Agents {
         }
     }
 
-    // OCF: monitor gives 0 for what runs, 7 for what is cleanly stopped, 1 for what is broken.
+    // OCF: monitor gives 0 for what runs, 8 when promoted, 7 for what is cleanly stopped, 1 for what is broken.
     fn monitored(&self, name: &str) -> i32 {
         match self.state(name) {
             Some(State::Running) => 0,
+            Some(State::Promoted) => 8,
             Some(State::Failed) => 1,
             None => 7,
         }
@@ -224,6 +248,11 @@ pub fn instance(name: &str) -> &str {
         Some((name, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => name,
     }
+}
+
+/// What the judges call a resource in the promoted role: there is to be one at a time.
+pub fn promoted(resource: &str) -> String {
+    format!("{resource} (promoted)")
 }
 
 /// A process that exited by itself.

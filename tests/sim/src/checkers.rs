@@ -137,6 +137,15 @@ impl Checkers {
         self.acknowledged.insert(mark.to_owned());
     }
 
+    /// Most of the nodes have agreed on a CIB with these marks: none that was acknowledged may be missing.
+    pub fn history(&mut self, node: NodeId, marks: &BTreeSet<String>) {
+        if let Some(lost) = self.acknowledged.difference(marks).next().cloned() {
+            self.breaks(format!(
+                "node {node} is one of most nodes in step, and the acknowledged write {lost} is missing"
+            ));
+        }
+    }
+
     /// The CIB of the quorate side.
     pub fn final_cib(&mut self, text: &str) {
         let lost: Vec<&String> = self.acknowledged.iter().filter(|mark| !text.contains(mark.as_str())).collect();
@@ -217,6 +226,16 @@ mod tests {
         watch.holds(NodeId(2), 7, 1, "a");
         assert_eq!(watch.broken, None);
         watch.holds(NodeId(3), 7, 1, "c");
+        assert!(watch.broken.is_some());
+    }
+
+    #[test]
+    fn a_write_that_is_missing_for_a_while_is_found() {
+        let mut watch = judges();
+        watch.acknowledged("mark-1");
+        watch.history(NodeId(1), &BTreeSet::from(["mark-1".to_owned(), "mark-2".to_owned()]));
+        assert_eq!(watch.broken, None);
+        watch.history(NodeId(2), &BTreeSet::from(["mark-2".to_owned()]));
         assert!(watch.broken.is_some());
     }
 

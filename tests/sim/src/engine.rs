@@ -63,6 +63,8 @@ struct Seat {
     name: String,
     /// Hosts of one side hear each other.
     side: u32,
+    /// Nobody hears it.
+    muted: bool,
     /// Which start of its engine, when it is up.
     up: Option<u64>,
     /// The ring it has agreed on: hosts and which start of each.
@@ -132,7 +134,7 @@ impl Engine {
     pub fn is_whole(&self) -> bool {
         let mut sides = self.seats.values().map(|seat| seat.side);
         let first = sides.next();
-        sides.all(|side| Some(side) == first)
+        sides.all(|side| Some(side) == first) && !self.seats.values().any(|seat| seat.muted)
     }
 
     /// A host's engine starts.
@@ -150,6 +152,7 @@ impl Engine {
     pub fn stop(&mut self, now: Duration, id: NodeId) {
         let seat = self.seat(id);
         seat.up = None;
+        seat.muted = false;
         seat.member = None;
         seat.stalled_from = None;
         seat.outbound.clear();
@@ -163,6 +166,14 @@ impl Engine {
             seat.side = sides.get(id).copied().unwrap_or(0);
         }
         self.rewired(now);
+    }
+
+    /// A host is heard by nobody from now on, or is heard again.
+    pub fn mute(&mut self, now: Duration, id: NodeId, muted: bool) {
+        let seat = self.seat(id);
+        if std::mem::replace(&mut seat.muted, muted) != muted {
+            self.rewired(now);
+        }
     }
 
     /// A daemon joins.
@@ -265,8 +276,9 @@ impl Engine {
 
     /// Hosts that hear this one, itself included, each with which start of its engine it is.
     fn component(&self, id: NodeId) -> BTreeMap<NodeId, u64> {
-        let side = self.seats[&id].side;
-        self.seats.iter().filter(|(_, s)| s.side == side).filter_map(|(id, s)| Some((*id, s.up?))).collect()
+        let me = &self.seats[&id];
+        let hears = |other: &NodeId, seat: &Seat| *other == id || (seat.side == me.side && !seat.muted && !me.muted);
+        self.seats.iter().filter(|(id, s)| hears(id, s)).filter_map(|(id, s)| Some((*id, s.up?))).collect()
     }
 
     fn agrees(&self, id: NodeId) -> bool {

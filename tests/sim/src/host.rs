@@ -7,12 +7,24 @@ use engine::{Host, NodeId};
 use executor::Signal;
 use node::{Node, Now, Process};
 
-use crate::agents::Agents;
+use crate::agents::{Agents, Effect, State, promoted};
 use crate::disk::Disk;
 use crate::engine::Life;
 
 /// What the clocks say when a run begins, in seconds since 1970.
 pub const EPOCH: i64 = 1_800_000_000;
+
+/// How long a disk takes at most to write something down, in milliseconds, when nothing is wrong with it.
+pub const DISK_MS: u64 = 400;
+
+/// A host, or its daemon, stands still.
+#[derive(Clone, Copy, Debug)]
+pub struct Paused {
+    /// When it goes on.
+    pub until: Duration,
+    /// The whole host stands still, not only its daemon.
+    pub whole: bool,
+}
 
 /// A daemon that runs.
 #[derive(Debug)]
@@ -50,6 +62,12 @@ pub struct SimHost {
     pub daemon_returns: Option<Duration>,
     /// How far its wall clock is off, in seconds.
     pub skew: i64,
+    /// It stands still.
+    pub paused: Option<Paused>,
+    /// The newest protocol that its daemons speak.
+    pub protocol: u32,
+    /// How long its disk takes at most to write something down, in milliseconds.
+    pub disk_ms: u64,
 }
 
 impl SimHost {
@@ -64,6 +82,9 @@ impl SimHost {
             agents: Agents::default(),
             daemon_returns: None,
             skew,
+            paused: None,
+            protocol: wire::PROTOCOL,
+            disk_ms: DISK_MS,
         }
     }
 
@@ -87,11 +108,13 @@ impl SimHost {
     /// What is there, and what is being started: what the host holds if the power goes now.
     pub fn holds(&self) -> BTreeSet<String> {
         let present = self.agents.present().map(str::to_owned);
+        let promoted_now = self.agents.promoted().map(promoted);
         let coming = self.agents.processes.values().filter_map(|one| match &one.effect {
-            Some(crate::agents::Effect::Becomes(resource, Some(_))) => Some(resource.clone()),
+            Some(Effect::Becomes(resource, Some(State::Promoted))) => Some(promoted(resource)),
+            Some(Effect::Becomes(resource, Some(_))) => Some(resource.clone()),
             _ => None,
         });
-        present.chain(coming).collect()
+        present.chain(promoted_now).chain(coming).collect()
     }
 }
 

@@ -7,14 +7,17 @@
 //! and becomes a script in `tests/scripts.rs` that stays.
 //!
 //! Read it in this order: [`run`] is one run from seed to verdict; [`scenario`] what the cluster looks like; [`faults`]
-//! what goes wrong; [`checkers`] the judges; [`world`] the clock and the queue; [`shell`] what a daemon does for its
+//! what goes wrong and [`strike`] how; [`script`] tells fixed scenarios as text; [`checkers`] the judges; [`world`] the clock and the queue; [`shell`] what a daemon does for its
 //! machine; [`engine`], [`disk`], [`agents`] and [`power`] what it meets.
 
 pub mod run;
 pub mod scenario;
+pub mod script;
 
+pub mod changes;
 pub mod faults;
 pub mod operator;
+pub mod strike;
 
 pub mod checkers;
 pub mod trace;

@@ -49,6 +49,12 @@ impl Operator {
         None
     }
 
+    /// A client whose answer nobody waits for.
+    pub fn stranger(&mut self) -> ClientId {
+        self.next += 1;
+        ClientId(self.next)
+    }
+
     /// A daemon is gone, and with it the answers it owed.
     pub fn daemon_gone(&mut self, life: Option<Life>) {
         let gone: Vec<u64> = self.asked.iter().filter(|(_, (of, _))| Some(*of) == life).map(|(id, _)| *id).collect();
@@ -70,14 +76,15 @@ impl Operator {
 impl World {
     /// Somebody asks a node, now, for a write.
     pub fn ask(&mut self, id: NodeId, wish: Wish) {
-        let Some(life) = self.hosts[&id].daemon.as_ref().map(|daemon| daemon.life) else {
+        let awake = |host: &&crate::host::SimHost| host.paused.is_none();
+        let daemon = self.hosts.get(&id).filter(awake).and_then(|host| host.daemon.as_ref());
+        let Some(life) = daemon.map(|daemon| daemon.life) else {
             if wish.insists {
                 self.wish(wish);
             }
             return;
         };
-        self.operator.next += 1;
-        let client = ClientId(self.operator.next);
+        let client = self.operator.stranger();
         self.say(id, format_args!("client {} asks: {}", client.0, brief(&wish.write)));
         let write = WriteForm::from(&wish.write);
         self.operator.asked.insert(client.0, (life, wish));

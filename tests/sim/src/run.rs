@@ -6,6 +6,7 @@ use std::time::Duration;
 use cib::Cib;
 use engine::NodeId;
 
+use crate::agents::State;
 use crate::checkers::Checkers;
 use crate::faults::Fault;
 use crate::random::Random;
@@ -54,9 +55,13 @@ pub fn run(seed: u64, keep: Keep) -> Verdict {
     let shape = Shape::any(&mut random);
     let mut world = world_of(&shape, random.number(), keep);
     world.trace.line(Duration::ZERO, "SHAPE", format_args!("{:?} {}", shape.pace, shape.cib));
+    let mixed = random.percent(20);
     for id in shape.ids() {
         let delay = random.mostly_short(0, 60_000);
         world.after(delay, Happening::PowerReturns(id, 0));
+        if mixed && random.percent(50) {
+            world.host(id).protocol = wire::FIRST_PROTOCOL;
+        }
     }
     let end = schedule(&mut world, &shape, &mut random);
     world.run_until(end);
@@ -167,11 +172,19 @@ pub fn judge(world: &mut World, shape: &Shape) {
         world.watch.breaks(format!("all is quiet, but a plan would still do: {}", actions.join(", ")));
     }
     for resource in &shape.resources {
-        let there = |id: &NodeId| world.hosts[id].agents.state(resource) == Some(crate::agents::State::Running);
+        let there =
+            |id: &NodeId| matches!(world.hosts[id].agents.state(resource), Some(State::Running | State::Promoted));
         let places: Vec<NodeId> = shape.ids().into_iter().filter(there).collect();
         let wanted = if shape.exclusive.contains(resource) { 1 } else { shape.hosts.len() };
         if places.len() != wanted {
             world.watch.breaks(format!("all is quiet, but {resource} runs on {} nodes, not on {wanted}", places.len()));
+        }
+    }
+    for resource in shape.resources.iter().filter(|resource| resource.starts_with('m')) {
+        let chosen = |id: &NodeId| world.hosts[id].agents.state(resource) == Some(State::Promoted);
+        let many = shape.ids().iter().filter(|id| chosen(id)).count();
+        if many != 1 {
+            world.watch.breaks(format!("all is quiet, but {resource} is promoted on {many} nodes, not on 1"));
         }
     }
     if world.watch.broken.is_some() {

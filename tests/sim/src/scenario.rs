@@ -55,18 +55,35 @@ impl Shape {
         if random.percent(40) {
             cluster.clone_of("c1", random.percent(50));
         }
+        if random.percent(30) {
+            cluster.promotable("m1");
+            if random.percent(50) {
+                cluster.with_promoted("p1", "m1", *random.pick(&["INFINITY", "100"]));
+            }
+        }
         cluster.constraints(random);
         cluster.finish(pace)
     }
 
     /// A plain cluster for scripts: a group of two, one resource beside it, one fence device for all.
     pub fn plain(nodes: usize) -> Shape {
+        Shape::scripted(nodes, &[], false)
+    }
+
+    /// The same with these cluster properties, and with a promotable clone if so.
+    pub fn scripted(nodes: usize, properties: &[(&str, &str)], promotable: bool) -> Shape {
         let pace = Pace { delivery_ms: 2, detect_ms: (900, 1_100), orders_on: false, two_node: nodes == 2 };
         let mut cluster = Cluster::new(nodes, "stop", false, &mut Random::new(1));
+        // Services go back to where they belong.
+        cluster.defaults = "<nvpair id=\"d-1\" name=\"resource-stickiness\" value=\"1\"/>".into();
         cluster.group("g1", 2);
         cluster.primitive("p1");
         cluster.location("g1", "node1", "100");
         cluster.location("p1", "node2", "100");
+        if promotable {
+            cluster.promotable("m1");
+        }
+        properties.iter().for_each(|(name, value)| cluster.property(name, value));
         cluster.finish(pace)
     }
 }
@@ -76,7 +93,7 @@ pub fn path_of(resource: &str) -> String {
     let resources = "/cib/configuration/resources";
     let outer = match resource.split_once('-') {
         Some((group, _)) if group.starts_with('g') => format!("/group[@id='{group}']"),
-        Some((clone, _)) if clone.starts_with('c') => format!("/clone[@id='{clone}']"),
+        Some((clone, _)) if clone.starts_with(['c', 'm']) => format!("/clone[@id='{clone}']"),
         _ => String::new(),
     };
     format!("{resources}{outer}/primitive[@id='{resource}']")
@@ -115,6 +132,7 @@ impl Cluster {
         cluster.option("stonith-enabled", "true");
         cluster.option("no-quorum-policy", no_quorum_policy);
         cluster.option("stonith-timeout", "40s");
+        cluster.option("maintenance-mode", "false");
         cluster.option("stonith-action", if random.percent(80) { "reboot" } else { "off" });
         if random.percent(50) {
             cluster.option("start-failure-is-fatal", "false");
@@ -141,6 +159,18 @@ impl Cluster {
 
     fn option(&mut self, name: &str, value: &str) {
         let _ = write!(self.options, "<nvpair id=\"o-{name}\" name=\"{name}\" value=\"{value}\"/>");
+    }
+
+    /// Sets a property that may be set already.
+    fn property(&mut self, name: &str, value: &str) {
+        let begin = format!(" name=\"{name}\" value=\"");
+        match self.options.split_once(&begin) {
+            Some((before, rest)) => {
+                let after = rest.split_once('"').map_or("", |(_, after)| after);
+                self.options = format!("{before}{begin}{value}\"{after}");
+            }
+            None => self.option(name, value),
+        }
     }
 
     fn device(&mut self, id: &str, hosts: &str, delay: &str) {
@@ -191,6 +221,38 @@ impl Cluster {
         );
         self.names.push(inner);
         self.tops.push(name.to_owned());
+    }
+
+    /// A clone of which one instance is promoted.
+    fn promotable(&mut self, name: &str) {
+        let inner = format!("{name}-p");
+        let text = Self::text_of(&inner).replace(
+            &format!("<op id=\"{inner}-monitor\" name=\"monitor\" interval=\"10s\" timeout=\"20s\"/>"),
+            &format!(
+                "<op id=\"{inner}-monitor\" name=\"monitor\" interval=\"10s\" role=\"Promoted\" timeout=\"20s\"/>\
+                 <op id=\"{inner}-monitor-u\" name=\"monitor\" interval=\"11s\" role=\"Unpromoted\" timeout=\"20s\"/>\
+                 <op id=\"{inner}-promote\" name=\"promote\" interval=\"0\" timeout=\"20s\"/>\
+                 <op id=\"{inner}-demote\" name=\"demote\" interval=\"0\" timeout=\"20s\"/>"
+            ),
+        );
+        let _ = write!(
+            self.resources,
+            "<clone id=\"{name}\"><meta_attributes id=\"{name}-meta\">\
+             <nvpair id=\"{name}-meta-promotable\" name=\"promotable\" value=\"true\"/>\
+             <nvpair id=\"{name}-meta-interleave\" name=\"interleave\" value=\"true\"/></meta_attributes>{text}</clone>"
+        );
+        self.exclusive.push(crate::agents::promoted(&inner));
+        self.names.push(inner);
+    }
+
+    /// A resource runs where the clone is promoted, after that.
+    fn with_promoted(&mut self, resource: &str, clone: &str, score: &str) {
+        let _ = write!(
+            self.constraints,
+            "<rsc_colocation id=\"kp-{resource}\" rsc=\"{resource}\" with-rsc=\"{clone}\" with-rsc-role=\"Promoted\" \
+             score=\"{score}\"/><rsc_order id=\"op-{resource}\" first=\"{clone}\" first-action=\"promote\" \
+             then=\"{resource}\" then-action=\"start\"/>"
+        );
     }
 
     fn location(&mut self, resource: &str, node: &str, score: &str) {

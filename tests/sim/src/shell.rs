@@ -5,9 +5,9 @@ use std::time::Duration;
 use engine::NodeId;
 use executor::{End, Signal};
 use node::{Command, Event, Process, Program};
-use wire::Reply;
+use wire::{AttributeChange, Dampening, Reply, Request, Update};
 
-use crate::agents::{Course, Effect, Job};
+use crate::agents::{Course, Effect, Job, promoted};
 use crate::engine::Life;
 use crate::host::ended_by;
 use crate::power::Mood;
@@ -91,6 +91,39 @@ impl World {
         }
     }
 
+    /// A program on the host asks its daemon for something and does not care for the answer. One that stands still does
+    /// not take it.
+    pub fn request(&mut self, id: NodeId, request: Request) {
+        let client = self.operator.stranger();
+        if self.hosts[&id].daemon.is_some() && self.hosts[&id].paused.is_none() {
+            self.tell(id, Event::Asked { client, request });
+        }
+    }
+
+    /// An agent that can be promoted says how fit it is whenever it has started or looked, as DRBD's and others do.
+    pub fn score_said_by(&mut self, id: NodeId, job: &Job, end: &End) -> Option<Update> {
+        let Job::Operation { resource, action, interval_ms } = job else { return None };
+        let fit = matches!(end, End::Exited { code: 0 | 8, .. });
+        let says = match action.as_str() {
+            "start" => fit,
+            // It says so each time; a fifth of that is enough to be tested.
+            "monitor" => fit && (*interval_ms == 0 || self.random.percent(20)),
+            "stop" => fit,
+            _ => false,
+        };
+        let change = match action.as_str() {
+            "stop" => AttributeChange::Clear,
+            _ => AttributeChange::Set((100 - id.0).to_string()),
+        };
+        (says && resource.starts_with('m')).then(|| Update {
+            node: None,
+            name: format!("master-{resource}"),
+            change,
+            dampening: Dampening::Keep,
+            private: false,
+        })
+    }
+
     fn replied(&mut self, id: NodeId, client: node::ClientId, reply: Reply) {
         let text = match &reply {
             Reply::Written { version } => format!("written as {}.{}.{}", version.0, version.1, version.2),
@@ -133,6 +166,11 @@ impl World {
             && action == "start"
         {
             self.watch.start_begins(id, resource);
+        }
+        if let Job::Operation { resource, action, .. } = &running.job
+            && action == "promote"
+        {
+            self.watch.start_begins(id, &promoted(resource));
         }
         self.say(id, format_args!("{:?} begins", running.job));
         let pid = self.next_pid();

@@ -12,12 +12,12 @@ use engine::{Event as EngineEvent, Host, NodeId};
 use node::{Event, Node, Settings};
 use transition::Transition;
 
-use crate::agents::{Effect, Job};
+use crate::agents::{Effect, Job, State, promoted};
 use crate::checkers::Checkers;
 use crate::disk::Disk;
 use crate::engine::{Engine, Later, Life, Pace};
 use crate::faults::{Fault, Trap};
-use crate::host::{Daemon, SimHost};
+use crate::host::{Daemon, Paused, SimHost};
 use crate::operator::Operator;
 use crate::power::Power;
 use crate::random::Random;
@@ -52,6 +52,10 @@ pub enum Happening {
     Fault(Fault),
     /// A host gets its power back.
     PowerReturns(NodeId, u32),
+    /// A host or a daemon that stood still goes on.
+    Resumes(NodeId),
+    /// A host is heard by the others again, or no longer.
+    Heard(NodeId, bool),
 }
 
 /// How much happened.
@@ -170,7 +174,10 @@ impl World {
             }
             let Some(Reverse(Queued { at, what, .. })) = self.queue.pop() else { return };
             self.now = at;
-            self.happens(what);
+            match self.stands_still_until(&what) {
+                Some(until) => self.after(until - at, what),
+                None => self.happens(what),
+            }
             self.watch.queue("the queue of the world", self.queue.len());
         }
     }
@@ -214,6 +221,44 @@ impl World {
         self.daemons().filter(|(_, daemon)| daemon.node.is_coordinator()).map(|(id, _)| id).collect()
     }
 
+    /// When something may happen that would happen on a host, or to a daemon, that stands still now.
+    fn stands_still_until(&self, what: &Happening) -> Option<Duration> {
+        let (id, by_the_host) = match what {
+            Happening::Engine(Later::Deliver(id, _))
+            | Happening::Wake(id, _)
+            | Happening::Ends(id, _)
+            | Happening::Planned(id, ..)
+            | Happening::Written(id, _)
+            | Happening::Joins(id, _) => (id, false),
+            Happening::Engine(Later::Order(id))
+            | Happening::Acts(id, _)
+            | Happening::DaemonStarts(id, _)
+            | Happening::EngineStarts(id, _) => (id, true),
+            _ => return None,
+        };
+        let Paused { until, whole } = self.hosts[id].paused?;
+        ((whole || !by_the_host) && until > self.now).then_some(until)
+    }
+
+    /// A host, or only its daemon, stands still for a while.
+    pub fn pause(&mut self, id: NodeId, length: Duration, whole: bool) {
+        if !self.hosts[&id].powered || self.hosts[&id].paused.is_some() {
+            return;
+        }
+        self.host(id).paused = Some(Paused { until: self.now + length, whole });
+        if whole {
+            self.with_engine(|engine, now| engine.mute(now, id, true));
+        }
+        self.after(length, Happening::Resumes(id));
+    }
+
+    /// What stood still goes on.
+    pub fn resume(&mut self, id: NodeId) {
+        if let Some(Paused { whole: true, .. }) = self.host(id).paused.take() {
+            self.with_engine(|engine, now| engine.mute(now, id, false));
+        }
+    }
+
     fn happens(&mut self, what: Happening) {
         match what {
             Happening::Engine(Later::Deliver(id, life)) => self.delivered(id, life),
@@ -247,6 +292,16 @@ impl World {
             Happening::PowerReturns(id, boot) => {
                 if self.hosts[&id].boot == boot {
                     self.power_on(id);
+                }
+            }
+            Happening::Resumes(id) => {
+                if self.hosts[&id].paused.is_some_and(|paused| paused.until <= self.now) {
+                    self.resume(id);
+                }
+            }
+            Happening::Heard(id, heard) => {
+                if self.engine.is_up(id) {
+                    self.with_engine(|engine, now| engine.mute(now, id, !heard));
                 }
             }
         }
@@ -293,6 +348,11 @@ impl World {
         if self.engine.is_up(id) && daemon.node.in_step() {
             let (view, given) = daemon.given;
             self.watch.holds(id, view, given, &daemon.node.cib().digest());
+            // Most of the nodes have agreed on this: whatever was acknowledged must be in it, now and not in the end.
+            let view = daemon.node.view();
+            if view.quorate && view.members.len() * 2 > self.hosts.len() {
+                self.watch.history(id, &marks(daemon.node.cib()));
+            }
         }
     }
 
@@ -319,6 +379,7 @@ impl World {
         self.say(id, format_args!("loses its power: {why}"));
         let mut random = self.random.fork();
         let host = self.host(id);
+        host.paused = None;
         host.powered = false;
         host.boot += 1;
         host.disk.crash(&mut random);
@@ -382,7 +443,7 @@ impl World {
             me: host.me.clone(),
             cluster: "sim".into(),
             incarnation: format!("{:08x}-0000-4000-8000-{:012x}", id.0, life.0),
-            protocol: wire::PROTOCOL,
+            protocol: host.protocol,
             limit: 4,
             seed: self.random.number(),
         };
@@ -412,6 +473,7 @@ impl World {
     pub fn daemon_gone(&mut self, id: NodeId) {
         let mut random = self.random.fork();
         let host = self.host(id);
+        host.paused = host.paused.filter(|paused| paused.whole);
         host.disk.crash(&mut random);
         let life = host.daemon.take().map(|daemon| daemon.life);
         self.operator.daemon_gone(life);
@@ -433,7 +495,8 @@ impl World {
 
     /// A disk begins to write.
     pub fn disk_writes(&mut self, id: NodeId, life: Life) {
-        let delay = self.random.mostly_short(1, 400);
+        let most = self.hosts[&id].disk_ms;
+        let delay = self.random.mostly_short(1, most);
         self.after(delay, Happening::Written(id, life));
     }
 
@@ -461,6 +524,7 @@ impl World {
         self.say(id, format_args!("{resource} becomes {state:?}"));
         self.host(id).agents.set(resource, state);
         self.watch.becomes(id, resource, state.is_some());
+        self.watch.becomes(id, &promoted(resource), state == Some(State::Promoted));
     }
 
     fn ends(&mut self, id: NodeId, pid: u64) {
@@ -476,15 +540,32 @@ impl World {
             Job::Operation { resource, action, .. } if action == "monitor" => {
                 if matches!(end, executor::End::Exited { .. }) {
                     self.watch.looked(id, resource);
+                    self.watch.looked(id, &promoted(resource));
                 }
             }
             _ => {}
         }
+        let score = self.score_said_by(id, &running.job, &end);
         self.say(id, format_args!("{:?} ends: {}", running.job, brief(&end)));
         if self.lives_on(id, running.life) {
+            if let Some(update) = score {
+                self.request(id, wire::Request::Update(update));
+            }
             self.tell(id, Event::Ended { process: running.process, end });
         }
     }
+}
+
+/// The marks that programs have left in a CIB.
+fn marks(cib: &cib::Cib) -> std::collections::BTreeSet<String> {
+    let document = cib.document();
+    let nodes = document.descend(&["configuration", "nodes"]);
+    let names = nodes.into_iter().flat_map(|nodes| document.descendants(nodes));
+    names
+        .filter_map(|pair| document.attribute(pair, "name"))
+        .filter(|n| n.starts_with("mark-"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn brief(end: &executor::End) -> String {
