@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use cib::{Cib, Write};
+use cib::{Cib, NodeAttribute, Write};
 use engine::{Membership, NodeId};
+
+/// The transient attribute by which a node asks to leave.
+pub const SHUTDOWN: &str = "shutdown";
 
 /// What the CIB's `<node_state>` says of one node.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +24,8 @@ pub struct NodeState {
     pub expected: String,
     /// The join that this state is of: [`engine::Member::since`].
     pub since: Option<u64>,
+    /// Whether it has asked to leave.
+    pub leaving: bool,
 }
 
 /// All node states of a CIB, in document order.
@@ -38,6 +43,12 @@ pub fn node_states(cib: &Cib) -> Vec<NodeState> {
                 daemon: is_here(text("crmd")),
                 expected: text("expected").to_owned(),
                 since: text("since").parse().ok(),
+                leaving: document
+                    .child(state, "transient_attributes")
+                    .into_iter()
+                    .flat_map(|attributes| document.children_named(attributes, "instance_attributes"))
+                    .flat_map(|set| document.children_named(set, "nvpair"))
+                    .any(|pair| document.attribute(pair, "name") == Some(SHUTDOWN)),
             }
         })
         .collect()
@@ -84,7 +95,9 @@ pub fn reconcile(
         let state = states.iter().find(|state| state.id == id);
         // The same join was seen before and is left alone: it may be on its way out (`expected` is `down`), or fenced
         // and not yet missed by the engine.
-        if state.is_some_and(|state| state.since == Some(member.since)) {
+        // That it is meant to be here and is not, while it is, was said by somebody who did not hear it.
+        let agrees = |state: &NodeState| (state.present && state.daemon) || state.expected == "down";
+        if state.is_some_and(|state| state.since == Some(member.since) && agrees(state)) {
             continue;
         }
         // What it runs is unknown to us, whatever history says: it is probed.
@@ -114,7 +127,13 @@ pub fn reconcile(
         if !state.daemon && (present || !state.present) {
             continue;
         }
-        // Expected to be a member and not here: policy will call it unclean. Let go before: cleanly down.
+        // Expected to be a member and not here: policy will call it unclean. Let go before: cleanly down. That it only
+        // wanted to leave counts no more: it did not come to that, and what it ran may run.
+        if state.leaving && state.expected == "member" {
+            writes.push(Write::Attributes {
+                values: vec![NodeAttribute { node: state.uname.clone(), name: SHUTDOWN.into(), value: None }],
+            });
+        }
         writes.push(Write::NodeState {
             id: state.id.clone(),
             uname: state.uname.clone(),

@@ -40,7 +40,8 @@ pub struct Walking {
 
 impl Walking {
     /// Stands before the first action. `number` is the transition's.
-    pub fn new(transition: Transition, coordinator: &str, number: u32) -> Self {
+    pub fn new(mut transition: Transition, coordinator: &str, number: u32) -> Self {
+        let_go_last(&mut transition);
         Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, held: 0 }
     }
 
@@ -233,6 +234,22 @@ impl Walking {
 /// The order that a result answers.
 pub fn answered_order(result: &OpResult) -> OrderId {
     OrderId { coordinator: result.coordinator.clone(), transition: result.transition, number: result.number }
+}
+
+/// A node is let go only after all that is to be done on it. A probe that is still under way may find what must be
+/// stopped first: once it was let go, it counts as running nothing.
+fn let_go_last(transition: &mut Transition) {
+    let is_let_go = |id: &ActionId| transition.action(*id).kind == ActionKind::Cluster(ClusterAction::Shutdown);
+    let leaving: Vec<ActionId> = transition.ids().filter(is_let_go).collect();
+    for let_go in leaving {
+        let node = transition.action(let_go).node.clone();
+        let there = |id: &ActionId| {
+            let action = transition.action(*id);
+            action.kind == ActionKind::Resource && action.router_node.as_ref().or(action.node.as_ref()) == node.as_ref()
+        };
+        let on_it: Vec<ActionId> = transition.ids().filter(there).collect();
+        on_it.into_iter().for_each(|first| transition.order(first, let_go));
+    }
 }
 
 /// Whether something is active after the action that may not have been before. Fence devices run nowhere.

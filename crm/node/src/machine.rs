@@ -275,6 +275,12 @@ impl Node {
                 self.steps(now, steps);
             }
             Message::Write { origin, write } => match Write::try_from(write) {
+                // What a coordinator made of a CIB and of members that are others by now would be a lie here. Its
+                // results are facts all the same.
+                Ok(write) if origin == Origin::Controller && !obeyed && !matches!(write, Write::Result(_)) => {
+                    let refused = Some("another node coordinates now".to_owned());
+                    self.controller.handle(now.monotonic, controller::Event::Applied { write, refused, own });
+                }
                 Ok(write) => {
                     if let Some(settled) = self.replica.write(Delivered { from, origin, write }) {
                         self.settled(now, settled);
