@@ -165,7 +165,7 @@ impl World {
             rings: 100,
             writes: 0,
             nonces: 0,
-            forgetful: seed % 3 == 0,
+            forgetful: seed.is_multiple_of(3),
             story: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! Three nodes with Debian's Corosync, and what happens to those who use this engine on them.
 
+mod measure;
 mod nodes;
 mod probe;
 
@@ -22,14 +23,18 @@ fn main() {
             probe::be(cluster);
         }
         ["stranger", what] => be_a_stranger(what),
-        ["stage"] => on_the_stage(),
+        ["latency", count, bytes] => measure::be(count, bytes),
+        ["watch"] => measure::watch(),
+        ["stage"] => on_the_stage(&SCENES),
+        ["stage", "measure"] => on_the_stage(&[("figures", measure::figures)]),
         ["--list", ..] => {}
-        _ => take_the_stage(),
+        ["measure"] => take_the_stage(&["measure"]),
+        _ => take_the_stage(&[]),
     }
 }
 
 /// Runs this program again in namespaces of its own: as root, or as one who is root in a namespace of users.
-fn take_the_stage() {
+fn take_the_stage(what: &[&str]) {
     let program = std::env::current_exe().expect("we run");
     assert!(
         std::path::Path::new("/usr/sbin/corosync").exists(),
@@ -39,28 +44,31 @@ fn take_the_stage() {
     if !nix::unistd::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    let error = command.args(["--net", "--mount"]).arg(program).arg("stage").exec();
+    let error = command.args(["--net", "--mount"]).arg(program).arg("stage").args(what).exec();
     panic!("unshare (package util-linux) could not be started: {error}");
 }
 
-fn on_the_stage() {
+type Scene = fn(&mut [Node]);
+
+const SCENES: [(&str, Scene); 11] = [
+    ("three nodes form and agree", forming),
+    ("messages of all sizes come in one order", one_order),
+    ("a flood is held up, not lost", flood),
+    ("who joins while others send hears what they hear", joining_in_a_flood),
+    ("a daemon that dies leaves its host", daemon_dies),
+    ("a daemon that hangs is missed", daemon_hangs),
+    ("strangers in the group are left out", strangers),
+    ("corosync dies under a daemon and comes back", corosync_dies),
+    ("a partition and its heal", partition),
+    ("a node loses power", power),
+    ("what is configured wrongly is said", misconfigured),
+];
+
+fn on_the_stage(scenes: &[(&str, Scene)]) {
     let directory = tempfile::tempdir().expect("a directory of ours");
     lay_the_bridge();
     let mut nodes: Vec<Node> = (1..=3).map(|id| Node::new(id, directory.path())).collect();
     nodes.iter_mut().for_each(|node| node.start(&configuration(3), &KEY));
-    type Scene = fn(&mut [Node]);
-    let scenes: [(&str, Scene); 10] = [
-        ("three nodes form and agree", forming),
-        ("messages of all sizes come in one order", one_order),
-        ("a flood is held up, not lost", flood),
-        ("who joins while others send hears what they hear", joining_in_a_flood),
-        ("a daemon that dies leaves its host", daemon_dies),
-        ("a daemon that hangs is missed", daemon_hangs),
-        ("strangers in the group are left out", strangers),
-        ("corosync dies under a daemon and comes back", corosync_dies),
-        ("a partition and its heal", partition),
-        ("a node loses power", power),
-    ];
     for (name, scene) in scenes {
         let begun = std::time::Instant::now();
         scene(&mut nodes);
@@ -318,6 +326,44 @@ fn power(nodes: &mut [Node]) {
     nodes[0].start(&configuration(3), &KEY);
     probes[0] = Probe::start(&nodes[0], "trial");
     all_in(&probes);
+}
+
+fn misconfigured(nodes: &mut [Node]) {
+    let probes: Vec<Probe> = nodes[..2].iter().map(|node| Probe::start(node, "trial")).collect();
+    probes.iter().for_each(|probe| drop(probe.wait_members(&[1, 2], true)));
+    let restart = |node: &mut Node, configuration: &str, key: &[u8; 128]| {
+        node.kill_corosync();
+        node.configure(configuration, key);
+        node.start_corosync();
+    };
+    let said = |probe: &Probe, text: &str| {
+        probe.wait(text, |probe| probe.errors().iter().chain(&probe.lines()).any(|line| line.contains(text)));
+    };
+    let right = configuration(3);
+
+    // Its own file calls two nodes alike; and a file that differs from the others', so that only meeting them tells.
+    restart(&mut nodes[2], &right.replace("name: n3", "name: n1"), &KEY);
+    said(&Probe::start(&nodes[2], "trial"), "corosync.conf calls nodes 1 and 3 all n1");
+    restart(&mut nodes[2], &right.replace("name: n1", "name: n4").replace("name: n3", "name: n1"), &KEY);
+    said(&Probe::start(&nodes[2], "trial"), "the name n1 belongs to node 1");
+
+    restart(&mut nodes[2], &right.replace("provider: corosync_votequorum", ""), &KEY);
+    said(&Probe::start(&nodes[2], "trial"), "no provider of quorum");
+
+    restart(&mut nodes[2], &right, &[8; 128]);
+    let alone = Probe::start(&nodes[2], "trial");
+    said(&alone, "compare `md5sum /etc/corosync/authkey`");
+    alone.wait_members(&[3], false);
+    assert!(alone.errors().iter().any(|line| line.contains("n1 (no link is connected)")), "{:?}", alone.errors());
+    drop(alone);
+
+    nodes[2].kill_corosync();
+    let waiting = Probe::start(&nodes[2], "trial");
+    said(&waiting, "corosync does not answer");
+    nodes[2].configure(&right, &KEY);
+    nodes[2].start_corosync();
+    waiting.wait_members(&[1, 2, 3], true);
+    assert!(probes.iter().all(|probe| probe.views().iter().all(|view| view.quorate)), "nobody else was disturbed");
 }
 
 /// A process in the group that is none of ours.

@@ -94,9 +94,14 @@ impl Node {
         ip(&format!("link set port{id} master switch up"));
         run(self.inside("ip").args(["addr", "add", &format!("10.77.0.{id}/24"), "dev", "eth0"]));
         run(self.inside("ip").args(["link", "set", "eth0", "up"]));
+        self.configure(configuration, key);
+        self.start_corosync();
+    }
+
+    /// Gives it a configuration and a key, for when Corosync is started next.
+    pub fn configure(&self, configuration: &str, key: &[u8; 128]) {
         self.write("/etc/corosync/corosync.conf", configuration.as_bytes());
         self.write("/etc/corosync/authkey", key);
-        self.start_corosync();
     }
 
     /// The node's process 1, by its number outside.

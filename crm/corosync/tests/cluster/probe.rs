@@ -61,6 +61,12 @@ pub fn be(cluster: &str) {
     });
 }
 
+/// The clock that all processes of a machine share, whatever their namespaces.
+pub fn microseconds() -> i64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("Linux has this clock");
+    now.tv_sec() * 1_000_000 + now.tv_nsec() / 1_000
+}
+
 /// Bytes that say who sent them and which they are.
 fn payload(node: u32, number: u64, bytes: usize) -> Vec<u8> {
     assert!(bytes <= MAX_MESSAGE, "the test sends what an engine carries");
@@ -78,9 +84,10 @@ fn line(event: &Event) -> String {
             let hosts: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
             let quorum = if *quorate { "quorate" } else { "no-quorum" };
             format!(
-                "members {} hosts {} {quorum} {votes}/{expected_votes} #{number}",
+                "members {} hosts {} {quorum} {votes}/{expected_votes} at {} #{number}",
                 members.join(","),
-                hosts.join(",")
+                hosts.join(","),
+                microseconds()
             )
         }
         Event::Delivered { from, payload } => {
