@@ -77,7 +77,7 @@
 //! the daemon that takes no events for five seconds, the thread leaves the group: others may then act.
 //!
 //! Flow control: Corosync takes no message while its queues are full or it works on a membership. The thread keeps one
-//! payload and tries again every 2 ms; behind it are a bounded queue and `Busy`. Payloads above 64 KiB go in
+//! payload and tries again every half millisecond; behind it are a bounded queue and `Busy`. Payloads above 64 KiB go in
 //! [parts](parts).
 //!
 //! Read in this order: [`find()`], [`Client`], [`group`], [`roll`], [`parts`], [`frame`]; then [`Status`] for operators,

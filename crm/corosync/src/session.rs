@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::Host;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::client::{Message, Task};
@@ -28,8 +29,8 @@ const EVENTS_PER_TURN: usize = 64;
 /// Messages given to Corosync in a turn, for the same reason.
 const MESSAGES_PER_TURN: usize = 64;
 
-/// How soon we try again what Corosync was too busy for. A turn of the token takes less.
-const BUSY_WAIT: Duration = Duration::from_millis(2);
+/// How soon we try again what Corosync was too busy for. A turn of the token takes as long, and at a cut all wait for it.
+const BUSY_WAIT: Duration = Duration::from_micros(500);
 
 /// How long Corosync may be too busy to let us join: as long as it works on a membership, a quorum device included.
 const JOIN_WAIT: Duration = Duration::from_secs(40);
@@ -300,12 +301,7 @@ impl Session {
         let stalled = (!self.waiting.is_empty()).then(|| self.waiting_since + STALL_WAIT);
         let more = (self.ready.group && self.waiting.is_empty()).then(Instant::now);
         let due = [deadline, stalled, self.busy_until, self.alone_at, more].into_iter().flatten().min();
-        let timeout = match due.map(|due| due.saturating_duration_since(Instant::now())) {
-            None => PollTimeout::NONE,
-            Some(Duration::ZERO) => PollTimeout::ZERO,
-            // Rounded up, so that we do not come back a little early again and again.
-            Some(left) => PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX),
-        };
+        let timeout = due.map(|due| TimeSpec::from_duration(due.saturating_duration_since(Instant::now())));
         let mut descriptors = [
             PollFd::new(borrow(self, self.quorum.descriptor()?), PollFlags::POLLIN),
             PollFd::new(borrow(self, self.votequorum.descriptor()?), PollFlags::POLLIN),
@@ -314,7 +310,7 @@ impl Session {
         ];
         // While the daemon has no room we do not read, and so must not be woken by what we would not read.
         let count = if self.waiting.is_empty() { 4 } else { 3 };
-        match poll(&mut descriptors[..count], timeout) {
+        match ppoll(&mut descriptors[..count], timeout, None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(Error::Answer(format!("waiting for it failed: {error}"))),
         }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use corosync::{Client, cpg::Cpg, cpg::Told};
+use corosync::cpg::{Cpg, Told};
+use corosync::{Client, quorum::Quorum};
 use engine::{Engine as _, Event, SendError};
 
 use crate::nodes::{Node, configuration};
@@ -62,19 +63,25 @@ async fn came_back(client: &mut Client) {
     }
 }
 
-/// Says when Corosync itself tells of a new ring: beside an engine on the same node, what that one takes on top.
+/// Says when Corosync itself tells of a new ring and of its quorum: beside an engine on the same node, what that one
+/// takes on top.
 pub fn watch() {
     let run = || {
         let mut cpg = Cpg::connect().expect("corosync runs");
         while let Err(error) = cpg.join("watch") {
             assert!(error.is_try_again(), "{error}");
         }
+        let mut quorum = Quorum::connect().expect("corosync runs");
+        quorum.track().expect("corosync runs");
         let mut told = Vec::new();
         loop {
+            if quorum.dispatch().expect("corosync runs").is_some() {
+                println!("quorum {}", microseconds());
+            }
             cpg.dispatch(100, &mut told).expect("corosync runs");
             for told in told.drain(..) {
                 if let Told::Ring { hosts, .. } = told {
-                    println!("ring {} {}", hosts.len(), microseconds());
+                    println!("ring {} of {}", microseconds(), hosts.len());
                 }
             }
             std::thread::sleep(Duration::from_micros(100));
@@ -99,11 +106,23 @@ pub fn figures(nodes: &mut [Node]) {
     for _ in 0..5 {
         nodes[2].kill();
         probe.wait_members(&[1, 2], true);
-        watch.wait("the ring", |watch| watch.lines().last().is_some_and(|line| line.starts_with("ring 2")));
-        let last = |line: &str, word: usize| line.split(' ').nth(word).and_then(|text| text.parse::<i64>().ok());
-        let ring = watch.lines().last().and_then(|line| last(line, 2)).expect("a time");
-        let told = probe.lines().last().and_then(|line| last(line, 7)).expect("a time");
-        println!("loss of a node: from Corosync's word to the daemon's membership {} us", told - ring);
+        let said = |word: &str| {
+            let lines = watch.lines();
+            let line = lines.iter().rfind(|line| line.starts_with(word))?;
+            line.split(' ').nth(1)?.parse::<i64>().ok()
+        };
+        watch.wait("the ring", |watch| {
+            watch.lines().iter().rfind(|l| l.starts_with("ring")).is_some_and(|l| l.ends_with("of 2"))
+        });
+        let told: i64 = (probe.lines().last())
+            .and_then(|line| line.split(' ').nth(7)?.parse().ok())
+            .expect("a membership with its time");
+        let after = |word: &str| told - said(word).expect("it was said");
+        println!(
+            "loss of a node: the daemon's membership comes {} us after Corosync's ring, {} us after its quorum",
+            after("ring"),
+            after("quorum")
+        );
         nodes[2].start(&configuration(3), &[7; 128]);
         others[1] = Probe::start(&nodes[2], "trial");
         probe.wait_members(&[1, 2, 3], true);

@@ -64,7 +64,7 @@ pub fn configuration(count: u32) -> String {
         "totem {{\n  version: 2\n  cluster_name: trial\n  transport: knet\n  crypto_cipher: aes256\n  crypto_hash: sha256\n  \
          token: 700\n  token_coefficient: 0\n}}\nnodelist {{\n{nodes}}}\nquorum {{\n  provider: corosync_votequorum\n}}\n\
          logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/corosync.log\n  timestamp: hires\n}}\n\
-         system {{\n  sched_rr: no\n  move_to_root_cgroup: no\n}}\n"
+         system {{\n  move_to_root_cgroup: no\n}}\n"
     )
 }
 
