@@ -131,6 +131,9 @@ pub const PROPERTIES: &[CibOption] = &[
     option("stonith-watchdog-timeout", Text, "0", "after which time a lost node has certainly fenced itself")
         .or("fencing-watchdog-timeout"),
     option("stonith-max-attempts", ScoreType, "10", "how often fencing is tried at once").or("fencing-max-attempts"),
+    option("fence-limit-at-once", Text, "", "how many nodes lost in one instant are fenced; 0 for any number"),
+    option("fence-budget", Text, "", "how many fencings are made in the window of the budget; 0 for any number"),
+    option("fence-budget-window", Duration, "1h", "the window of the budget of fencings"),
     option("concurrent-fencing", Boolean, "true", "whether several nodes may be fenced at the same time"),
     option("startup-fencing", Boolean, "true", "whether nodes that were never seen are fenced"),
     option("priority-fencing-delay", Duration, "0", "head start for the node with the more important resources"),

@@ -5,8 +5,8 @@
 //! members run the same machine; the one that has been in the process group longest coordinates. Read it in this
 //! order: [`machine`] is the machine itself, [`membership`] turns who is here into writes of node states, [`pending`]
 //! remembers what was told and not yet answered, [`walking`] takes one plan from its first action to its last,
-//! [`quarantine`] holds nodes that come and go, [`property`] is what of the configuration all this goes by, [`note`] is
-//! what the operator reads.
+//! [`quarantine`] holds nodes that come and go, [`brake`] fencings that nothing explains, [`property`] is what of the
+//! configuration all this goes by, [`note`] is what the operator reads.
 //!
 //! ```text
 //!   Membership ─► reconcile ─► writes ─► (applied) ─► Plan ─► Planned ─► walk ─► Run / Fence / writes
@@ -14,6 +14,7 @@
 //!        └──────────── anything unexpected: stop beginning, let finish, plan again ◄ results
 //! ```
 
+pub mod brake;
 pub mod machine;
 pub mod membership;
 pub mod note;

@@ -8,6 +8,7 @@ use engine::{Membership, NodeId};
 use transition::{ActionId, Transition};
 use wire::{FenceOrder, OrderId, RunOrder};
 
+use crate::brake::{self, Brake, Limits};
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
 use crate::pending::Pending;
@@ -172,6 +173,9 @@ pub struct Controller {
     dead_time: Duration,
     recheck_interval: Duration,
     fence_failures: u32,
+    brake: Brake,
+    /// What the configuration allows in fencing, as last looked at.
+    limits: Option<Limits>,
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
     recent_plans: VecDeque<Duration>,
@@ -203,6 +207,8 @@ impl Controller {
             dead_time: DC_DEADTIME,
             recheck_interval: RECHECK_INTERVAL,
             fence_failures: 0,
+            brake: Brake::default(),
+            limits: None,
             not_before: None,
             recheck_at: None,
             recent_plans: VecDeque::new(),
@@ -241,7 +247,7 @@ impl Controller {
             Event::Synced { running } => self.in_step(now, running),
             Event::UnderWay { node, orders } => self.pending.replace(now, node, orders),
             Event::Ordered { order, valid, own } => self.ordered(now, order, valid, own),
-            Event::Applied { write, refused, own } => self.applied(write, refused, own),
+            Event::Applied { write, refused, own } => self.applied(now, write, refused, own),
             Event::FenceFailed { order, reason } => self.fence_failed(now, &order, &reason),
             Event::Planned { generation, transition } => self.planned(now, generation, transition),
             Event::NotPlanned { generation, reason } => self.not_planned(now, generation, &reason),
@@ -256,7 +262,7 @@ impl Controller {
         }
         let cold = (!self.settled).then(|| self.started.map(|start| start + self.dead_time)).flatten();
         let grace = self.grace.values().flatten().min().copied();
-        [cold, self.not_before, self.gather_until, self.recheck_at, self.pending.deadline(), grace]
+        [cold, self.not_before, self.gather_until, self.recheck_at, self.pending.deadline(), grace, self.brake.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -272,6 +278,7 @@ impl Controller {
             self.gather_until = Some(now + if self.ruled { GATHER } else { self.dead_time.max(GATHER) });
         }
         self.came_and_went(now, &view);
+        self.brake.membership(now, &self.view, &view);
         self.view = view;
         self.dirty = true;
         if joined {
@@ -364,13 +371,14 @@ impl Controller {
         }
     }
 
-    fn applied(&mut self, write: Write, refused: Option<String>, own: bool) {
+    fn applied(&mut self, now: Duration, write: Write, refused: Option<String>, own: bool) {
         let action = if own { self.sent.pop_front().flatten() } else { None };
         let mut expected = own;
         match &write {
             Write::Result(result) => expected = self.result(result),
-            Write::Fenced { node, coordinator, transition, number, .. } => {
+            Write::Fenced { node, action, coordinator, transition, number, .. } => {
                 let order = OrderId { coordinator: coordinator.clone(), transition: *transition, number: *number };
+                self.brake.fenced(now, node, action, order.is_of_a_plan());
                 self.pending.fenced(&order);
                 self.fence_failures = 0;
                 self.not_before = None;
@@ -389,6 +397,7 @@ impl Controller {
             Write::Attribute { node, name, value: None, .. } if name == quarantine::ATTRIBUTE => {
                 self.quarantine.released(node);
             }
+            Write::Configure { .. } | Write::Replace { .. } if refused.is_none() => self.brake.configured(),
             _ => {}
         }
         if let (Some(action), Phase::Walking(walking)) = (action, &mut self.phase) {
@@ -421,6 +430,16 @@ impl Controller {
         );
         let pause = FENCE_PAUSE.saturating_mul(1 << self.fence_failures.min(6)).min(FENCE_PAUSE_MAX);
         self.fence_failures += 1;
+        let attempts = self.limits.map_or(u32::MAX, |limits| limits.attempts);
+        if self.brake.failed(now, &fence.target, attempts) {
+            let text = format!(
+                "fencing {} failed {attempts} times in a row (stonith-max-attempts); it is tried again when the \
+                 configuration changes, or in {} min; what needs it waits",
+                fence.target,
+                RECHECK_INTERVAL.as_secs() / 60
+            );
+            self.note(Note::new(Level::Error, "fence_left", text).on(&fence.target));
+        }
         self.not_before = Some(now + pause);
         self.dirty = true;
         if let Phase::Walking(walking) = &mut self.phase {
@@ -478,6 +497,7 @@ impl Controller {
         if self.gather_until.is_some_and(|time| time <= now) {
             self.gather_until = None;
         }
+        self.dirty |= self.brake.is_due(now);
         for until in self.grace.values_mut() {
             *until = until.filter(|time| *time > now);
         }
@@ -521,13 +541,16 @@ impl Controller {
 
     fn turn(&mut self, now: Duration, unix: i64, cib: &Cib) {
         if let Phase::Walking(walking) = &mut self.phase {
-            let steps = walking.begin(&self.view, self.me, cib, unix);
+            let limits = *self.limits.get_or_insert_with(|| Limits::of(cib, unix));
+            let mut judge = |order: &FenceOrder, begun| self.brake.judge(now, order, cib, &limits, begun);
+            let steps = walking.begin(&self.view, self.me, cib, unix, &mut judge);
             let over = walking.is_over();
             for step in steps {
                 match step {
                     Step::Run(order) => self.send(Command::Run(order), None),
                     Step::Fence(order) => self.send(Command::Fence(order), None),
                     Step::Write(action, write) => self.send(Command::Write(write), Some(action)),
+                    Step::Hold(order, hold) => self.hold(&order, &hold, cib),
                 }
             }
             if over {
@@ -537,6 +560,26 @@ impl Controller {
         if matches!(self.phase, Phase::Idle) && self.out.iter().all(|command| matches!(command, Command::Note(_))) {
             self.consider(now, unix, cib);
         }
+    }
+
+    /// A fencing waits. Everyone can read why in the CIB, and whoever coordinates next goes on with it.
+    fn hold(&mut self, order: &FenceOrder, hold: &brake::Hold, cib: &Cib) {
+        let known = brake::held(cib, &order.target_id);
+        if !hold.told || known == Some(&*hold.reason) {
+            return;
+        }
+        let text = format!(
+            "{} is not fenced: {}; what it may hold starts nowhere; look at the nodes, then `systole stonith release`",
+            order.target, hold.reason
+        );
+        self.note(Note::new(Level::Error, "fencing_held", text).on(&order.target));
+        let write = Write::Attribute {
+            node: order.target_id.clone(),
+            lifetime: cib::Lifetime::Transient,
+            name: brake::HELD.to_owned(),
+            value: Some(hold.reason.clone()),
+        };
+        self.send(Command::Write(write), None);
     }
 
     fn finish_walk(&mut self) {
@@ -552,6 +595,8 @@ impl Controller {
         if !self.dirty || !self.synced || !self.sent.is_empty() {
             return;
         }
+        self.limits = Some(Limits::of(cib, unix));
+        self.brake.look(cib);
         let away = self.grant_grace(now, cib);
         self.dead_time = property::time(cib, "dc-deadtime", unix, DC_DEADTIME);
         self.recheck_interval = property::time(cib, "cluster-recheck-interval", unix, RECHECK_INTERVAL);

@@ -26,7 +26,7 @@ impl Pending {
 
     /// Notes a fencing that all members have just seen.
     pub fn fence(&mut self, now: Duration, order: FenceOrder) {
-        let until = now + Duration::from_millis(order.timeout_ms) + ANSWER_MARGIN;
+        let until = now + order.longest() + ANSWER_MARGIN;
         self.fences.insert(order.id.clone(), (order, until));
     }
 

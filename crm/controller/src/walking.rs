@@ -6,6 +6,7 @@ use transition::{Action, ActionId, ActionKind, ClusterAction, Outcome, Transitio
 
 use wire::{FenceOrder, OrderId, Resource, RunOrder};
 
+use crate::brake::{self, Hold};
 use crate::membership::node_states;
 use crate::note::{Level, Note};
 use crate::property::freezes;
@@ -22,6 +23,8 @@ pub enum Step {
     Run(RunOrder),
     /// A node fences another.
     Fence(FenceOrder),
+    /// A node is not fenced now; what comes after it waits.
+    Hold(FenceOrder, Hold),
     /// The CIB is written; the action is done when the write has been applied.
     Write(ActionId, Write),
 }
@@ -32,9 +35,11 @@ pub struct Walking {
     walk: Walk,
     coordinator: String,
     number: u32,
+    /// How many fencings were begun.
+    fencings: usize,
     /// Nothing more begins: something happened that the plan did not know.
     stale: Option<String>,
-    /// How many actions do not begin for want of quorum.
+    /// How many actions do not begin: for want of quorum, or because their fencing is held.
     held: usize,
 }
 
@@ -42,7 +47,7 @@ impl Walking {
     /// Stands before the first action. `number` is the transition's.
     pub fn new(mut transition: Transition, coordinator: &str, number: u32) -> Self {
         let_go_last(&mut transition);
-        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, held: 0 }
+        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, held: 0, fencings: 0 }
     }
 
     /// Begins nothing more, for the reason given; the first reason stays.
@@ -60,8 +65,16 @@ impl Walking {
         self.walk.running().next().is_none() && (self.stale.is_some() || self.walk.is_over())
     }
 
-    /// Begins what may begin. Points in the order pass by themselves.
-    pub fn begin(&mut self, view: &Membership, me: NodeId, cib: &Cib, unix: i64) -> Vec<Step> {
+    /// Begins what may begin. Points in the order pass by themselves. `judge` says which fencings have to wait; it is
+    /// told how many were begun.
+    pub fn begin(
+        &mut self,
+        view: &Membership,
+        me: NodeId,
+        cib: &Cib,
+        unix: i64,
+        judge: &mut dyn FnMut(&FenceOrder, usize) -> Option<Hold>,
+    ) -> Vec<Step> {
         let mut steps = Vec::new();
         let frozen = !view.quorate && freezes(cib, unix);
         while self.stale.is_none() {
@@ -73,7 +86,18 @@ impl Walking {
                 self.walk.end(id, Outcome::Failed);
                 continue;
             }
-            match self.step(id, action, view, me, cib) {
+            match self.step(id, action, view, me, cib, unix) {
+                Ok(Some(Step::Fence(order))) => match judge(&order, self.fencings) {
+                    Some(hold) => {
+                        self.held += 1;
+                        self.walk.end(id, Outcome::Failed);
+                        steps.push(Step::Hold(order, hold));
+                    }
+                    None => {
+                        self.fencings += 1;
+                        steps.push(Step::Fence(order));
+                    }
+                },
                 Ok(Some(step)) => steps.push(step),
                 Ok(None) => self.walk.end(id, Outcome::Done),
                 Err(why) => {
@@ -93,6 +117,7 @@ impl Walking {
         view: &Membership,
         me: NodeId,
         cib: &Cib,
+        unix: i64,
     ) -> Result<Option<Step>, String> {
         let node = action.router_node.as_deref().or(action.node.as_deref()).unwrap_or("");
         match action.kind {
@@ -107,7 +132,9 @@ impl Walking {
             }
             ActionKind::Cluster(ClusterAction::Fence) => {
                 let target = action.node.clone().unwrap_or_default();
-                let to = fencing_member(view, &target, me).ok_or("nobody is here to fence")?;
+                let kind = action.fence_action().unwrap_or("reboot").to_owned();
+                let to = fencing_member(view, &target, me, &kind).ok_or("nobody is here to fence")?;
+                let seconds = |name| action.meta(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
                 Ok(Some(Step::Fence(FenceOrder {
                     id: self.order_id(action),
                     to: to.0,
@@ -118,10 +145,15 @@ impl Walking {
                         .find(|state| state.uname == target)
                         .and_then(|state| state.since),
                     target,
-                    action: action.fence_action().unwrap_or("reboot").to_owned(),
+                    action: kind,
                     timeout_ms: cib::duration::parse_ms(&self.walk.transition().settings.fencing_timeout)
                         .unwrap_or(DEFAULT_FENCING_MS)
                         .max(1_000),
+                    delay_ms: seconds("priority_fencing_delay") * 1_000,
+                    watchdog_ms: watchdog_ms(cib, action.node_uuid.as_deref().unwrap_or(""), unix),
+                    digests: action
+                        .meta("digests_all")
+                        .map(|all| (all.to_owned(), action.meta("digests_secure").unwrap_or("").to_owned())),
                 })))
             }
             ActionKind::Cluster(ClusterAction::Shutdown) => {
@@ -231,6 +263,21 @@ impl Walking {
     }
 }
 
+/// The transient attribute of a node that has armed its watchdog: after so many seconds unfed it ends the node.
+pub const WATCHDOG: &str = "#watchdog";
+
+/// After how long a lost node has certainly ended itself; 0 when nobody relies on that. A negative
+/// `stonith-watchdog-timeout` asks for twice what the node's own watchdog takes.
+pub fn watchdog_ms(cib: &Cib, node_id: &str, unix: i64) -> u64 {
+    match cib::view::property(cib.document(), "stonith-watchdog-timeout", unix) {
+        Some(text) if text.trim_start().starts_with('-') => {
+            let own = brake::transient(cib, node_id, WATCHDOG).and_then(|text| text.parse::<u64>().ok());
+            own.unwrap_or(0).saturating_mul(2_000)
+        }
+        text => text.and_then(|text| cib::duration::parse_ms(text).ok()).unwrap_or(0),
+    }
+}
+
 /// The order that a result answers.
 pub fn answered_order(result: &OpResult) -> OrderId {
     OrderId { coordinator: result.coordinator.clone(), transition: result.transition, number: result.number }
@@ -273,9 +320,13 @@ pub fn member_named(view: &Membership, name: &str) -> Option<NodeId> {
     view.hosts.iter().find(|host| host.name == name && view.has_member(host.id)).map(|host| host.id)
 }
 
-/// Who fences: ourselves, unless we are the target and another could.
-fn fencing_member(view: &Membership, target: &str, me: NodeId) -> Option<NodeId> {
+/// Who fences: ourselves, unless we are the target and another could. Who is let in does it itself: what it needs for
+/// that, such as a key for a disk, is its own.
+fn fencing_member(view: &Membership, target: &str, me: NodeId, action: &str) -> Option<NodeId> {
     let target = view.hosts.iter().find(|host| host.name == target).map(|host| host.id);
+    if action == "on" && target.is_some_and(|id| view.has_member(id)) {
+        return target;
+    }
     if target != Some(me) {
         return Some(me);
     }

@@ -2,6 +2,7 @@
 //! every member knows what is under way anywhere, and a new coordinator does not order it a second time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cib::OpResult;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,16 @@ pub struct OrderId {
     pub transition: u32,
     /// The action's number in the transition.
     pub number: u32,
+}
+
+/// What the coordinator of an order's id is called that a person gave, with the incarnation of the node it was given at.
+pub const BY_HAND: &str = "by-hand:";
+
+impl OrderId {
+    /// Whether it is of a coordinator's plan, not of a person.
+    pub fn is_of_a_plan(&self) -> bool {
+        !self.coordinator.is_empty() && !self.coordinator.starts_with(BY_HAND)
+    }
 }
 
 /// The resource of an order, and its agent.
@@ -96,6 +107,27 @@ pub struct FenceOrder {
     pub since: Option<u64>,
     /// `reboot`, `off` or `on`.
     pub action: String,
-    /// Milliseconds for all attempts together.
+    /// Milliseconds that one device may take, unless it has a time of its own.
     pub timeout_ms: u64,
+    /// Milliseconds to wait before: the head start of a node that matters more.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// Milliseconds after which a lost node's own watchdog has certainly ended it; 0 when nobody relies on that.
+    #[serde(default)]
+    pub watchdog_ms: u64,
+    /// For `on`: what the node is let in with, as `#digests-all` and `#digests-secure`.
+    #[serde(default)]
+    pub digests: Option<(String, String)>,
+}
+
+/// A whole fencing may take this many times what one device may: a level of several devices, retries, a second level.
+/// Bounded, so that a coordinator gets its answer.
+pub const FENCE_ROUNDS: u32 = 4;
+
+impl FenceOrder {
+    /// How long it may take in all.
+    pub fn longest(&self) -> Duration {
+        let rounds = Duration::from_millis(self.timeout_ms).saturating_mul(FENCE_ROUNDS);
+        rounds.saturating_add(Duration::from_millis(self.delay_ms.saturating_add(self.watchdog_ms)))
+    }
 }

@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::history::{History, Record};
-use crate::operation::{Next, Operation, Question, Request, Stage};
-use crate::parameters::{HostCheck, words};
-use crate::topology::{Topology, single};
-use crate::{Action, Command, Device, Event, Failure, Level, RunId, Success, Target};
+use crate::errand::ErrandEnd;
+use crate::agents::{Agent, DESCRIBE_RUNS};
+use crate::capability::{Capability, Listing, capability};
+use crate::operation::{Asker, Next, Operation, Question, Request, Stage};
+use crate::parameters::words;
+use crate::topology::{Step, Topology, WATCHDOG, all_that_fit, single};
+use crate::{Action, Command, Device, Event, Failure, Level, RunId, Success};
 
 /// How long an agent may take to say whether it knows a node, unless `pcmk_list_timeout` or
 /// `pcmk_status_timeout` says otherwise. A device that does not even answer that is no use, and the
@@ -32,17 +35,24 @@ const REASON_LENGTH: usize = 200;
 /// The fence devices of a cluster, and the requests under way. See the crate's guide.
 #[derive(Debug, Default)]
 pub struct Fencer {
-    now: Duration,
-    devices: BTreeMap<String, Device>,
+    pub(crate) now: Duration,
+    /// This node's name, once it is known.
+    pub(crate) me: String,
+    /// The other members.
+    pub(crate) others: Vec<String>,
+    pub(crate) devices: BTreeMap<String, Device>,
+    pub(crate) agents: BTreeMap<String, Agent>,
+    pub(crate) next_describe: u64,
     topology: Topology,
     problems: Vec<String>,
     lists: BTreeMap<String, Listing>,
-    operations: BTreeMap<u64, Operation>,
+    pub(crate) operations: BTreeMap<u64, Operation>,
     next_operation: u64,
     runs: BTreeMap<RunId, Run>,
     next_run: u64,
+    pub(crate) next_errand: u64,
     history: History,
-    commands: VecDeque<Command>,
+    pub(crate) commands: VecDeque<Command>,
 }
 
 /// A process of a fence agent.
@@ -55,26 +65,11 @@ struct Run {
     allowed: Duration,
 }
 
-/// What a device's `list` action said.
-#[derive(Debug)]
-struct Listing {
-    at: Duration,
-    /// The nodes; `None` when the agent could not say.
-    hosts: Option<Vec<String>>,
-}
-
 /// How an agent's run went, as far as an operation cares.
 enum RunEnd {
     Succeeded { stdout: String },
     Failed { code: i32, reason: String },
     TimedOut { reason: String },
-}
-
-/// Whether a device can fence a target.
-enum Capability {
-    Yes,
-    No(String),
-    Unknown(Question),
 }
 
 /// A fencing operation under way, for displays.
@@ -101,9 +96,17 @@ impl Fencer {
         self.now = self.now.max(now);
         match event {
             Event::Configure { devices, levels } => self.configure(devices, levels),
-            Event::Fence { request, target, action, device_timeout, timeout, seed } => {
-                self.fence(request, target, action, device_timeout, timeout, seed);
+            Event::Peers { me, others } => self.peers(me, others),
+            Event::Fence { request, target, action, device_timeout, timeout, delay, watchdog, seed } => {
+                let asker = Asker::Caller(request);
+                let answer_to = Request { asker, since: self.now, until: self.now.saturating_add(timeout) };
+                let mut operation = Operation::new(answer_to, target, action, Vec::new());
+                (operation.seed, operation.device_timeout) = (seed, device_timeout);
+                (operation.delay, operation.watchdog) = (delay, watchdog);
+                self.fence(request, operation);
             }
+            Event::Errand { from, number, errand } => self.errand(from, number, errand),
+            Event::ErrandEnded { from, number, end } => self.errand_ended(&from, number, end),
             Event::Ended { run, code, stdout, stderr } => self.ended(run, code, stdout, &stderr),
             Event::Timeout => self.timeout(),
         }
@@ -124,10 +127,14 @@ impl Fencer {
     pub fn deadline(&self) -> Option<Duration> {
         let requests = self.operations.values().flat_map(|operation| &operation.requests).map(|request| request.until);
         let delays = self.operations.values().filter_map(|operation| match operation.stage {
-            Stage::Delaying { until } => Some(until),
+            Stage::Delaying { until } | Stage::Away { until, .. } => Some(until),
             _ => None,
         });
-        requests.chain(delays).chain(self.runs.values().map(|run| run.until)).min()
+        let asked = self.agents.values().filter_map(|agent| match agent {
+            Agent::Asked { until, .. } => Some(*until),
+            _ => None,
+        });
+        requests.chain(delays).chain(asked).chain(self.runs.values().map(|run| run.until)).min()
     }
 
     /// The last operations that are over, oldest first.
@@ -145,6 +152,11 @@ impl Fencer {
         })
     }
 
+    /// The devices, by name.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.devices.values()
+    }
+
     /// What is wrong with the configuration, in words for the operator.
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -160,33 +172,28 @@ impl Fencer {
         let devices = &self.devices;
         let unchanged = |name: &str| devices.get(name).is_some_and(|device| former.get(name) == Some(device));
         self.lists.retain(|name, _| unchanged(name));
-        for operation in self.operations.values_mut().filter(|operation| operation.run().is_none()) {
+        let free = |operation: &&mut Operation| operation.run().is_none() && operation.away.is_none();
+        for operation in self.operations.values_mut().filter(free) {
             if operation.current().is_some_and(|step| !unchanged(&step.device)) {
                 operation.choose_again();
             }
         }
+        self.ask_agents();
         (self.topology, self.problems) = Topology::new(levels);
         for level in self.topology.levels() {
             if level.devices.is_empty() {
                 self.problems.push(format!("fencing level {} names no device", level.index));
             }
-            for device in level.devices.iter().filter(|device| !self.devices.contains_key(*device)) {
+            let known = |device: &&String| self.devices.contains_key(*device) || *device == WATCHDOG;
+            for device in level.devices.iter().filter(|device| !known(device)) {
                 self.problems.push(format!("fencing level {} names {device}, which is no fence device", level.index));
             }
         }
     }
 
-    fn fence(
-        &mut self,
-        request: u64,
-        target: Target,
-        action: Action,
-        device_timeout: Duration,
-        timeout: Duration,
-        seed: u64,
-    ) {
+    fn fence(&mut self, request: u64, mut operation: Operation) {
         let mut waiting = self.operations.values().flat_map(|operation| &operation.requests);
-        if waiting.any(|waiting| waiting.id == request) {
+        if waiting.any(|waiting| waiting.asker == Asker::Caller(request)) {
             // The same request told twice; its answer is on the way.
             return;
         }
@@ -195,20 +202,51 @@ impl Fencer {
             let reason = format!("{MAX_REQUESTS} fencing requests are waiting already; try again when some are done");
             return self.commands.push_back(Command::Done { request, result: Err(Failure { reason }) });
         }
-        let answer_to = Request { id: request, since: self.now, until: self.now.saturating_add(timeout) };
-        let same = |operation: &&mut Operation| operation.action == action && operation.target.name == target.name;
-        if let Some(operation) = self.operations.values_mut().find(same) {
-            operation.requests.push(answer_to);
+        let same = |other: &&mut Operation| {
+            !other.errand && other.action == operation.action && other.target.name == operation.target.name
+        };
+        if let Some(other) = self.operations.values_mut().find(same) {
+            other.requests.append(&mut operation.requests);
             return;
         }
-        let mut routes = self.topology.routes(&target, action);
-        if routes.is_empty() {
-            routes = single(self.devices.keys(), action);
-        }
-        let mut operation = Operation::new(answer_to, target, action, routes);
-        (operation.seed, operation.device_timeout) = (seed, device_timeout);
+        operation.unrouted = true;
+        self.add(operation);
+    }
+
+    pub(crate) fn add(&mut self, operation: Operation) {
         self.operations.insert(self.next_operation, operation);
         self.next_operation += 1;
+    }
+
+    /// Finds the routes of an operation; false while agents have still to say what they can do.
+    fn route(&mut self, id: u64) -> bool {
+        let operation = &self.operations[&id];
+        let (target, action) = (&operation.target, operation.action);
+        let mut routes = self.topology.routes(target, action);
+        if routes.is_empty() {
+            let mut devices: Vec<&Device> = self.devices.values().collect();
+            devices.sort_by_key(|device| std::cmp::Reverse(device.priority()));
+            let mut names = devices.iter().map(|device| device.name.as_str());
+            if action == Action::On {
+                if devices.iter().any(|device| self.is_being_asked(&device.agent)) {
+                    return false;
+                }
+                let lets_in = |device: &&&Device| self.agent(&device.agent).is_some_and(|agent| agent.automatic);
+                let let_in: Vec<&str> = devices.iter().filter(lets_in).map(|device| device.name.as_str()).collect();
+                if !let_in.is_empty() {
+                    routes.push(all_that_fit(let_in.into_iter(), action));
+                }
+            }
+            if routes.is_empty() {
+                routes = single(&mut names, action);
+            }
+            if action != Action::On && operation.watchdog.is_ok() && !self.devices.contains_key(WATCHDOG) {
+                routes.extend(single([WATCHDOG].into_iter(), action));
+            }
+        }
+        let operation = self.operations.get_mut(&id).expect("it was there above");
+        (operation.routes, operation.unrouted) = (routes, false);
+        true
     }
 
     // Going on.
@@ -216,10 +254,16 @@ impl Fencer {
     /// Moves an operation on until it waits for something.
     fn advance(&mut self, id: u64) {
         while let Some(operation) = self.operations.get_mut(&id) {
-            if operation.run().is_some() {
+            if operation.run().is_some() || operation.away.is_some() {
                 // It is waited for even if its device is no longer configured: what an agent did to the
                 // target is a fact.
                 return;
+            }
+            if operation.unrouted {
+                if !self.route(id) {
+                    return;
+                }
+                continue;
             }
             let Some(step) = operation.current().cloned() else {
                 // No device at all, or a level without devices.
@@ -227,36 +271,22 @@ impl Fencer {
                 self.go_on(id, next);
                 continue;
             };
-            let Some(device) = self.devices.get(&step.device) else {
+            if step.device == WATCHDOG && !self.devices.contains_key(WATCHDOG) {
+                if !self.watch_out(id, step.action) {
+                    return;
+                }
+                continue;
+            }
+            if !self.devices.contains_key(&step.device) {
                 let next = operation.step_unfit("is not configured");
                 self.go_on(id, next);
                 continue;
-            };
+            }
             match operation.stage {
-                Stage::Asking { .. } | Stage::Running { .. } => return,
+                Stage::Asking { .. } | Stage::Running { .. } | Stage::Away { .. } => return,
                 Stage::Choosing => {
-                    let listing = self.lists.get(&step.device).filter(|listing| self.now < listing.at + LIST_AGE);
-                    let capability = match step.afterwards {
-                        true => Capability::Yes,
-                        false => capability(device, operation, listing),
-                    };
-                    match capability {
-                        Capability::Yes => {
-                            let delay = match step.action {
-                                Action::On => Duration::ZERO,
-                                Action::Off | Action::Reboot => device.delay(&operation.target.name, operation.seed),
-                            };
-                            operation.stage = Stage::Delaying { until: self.now.saturating_add(delay) };
-                        }
-                        Capability::No(reason) => {
-                            let next = operation.step_unfit(&reason);
-                            self.go_on(id, next);
-                        }
-                        Capability::Unknown(question) => {
-                            if !self.ask(id, &step.device, question) {
-                                return;
-                            }
-                        }
+                    if !self.choose(id, &step) {
+                        return;
                     }
                 }
                 Stage::Delaying { until } if self.now < until => return,
@@ -270,7 +300,63 @@ impl Fencer {
         }
     }
 
-    fn go_on(&mut self, id: u64, next: Next) {
+    /// Whether the current step's device is for the target, and may be used here; false while that is being asked.
+    fn choose(&mut self, id: u64, step: &Step) -> bool {
+        let (device, operation) = (&self.devices[&step.device], &self.operations[&id]);
+        if self.is_being_asked(&device.agent) {
+            return false;
+        }
+        let agent = self.agent(&device.agent);
+        if let Err(reason) = self.may_do(operation, step, agent) {
+            self.cannot(id, false, &reason);
+            return true;
+        }
+        let listing = self.lists.get(&step.device).filter(|listing| self.now < listing.at + LIST_AGE);
+        let capability = match step.afterwards {
+            true => Capability::Yes,
+            false => capability(device, operation, agent, listing),
+        };
+        let delays = step.action != Action::On && !operation.errand;
+        let own = if delays { device.delay(&operation.target.name, operation.seed) } else { Duration::ZERO };
+        let operation = self.operations.get_mut(&id).expect("it was there above");
+        match capability {
+            Capability::Yes => {
+                let delay = std::mem::take(&mut operation.delay).saturating_add(own);
+                operation.stage = Stage::Delaying { until: self.now.saturating_add(delay) };
+            }
+            Capability::No { reason, everywhere: true } => {
+                let next = operation.step_unfit(&reason);
+                self.go_on(id, next);
+            }
+            Capability::No { reason, everywhere: false } => self.cannot(id, false, &reason),
+            Capability::Unknown(question) => return self.ask(id, &step.device, question),
+        }
+        true
+    }
+
+    /// Waits until the target's own watchdog has ended it: since the fencing was asked for, for it was lost before.
+    /// False while it waits.
+    fn watch_out(&mut self, id: u64, action: Action) -> bool {
+        let now = self.now;
+        let Some(operation) = self.operations.get_mut(&id) else { return false };
+        let next = match (&operation.watchdog, operation.stage) {
+            _ if action == Action::On => operation.step_unfit("switches nothing on"),
+            (Err(reason), _) => {
+                let reason = format!("cannot be relied on: {reason}");
+                operation.step_unfit(&reason)
+            }
+            (Ok(_), Stage::Delaying { until }) if now < until => return false,
+            (Ok(_), Stage::Delaying { .. }) => operation.step_succeeded(),
+            (Ok(wait), _) => {
+                operation.stage = Stage::Delaying { until: operation.started.saturating_add(*wait) };
+                return true;
+            }
+        };
+        self.go_on(id, next);
+        true
+    }
+
+    pub(crate) fn go_on(&mut self, id: u64, next: Next) {
         if let Next::Over(result) = next {
             self.over(id, result);
         }
@@ -278,8 +364,13 @@ impl Fencer {
 
     fn over(&mut self, id: u64, result: Result<Success, Failure>) {
         let Some(operation) = self.operations.remove(&id) else { return };
+        let attempted = operation.has_attempted();
         for request in operation.requests {
-            self.commands.push_back(Command::Done { request: request.id, result: result.clone() });
+            self.answer(request.asker, attempted, &result);
+        }
+        if operation.errand {
+            // It is the history of the node whose errand it was.
+            return;
         }
         self.history.push(Record {
             target: operation.target.name,
@@ -290,6 +381,20 @@ impl Fencer {
         });
     }
 
+    fn answer(&mut self, asker: Asker, attempted: bool, result: &Result<Success, Failure>) {
+        self.commands.push_back(match asker {
+            Asker::Caller(request) => Command::Done { request, result: result.clone() },
+            Asker::Peer(to, number) => {
+                let end = match result {
+                    Ok(_) => ErrandEnd::Done,
+                    Err(failure) if attempted => ErrandEnd::Failed(failure.reason.clone()),
+                    Err(failure) => ErrandEnd::Unfit(failure.reason.clone()),
+                };
+                Command::ErrandEnded { to, number, end }
+            }
+        });
+    }
+
     /// Asks an agent whether it knows the target; false when its device is not free.
     fn ask(&mut self, id: u64, name: &str, question: Question) -> bool {
         let (device, operation) = (&self.devices[name], &self.operations[&id]);
@@ -297,7 +402,7 @@ impl Fencer {
             Question::List => None,
             Question::Status => Some(&operation.target),
         };
-        let options = device.options(question.word(), target);
+        let options = device.options(question.word(), target, self.agent(&device.agent));
         let allowed = device.timeout(question.word()).unwrap_or(QUESTION_TIMEOUT);
         let Some(run) = self.spawn(id, name, options, allowed) else { return false };
         self.operations.get_mut(&id).expect("it was there above").stage = Stage::Asking { run, question };
@@ -307,7 +412,11 @@ impl Fencer {
     /// Runs an agent against the target; false when its device is not free.
     fn attempt(&mut self, id: u64, name: &str, action: Action, tries: u32, spent: Duration) -> bool {
         let (device, operation) = (&self.devices[name], &self.operations[&id]);
-        let options = device.options(action.word(), Some(&operation.target));
+        let agent = self.agent(&device.agent);
+        // Not every agent can reboot: off is what fencing is for.
+        let cannot = |word| !device.renames(word) && agent.is_some_and(|agent| !agent.has(word));
+        let action = if action == Action::Reboot && cannot("reboot") { Action::Off } else { action };
+        let options = device.options(action.word(), Some(&operation.target), agent);
         let budget = device.timeout(action.word()).unwrap_or(operation.device_timeout);
         // Never less than a repetition is promised, should the timeout be made shorter between two tries.
         let allowed = budget.saturating_sub(spent).max(budget * 3 / 10);
@@ -340,6 +449,9 @@ impl Fencer {
     // Agents that end, and agents that do not.
 
     fn ended(&mut self, run: RunId, code: i32, stdout: String, stderr: &str) {
+        if run.0 >= DESCRIBE_RUNS {
+            return self.described(run, code, &stdout);
+        }
         // The end of a run that was given up is nobody's, but its device is free now.
         let Some(Run { device, operation: Some(id), .. }) = self.runs.remove(&run) else { return };
         let end = match code {
@@ -350,6 +462,8 @@ impl Fencer {
     }
 
     fn timeout(&mut self) {
+        self.silence();
+        self.late_errands();
         let ids: Vec<u64> = self.operations.keys().copied().collect();
         for id in ids {
             self.answer_late(id);
@@ -372,7 +486,7 @@ impl Fencer {
     fn answer_late(&mut self, id: u64) {
         let now = self.now;
         let Some(operation) = self.operations.get_mut(&id) else { return };
-        let (late, left): (Vec<Request>, _) = operation.requests.iter().partition(|request| request.until <= now);
+        let (late, left): (Vec<Request>, _) = operation.requests.iter().cloned().partition(|request| request.until <= now);
         let Some(last) = late.last() else { return };
         if left.is_empty() {
             let (run, result) = (operation.run(), operation.over_late(last));
@@ -382,8 +496,9 @@ impl Fencer {
             return self.over(id, result);
         }
         operation.requests = left;
-        for request in &late {
-            self.commands.push_back(Command::Done { request: request.id, result: operation.over_late(request) });
+        let ends: Vec<_> = late.iter().map(|request| (request.asker.clone(), operation.over_late(request))).collect();
+        for (asker, result) in ends {
+            self.answer(asker, true, &result);
         }
     }
 
@@ -418,7 +533,7 @@ impl Fencer {
             Stage::Running { tries, spent, since, .. } => {
                 let next = match end {
                     RunEnd::Succeeded { .. } => operation.step_succeeded(),
-                    RunEnd::TimedOut { reason } => operation.step_failed(&reason),
+                    RunEnd::TimedOut { reason } => return self.cannot(id, true, &reason),
                     RunEnd::Failed { reason, .. } => {
                         let step = operation.current().expect("a running operation has a step");
                         let device = self.devices.get(&step.device);
@@ -428,47 +543,13 @@ impl Fencer {
                             return;
                         }
                         let tries = if tries > 1 { format!(" ({tries} tries)") } else { String::new() };
-                        operation.step_failed(&format!("{reason}{tries}"))
+                        return self.cannot(id, true, &format!("{reason}{tries}"));
                     }
                 };
                 self.go_on(id, next);
             }
             stage => unreachable!("an operation waits for a run only while asking or running: {stage:?}"),
         }
-    }
-}
-
-/// Whether a device can fence the target, as far as is known.
-fn capability(device: &Device, operation: &Operation, listing: Option<&Listing>) -> Capability {
-    let node = &operation.target.name;
-    let by_status = || match &operation.known {
-        Some(Ok(())) => Capability::Yes,
-        Some(Err(reason)) => Capability::No(format!("is not known to be for the node: its status action {reason}")),
-        None => Capability::Unknown(Question::Status),
-    };
-    match device.host_check() {
-        HostCheck::Any => Capability::Yes,
-        HostCheck::StaticList => {
-            let hosts = device.static_hosts();
-            match hosts.iter().any(|host| host.eq_ignore_ascii_case(node)) {
-                true => Capability::Yes,
-                false if hosts.is_empty() => Capability::No("names no node".into()),
-                false => Capability::No(format!("is for {} only", hosts.join(" "))),
-            }
-        }
-        HostCheck::Status => by_status(),
-        HostCheck::DynamicList => match listing {
-            None => Capability::Unknown(Question::List),
-            // An agent without a list may know its node all the same.
-            Some(Listing { hosts: None, .. }) => by_status(),
-            Some(Listing { hosts: Some(hosts), .. }) => {
-                let port = device.port(node);
-                match hosts.iter().any(|host| host.eq_ignore_ascii_case(port)) {
-                    true => Capability::Yes,
-                    false => Capability::No("does not list the node".into()),
-                }
-            }
-        },
     }
 }
 
@@ -481,10 +562,16 @@ fn may_retry(device: &Device, operation: &Operation, action: Action, tries: u32,
 
 /// The end of an agent in words: its code and its last line.
 fn said(code: i32, stderr: &str) -> String {
-    match stderr.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-        Some(line) => format!("exited with {code}: {}", line.chars().take(REASON_LENGTH).collect::<String>()),
+    match stderr.lines().map(plain).rfind(|line| !line.is_empty()) {
+        Some(line) => format!("exited with {code}: {line}"),
         None => format!("exited with {code}"),
     }
+}
+
+/// What an agent or another node said, fit for a terminal and a log.
+pub(crate) fn plain(text: &str) -> String {
+    let text: String = text.chars().filter(|character| !character.is_control()).take(REASON_LENGTH).collect();
+    text.trim().to_owned()
 }
 
 /// A length of time for messages.

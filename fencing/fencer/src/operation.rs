@@ -1,6 +1,7 @@
 //! One fencing operation: the routes that are left, where it stands on the one it is on, and what was
 //! tried, in words. The machine in `fencer` starts the agents and moves it on.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::topology::{Route, Step};
@@ -19,6 +20,8 @@ pub(crate) enum Stage {
     Ready { tries: u32, spent: Duration },
     /// The agent runs.
     Running { run: RunId, tries: u32, spent: Duration, since: Duration },
+    /// Another node does it.
+    Away { number: u64, until: Duration },
 }
 
 /// What an agent can be asked about a target.
@@ -39,10 +42,19 @@ impl Question {
     }
 }
 
+/// Who wants an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// The caller, by its number for the request.
+    Caller(u64),
+    /// Another node, by its number for the errand.
+    Peer(String, u64),
+}
+
 /// Somebody who waits for an operation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
-    pub id: u64,
+    pub asker: Asker,
     pub since: Duration,
     /// When it must be answered.
     pub until: Duration,
@@ -56,6 +68,19 @@ pub(crate) struct Operation {
     pub action: Action,
     pub seed: u64,
     pub device_timeout: Duration,
+    /// What is still to be waited before anything is done to the target.
+    pub delay: Duration,
+    pub watchdog: Result<Duration, String>,
+    /// An errand of another node: what this one cannot do is not passed on.
+    pub errand: bool,
+    /// The way is still to be found, once all agents have said what they can do.
+    pub unrouted: bool,
+    /// Who else may do the current step; unknown until somebody is needed.
+    pub peers: Option<VecDeque<String>>,
+    /// The one who does it now.
+    pub away: Option<String>,
+    /// How many of them have tried in vain.
+    pub errands: usize,
     pub started: Duration,
     /// Invariant: the current route is `routes[route]` and the current step `steps[step]` of it, while
     /// the operation is not over.
@@ -89,13 +114,21 @@ pub(crate) enum Next {
 
 impl Operation {
     pub(crate) fn new(request: Request, target: Target, action: Action, routes: Vec<Route>) -> Self {
+        let started = request.since;
         Operation {
             requests: vec![request],
             target,
             action,
             seed: 0,
             device_timeout: Duration::ZERO,
-            started: request.since,
+            delay: Duration::ZERO,
+            watchdog: Err(String::new()),
+            errand: false,
+            unrouted: false,
+            peers: None,
+            away: None,
+            errands: 0,
+            started,
             routes,
             route: 0,
             step: 0,
@@ -131,6 +164,17 @@ impl Operation {
         self.leave_step(true, reason)
     }
 
+    /// This node, or one that was asked, cannot do the step; the next one is to try.
+    pub(crate) fn tried_here(&mut self, attempted: bool, reason: &str) {
+        let device = self.current().map_or("", |step| &step.device);
+        self.tried.push(Tried { attempted, words: format!("{device} {reason}") });
+    }
+
+    /// Whether any agent was set on the target.
+    pub(crate) fn has_attempted(&self) -> bool {
+        self.tried.iter().any(|tried| tried.attempted)
+    }
+
     /// The agent was not even run: its device is not for the target.
     pub(crate) fn step_unfit(&mut self, reason: &str) -> Next {
         self.leave_step(false, reason)
@@ -140,10 +184,15 @@ impl Operation {
         let Some(route) = self.routes.get(self.route) else { return self.over_failed() };
         let level = route.level.map(|level| format!("level {level}: ")).unwrap_or_default();
         let step = route.steps.get(self.step);
-        // A level without devices has no step to name.
-        let device = step.map(|step| format!("{} ", step.device)).unwrap_or_default();
+        // A level without devices has no step to name; whose errand it is knows the device.
+        let named = step.filter(|_| !self.errand);
+        let device = named.map(|step| format!("{} ", step.device)).unwrap_or_default();
         let afterwards = step.is_some_and(|step| step.afterwards);
+        let skipped = !attempted && step.is_some_and(|step| step.skipped_if_unfit);
         self.tried.push(Tried { attempted, words: format!("{level}{device}{reason}") });
+        if skipped {
+            return self.next_step();
+        }
         if afterwards {
             // The target is off, which is what fencing is for; that it stays off is for the operator.
             return self.next_step();
@@ -157,6 +206,12 @@ impl Operation {
     fn next_step(&mut self) -> Next {
         self.step += 1;
         if self.step == self.routes[self.route].steps.len() {
+            if self.used.is_empty() {
+                // Not one device of the route was for the target.
+                self.route += 1;
+                self.step = 0;
+                return self.start_step();
+            }
             return Next::Over(Ok(Success { devices: std::mem::take(&mut self.used), remarks: self.attempts() }));
         }
         self.start_step()
@@ -164,7 +219,7 @@ impl Operation {
 
     /// Goes back to the question whether the current step's device is for the target.
     pub(crate) fn choose_again(&mut self) {
-        self.known = None;
+        (self.known, self.peers, self.away, self.errands) = (None, None, None, 0);
         self.stage = Stage::Choosing;
     }
 
@@ -176,7 +231,9 @@ impl Operation {
     fn over_failed(&self) -> Next {
         let (action, node, attempts) = (self.action.word(), &self.target.name, self.attempts());
         let all = || self.tried.iter().map(|tried| tried.words.as_str()).collect::<Vec<_>>().join("; ");
-        let reason = if self.routes.is_empty() {
+        let reason = if self.errand {
+            all()
+        } else if self.routes.is_empty() {
             format!("no device can fence {node} ({action}): none is configured; add a primitive of class stonith")
         } else if attempts.is_empty() {
             format!(
@@ -206,6 +263,7 @@ impl Operation {
             Stage::Asking { question, .. } => format!("{device} was being asked for its {}", question.word()),
             Stage::Running { .. } => format!("{device} was at work"),
             Stage::Delaying { .. } => format!("the delay of {device} had not passed"),
+            Stage::Away { .. } => format!("{device} was at work on {}", self.away.as_deref().unwrap_or("another node")),
             Stage::Choosing | Stage::Ready { .. } => format!("{device} was busy with another node"),
         };
         let attempts = self.attempts();

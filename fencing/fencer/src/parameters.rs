@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Device, Target};
+use crate::{AgentInfo, Device, Target};
 
 /// How it is found out whether a device can fence a node (`pcmk_host_check`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Device {
         self.parameters.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    pub(crate) fn host_check(&self) -> HostCheck {
+    /// `agent`: what the agent says of itself, if it does.
+    pub(crate) fn host_check(&self, agent: Option<&AgentInfo>) -> HostCheck {
         match self.parameter("pcmk_host_check") {
             Some("static-list") => HostCheck::StaticList,
             Some("dynamic-list") => HostCheck::DynamicList,
@@ -44,8 +45,22 @@ impl Device {
             _ if self.parameter("pcmk_host_list").is_some() || self.parameter("pcmk_host_map").is_some() => {
                 HostCheck::StaticList
             }
-            _ => HostCheck::DynamicList,
+            _ => match agent {
+                Some(agent) if !agent.has("list") && agent.has("status") => HostCheck::Status,
+                Some(agent) if !agent.has("list") => HostCheck::Any,
+                _ => HostCheck::DynamicList,
+            },
         }
+    }
+
+    /// Devices with a higher one are tried first.
+    pub(crate) fn priority(&self) -> i64 {
+        self.parameter("priority").and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether it has a name of its own for an action.
+    pub(crate) fn renames(&self, action: &str) -> bool {
+        self.parameter(&format!("pcmk_{action}_action")).is_some()
     }
 
     /// The nodes that `pcmk_host_list` and `pcmk_host_map` name.
@@ -94,7 +109,12 @@ impl Device {
 
     /// What goes to the agent: the device's own parameters, the action by the name the device has for
     /// it, and the node, when there is one.
-    pub(crate) fn options(&self, action: &str, target: Option<&Target>) -> BTreeMap<String, String> {
+    pub(crate) fn options(
+        &self,
+        action: &str,
+        target: Option<&Target>,
+        agent: Option<&AgentInfo>,
+    ) -> BTreeMap<String, String> {
         let own = self.parameters.iter();
         let own = own.filter(|(name, _)| {
             !name.starts_with("pcmk_") && !name.starts_with("CRM_meta_") && !NOT_FOR_AGENTS.contains(&name.as_str())
@@ -107,7 +127,9 @@ impl Device {
         if let Some(id) = target.id {
             options.insert("nodeid".into(), id.to_string());
         }
-        match self.parameter("pcmk_host_argument").unwrap_or("port") {
+        // Of an agent that says nothing the oldest name is expected; one that has none of the names goes by `nodename`.
+        let usual = agent.map_or("port", |agent| agent.host_argument.unwrap_or("none"));
+        match self.parameter("pcmk_host_argument").unwrap_or(usual) {
             "none" => {}
             // A port that is configured outright stays: the device has only that one.
             argument if options.get(argument).is_some_and(|value| !value.is_empty() && value != "dynamic") => {}
@@ -177,7 +199,7 @@ mod tests {
 
     fn device(parameters: &[(&str, &str)]) -> Device {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Device { name: "d".into(), agent: "fence_d".into(), parameters }
+        Device { name: "d".into(), agent: "fence_d".into(), parameters, allowed_here: true }
     }
 
     fn target() -> Target {
@@ -195,7 +217,18 @@ mod tests {
             (vec![("pcmk_host_check", "sideways")], HostCheck::DynamicList),
         ];
         for (parameters, expected) in cases {
-            assert_eq!(device(&parameters).host_check(), expected, "{parameters:?}");
+            assert_eq!(device(&parameters).host_check(None), expected, "{parameters:?}");
+        }
+        let agent = |actions: &[&str]| AgentInfo {
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            ..AgentInfo::default()
+        };
+        for (actions, expected) in [
+            (&["list", "status"][..], HostCheck::DynamicList),
+            (&["off", "status"], HostCheck::Status),
+            (&["off"], HostCheck::Any),
+        ] {
+            assert_eq!(device(&[]).host_check(Some(&agent(actions))), expected, "{actions:?}");
         }
     }
 
@@ -237,7 +270,7 @@ mod tests {
     #[test]
     fn options_for_agents() {
         let text = |device: &Device, action, target: Option<&Target>| {
-            let options = device.options(action, target);
+            let options = device.options(action, target, None);
             options.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
         };
         let plain =
@@ -248,6 +281,12 @@ mod tests {
         assert_eq!(text(&none, "off", Some(&target())), "action=off nodeid=7 nodename=node1");
         let plug = device(&[("pcmk_host_argument", "plug"), ("plug", "9")]);
         assert_eq!(text(&plug, "off", Some(&target())), "action=off nodeid=7 nodename=node1 plug=9");
+        let named = |host_argument| AgentInfo { host_argument, ..AgentInfo::default() };
+        for (argument, expected) in [(Some("plug"), Some("node1")), (None, None)] {
+            let options = device(&[]).options("off", Some(&target()), Some(&named(argument)));
+            assert_eq!((options.get("plug").map(String::as_str), options.get("port")), (expected, None));
+            assert_eq!(options["nodename"], "node1");
+        }
         let dynamic = device(&[("port", "dynamic")]);
         assert_eq!(text(&dynamic, "off", Some(&target())), "action=off nodeid=7 nodename=node1 port=node1");
     }

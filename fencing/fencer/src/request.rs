@@ -12,6 +12,8 @@ pub struct Device {
     pub agent: String,
     /// Its parameters, the `pcmk_*` ones among them.
     pub parameters: BTreeMap<String, String>,
+    /// Whether this node may use it: a constraint may keep it away, as from a host without a way to it.
+    pub allowed_here: bool,
 }
 
 /// Which nodes a topology level is for.

@@ -5,6 +5,11 @@ use regex::Regex;
 
 use crate::{Action, Level, Target, TargetMatch};
 
+/// The device that every node has: its own watchdog, which ends it when nobody feeds it.
+pub const WATCHDOG: &str = "watchdog";
+/// The indexes a level may have, as in Pacemaker.
+pub const LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
+
 /// One step of a route: one device doing one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -13,6 +18,8 @@ pub(crate) struct Step {
     /// The second half of a reboot by several devices: the target is off already, so that a failure
     /// here leaves it safe, and its device is known to be for it.
     pub afterwards: bool,
+    /// That its device is not for the target is no failure: others of the route may be.
+    pub skipped_if_unfit: bool,
 }
 
 /// Steps that must all succeed.
@@ -35,6 +42,11 @@ impl Topology {
         let mut problems = Vec::new();
         let mut ready = Vec::new();
         for level in levels {
+            if !LEVELS.contains(&level.index) {
+                let (first, last) = (LEVELS.start(), LEVELS.end());
+                problems.push(format!("fencing level {} is ignored: levels go from {first} to {last}", level.index));
+                continue;
+            }
             let pattern = match &level.target {
                 TargetMatch::Pattern(pattern) => match Regex::new(pattern) {
                     Ok(regex) => Some(regex),
@@ -84,7 +96,12 @@ fn matches(level: &Level, pattern: Option<&Regex>, target: &Target) -> bool {
 
 fn route(level: &Level, action: Action) -> Route {
     let all = |action, afterwards| {
-        level.devices.iter().map(move |device| Step { device: device.clone(), action, afterwards })
+        level.devices.iter().map(move |device| Step {
+            device: device.clone(),
+            action,
+            afterwards,
+            skipped_if_unfit: false,
+        })
     };
     let steps = match action {
         // A node with two supplies reboots only if both are off at the same moment.
@@ -95,7 +112,16 @@ fn route(level: &Level, action: Action) -> Route {
 }
 
 /// Without a topology, each device is a route of its own.
-pub(crate) fn single<'a>(devices: impl Iterator<Item = &'a String>, action: Action) -> Vec<Route> {
-    let step = |device: &String| Step { device: device.clone(), action, afterwards: false };
-    devices.map(|device| Route { level: None, steps: vec![step(device)] }).collect()
+pub(crate) fn single<'a>(devices: impl Iterator<Item = &'a str>, action: Action) -> Vec<Route> {
+    devices.map(|device| Route { level: None, steps: vec![step(device, action)] }).collect()
+}
+
+/// A node is let in by every device that has something to do for that, as far as they are for it.
+pub(crate) fn all_that_fit<'a>(devices: impl Iterator<Item = &'a str>, action: Action) -> Route {
+    let steps = devices.map(|device| Step { skipped_if_unfit: true, ..step(device, action) }).collect();
+    Route { level: None, steps }
+}
+
+fn step(device: &str, action: Action) -> Step {
+    Step { device: device.to_owned(), action, afterwards: false, skipped_if_unfit: false }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fencer::{
-    Action, Command, Device, Event, Fencer, HISTORY_LENGTH, KILL_GRACE, Level, MAX_REQUESTS, RunId, Target, TargetMatch,
+    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Fencer, HISTORY_LENGTH, KILL_GRACE, Level, MAX_REQUESTS, RunId, Target, TargetMatch,
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,9 @@ enum Deed {
     Fence { node: usize, action: usize, device_timeout: u64, timeout: u64, seed: u64 },
     End { which: usize, code: i32, stdout: usize },
     EndUnknown { run: u64 },
+    Peers { others: Vec<usize> },
+    Errand { node: usize, device: usize, action: usize },
+    Answer { number: u64, end: usize },
     Wait { seconds: u64 },
 }
 
@@ -50,6 +53,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         10 => (any::<usize>(), prop::sample::select(vec![0, 0, 1, 2, 127, -9]), 0..3usize)
             .prop_map(|(which, code, stdout)| Deed::End { which, code, stdout }),
         1 => any::<u64>().prop_map(|run| Deed::EndUnknown { run }),
+        1 => prop::collection::vec(0..3usize, 0..3).prop_map(|others| Deed::Peers { others }),
+        2 => (0..3usize, 0..4usize, 0..3usize)
+            .prop_map(|(node, device, action)| Deed::Errand { node, device, action }),
+        2 => (0..8u64, 0..3usize).prop_map(|(number, end)| Deed::Answer { number, end }),
         5 => (0..30u64).prop_map(|seconds| Deed::Wait { seconds }),
     ]
 }
@@ -69,6 +76,10 @@ struct World {
     processes: BTreeMap<RunId, Process>,
     requests: BTreeMap<u64, (String, Duration)>,
     answers: BTreeMap<u64, usize>,
+    /// What other nodes do for us, by number: who, against whom, with which device.
+    errands: BTreeMap<u64, (String, String, String)>,
+    /// What we do for others, and how often we said how it went.
+    owed: BTreeMap<u64, usize>,
     /// The nodes against which an agent succeeded, and the device.
     hits: Vec<(String, String)>,
 }
@@ -89,18 +100,45 @@ impl World {
                     action: ACTIONS[action],
                     device_timeout: Duration::from_secs(device_timeout),
                     timeout,
+                    delay: Duration::ZERO,
+                    watchdog: Err("none is armed".into()),
                     seed,
                 });
             }
             Deed::End { which, code, stdout } => {
                 let run = self.processes.keys().nth(which % self.processes.len().max(1)).copied();
                 if let Some(run) = run {
-                    self.end(run, code, ["", "node1,on\nnode2,off\n", "\u{1f525} ,;\n"][stdout]);
+                    self.end(run, code, ["<action name='on' automatic='1' on_target='1'/>", "node1,on\nnode2,off\n", "\u{1f525} ,;\n"][stdout]);
                 }
             }
             Deed::EndUnknown { run } if self.processes.contains_key(&RunId(run)) => {}
             Deed::EndUnknown { run } => {
                 self.handle(Event::Ended { run: RunId(run), code: 0, stdout: String::new(), stderr: String::new() })
+            }
+            Deed::Peers { others } => {
+                let others = others.into_iter().map(|node| NODES[node].to_owned()).collect();
+                self.handle(Event::Peers { me: "node1".into(), others });
+            }
+            Deed::Errand { node, device, action } => {
+                let number = self.owed.len() as u64;
+                self.owed.insert(number, 0);
+                let target = Target { name: NODES[node].into(), id: None, attributes: BTreeMap::new() };
+                let device_timeout = Duration::from_secs(9);
+                let errand = Errand { device: DEVICES[device].into(), target, action: ACTIONS[action], device_timeout };
+                self.handle(Event::Errand { from: "node9".into(), number, errand });
+            }
+            Deed::Answer { number, end } => {
+                let known = self.errands.remove(&number);
+                let from = known.as_ref().map_or("node3".into(), |(to, ..)| to.clone());
+                let end = match (end, known) {
+                    (0, Some((_, node, device))) => {
+                        self.hits.push((node, device));
+                        ErrandEnd::Done
+                    }
+                    (1, _) => ErrandEnd::Unfit("not \u{7} here".into()),
+                    _ => ErrandEnd::Failed("no".into()),
+                };
+                self.handle(Event::ErrandEnded { from, number, end });
             }
             Deed::Wait { seconds } => self.wait(Duration::from_secs(seconds)),
         }
@@ -116,6 +154,7 @@ impl World {
                     .into_iter()
                     .map(|at| (PARAMETERS[at].0.into(), PARAMETERS[at].1.into()))
                     .collect(),
+                allowed_here: true,
             })
             .collect();
         for device in &devices {
@@ -164,6 +203,14 @@ impl World {
         self.fencer.handle(self.now, event);
         while let Some(command) = self.fencer.poll() {
             match command {
+                Command::Spawn { run, agent, .. } if run.0 >= DESCRIBE_RUNS => {
+                    self.processes.insert(run, Process { device: agent, options: BTreeMap::new(), killed_at: None });
+                }
+                Command::Errand { to, number, errand } => {
+                    assert!(errand.action == Action::On || errand.target.name != to, "{to} is to cut itself off");
+                    assert!(self.errands.insert(number, (to, errand.target.name, errand.device)).is_none());
+                }
+                Command::ErrandEnded { number, .. } => *self.owed.get_mut(&number).expect("it was ours") += 1,
                 Command::Spawn { run, device, options, .. } => {
                     // A killed one that does not go away counts for a while only.
                     let counts = |process: &&Process| {
@@ -202,6 +249,7 @@ proptest! {
         world.wait(Duration::from_secs(3600));
         prop_assert_eq!(world.answers.len(), world.requests.len());
         prop_assert!(world.answers.values().all(|answers| *answers == 1));
+        prop_assert!(world.owed.values().all(|answers| *answers == 1), "{:?}", world.owed);
         prop_assert!(world.fencer.active().next().is_none());
         prop_assert!(world.fencer.deadline().is_none());
     }

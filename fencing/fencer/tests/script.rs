@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use fencer::{Action, Command, Device, Event, Failure, Fencer, Level, RunId, Success, Target, TargetMatch};
+use fencer::{
+    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Failure, Fencer, Level, RunId, Success, Target, TargetMatch,
+};
 use script::Step;
 
 #[test]
@@ -52,6 +54,32 @@ impl Shell {
                 stdout: step.value("stdout").unwrap_or_default().into(),
                 stderr: step.value("stderr").unwrap_or_default().into(),
             }),
+            "peers" => self.handle(Event::Peers { me: step.word(1).into(), others: step.words[2..].to_vec() }),
+            "describe" => self.handle(Event::Ended {
+                run: RunId(DESCRIBE_RUNS + step.number(1)),
+                code: 0,
+                stdout: metadata(step),
+                stderr: String::new(),
+            }),
+            "errand" => self.handle(Event::Errand {
+                from: step.word(1).into(),
+                number: step.number(2),
+                errand: Errand {
+                    device: step.word(3).into(),
+                    target: target(step.word(4)),
+                    action: action(step.word(5)),
+                    device_timeout: Duration::from_secs(60),
+                },
+            }),
+            "answer" => self.handle(Event::ErrandEnded {
+                from: step.word(1).into(),
+                number: step.number(2),
+                end: match step.word(3) {
+                    "done" => ErrandEnd::Done,
+                    "unfit" => ErrandEnd::Unfit("does not list the node".into()),
+                    _ => ErrandEnd::Failed("exited with 1".into()),
+                },
+            }),
             "at" => self.advance(seconds(step.word(1))),
             "history" => self.history(),
             "active" => self.active(),
@@ -66,7 +94,19 @@ impl Shell {
 
     fn handle(&mut self, event: Event) -> String {
         self.fencer.handle(self.now, event);
-        let commands: Vec<String> = std::iter::from_fn(|| self.fencer.poll()).map(show).collect();
+        let mut commands = Vec::new();
+        while let Some(command) = self.fencer.poll() {
+            match command {
+                // `fence_test` says nothing of itself, unless a script gives it words.
+                Command::Spawn { run, agent, .. } if run.0 >= DESCRIBE_RUNS && agent == "fence_test" => {
+                    self.fencer.handle(
+                        self.now,
+                        Event::Ended { run, code: 1, stdout: String::new(), stderr: String::new() },
+                    );
+                }
+                command => commands.push(show(command)),
+            }
+        }
         if commands.is_empty() { "nothing".into() } else { commands.join("\n") }
     }
 
@@ -101,8 +141,14 @@ impl Shell {
 }
 
 fn device(step: &Step) -> Device {
-    let parameters = step.pairs.iter().cloned().collect();
-    Device { name: step.word(1).into(), agent: "fence_test".into(), parameters }
+    let ours = |name: &str| matches!(name, "agent" | "banned");
+    let parameters = step.pairs.iter().filter(|(name, _)| !ours(name)).cloned().collect();
+    Device {
+        name: step.word(1).into(),
+        agent: step.value("agent").unwrap_or("fence_test").into(),
+        parameters,
+        allowed_here: step.value("banned").is_none(),
+    }
 }
 
 fn level(step: &Step) -> Level {
@@ -123,22 +169,50 @@ fn fence(step: &Step) -> Event {
     Event::Fence {
         request: step.number(1),
         target: Target { name: step.word(2).into(), id: None, attributes },
-        action: [Action::Reboot, Action::Off, Action::On]
-            .into_iter()
-            .find(|action| action.word() == step.word(3))
-            .expect("reboot, off or on"),
+        action: action(step.word(3)),
         device_timeout: step.value("device-timeout").map_or(Duration::from_secs(60), seconds),
         timeout: step.value("timeout").map_or(Duration::from_secs(300), seconds),
+        delay: step.value("delay").map_or(Duration::ZERO, seconds),
+        watchdog: step.value("watchdog").map(seconds).ok_or_else(|| "none is armed".into()),
         seed: 1,
     }
 }
 
+/// `describe N argument=plug off status on:automatic`: what an agent says of itself.
+fn metadata(step: &Step) -> String {
+    let argument = step.value("argument").map(|name| format!("<parameter name=\"{name}\"/>"));
+    let actions = step.words[2..].iter().map(|word| {
+        let mut words = word.split(':');
+        let name = words.next().unwrap_or_default();
+        let set: String = words.map(|word| format!(" {word}=\"1\"")).collect();
+        format!("<action name=\"{name}\"{set}/>")
+    });
+    argument.into_iter().chain(actions).collect()
+}
+
+fn action(word: &str) -> Action {
+    let all = [Action::Reboot, Action::Off, Action::On];
+    all.into_iter().find(|action| action.word() == word).expect("reboot, off or on")
+}
+
+fn target(name: &str) -> Target {
+    Target { name: name.into(), id: None, attributes: BTreeMap::new() }
+}
+
 fn show(command: Command) -> String {
     match command {
+        Command::Spawn { run, agent, .. } if run.0 >= DESCRIBE_RUNS => {
+            format!("describe {}: {agent}", run.0 - DESCRIBE_RUNS)
+        }
+        Command::Errand { to, number, errand } => {
+            format!("errand {number} for {to}: {} {} {}", errand.device, errand.action.word(), errand.target.name)
+        }
+        Command::ErrandEnded { to, number, end } => format!("tell {to}: errand {number}: {end:?}"),
         Command::Spawn { run, device, options, .. } => {
             let options: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("spawn {}: {device}: {}", run.0, options.join(" "))
         }
+        Command::Kill { run } if run.0 >= DESCRIBE_RUNS => format!("kill description {}", run.0 - DESCRIBE_RUNS),
         Command::Kill { run } => format!("kill {}", run.0),
         Command::Done { request, result: end } => format!("done {request}: {}", result(&end)),
     }
