@@ -129,6 +129,7 @@ impl Client {
     fn senseless(&self, reply: &Reply) -> anyhow::Error {
         let what = match reply {
             Reply::Status(_) => "a status",
+            Reply::Stonith(_) => "something about fencing",
             Reply::Written { .. } => "\"written\"",
             Reply::Refused { .. } => "a refusal",
             Reply::Attributes(_) => "attributes",

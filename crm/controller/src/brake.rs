@@ -60,7 +60,8 @@ impl Limits {
             Some(text) => text.parse().unwrap_or(DEFAULT_ATTEMPTS),
             None => DEFAULT_ATTEMPTS,
         };
-        let window = property("fence-budget-window").and_then(|text| cib::duration::parse_ms(text).ok()).filter(|ms| *ms > 0);
+        let window =
+            property("fence-budget-window").and_then(|text| cib::duration::parse_ms(text).ok()).filter(|ms| *ms > 0);
         Limits {
             at_once: count("fence-limit-at-once", (nodes / 3).max(2)),
             budget: count("fence-budget", (2 * nodes).max(6)).filter(|budget| *budget <= REMEMBERED),
@@ -150,7 +151,14 @@ impl Brake {
     }
 
     /// Whether a fencing of the plan has to wait. `begun`: fencings that this plan has begun.
-    pub fn judge(&mut self, now: Duration, order: &FenceOrder, cib: &Cib, limits: &Limits, begun: usize) -> Option<Hold> {
+    pub fn judge(
+        &mut self,
+        now: Duration,
+        order: &FenceOrder,
+        cib: &Cib,
+        limits: &Limits,
+        begun: usize,
+    ) -> Option<Hold> {
         if order.action == "on" {
             return None;
         }

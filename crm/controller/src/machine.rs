@@ -262,10 +262,18 @@ impl Controller {
         }
         let cold = (!self.settled).then(|| self.started.map(|start| start + self.dead_time)).flatten();
         let grace = self.grace.values().flatten().min().copied();
-        [cold, self.not_before, self.gather_until, self.recheck_at, self.pending.deadline(), grace, self.brake.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            cold,
+            self.not_before,
+            self.gather_until,
+            self.recheck_at,
+            self.pending.deadline(),
+            grace,
+            self.brake.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn membership(&mut self, now: Duration, view: Membership) {
@@ -428,6 +436,11 @@ impl Controller {
             Note::new(Level::Error, "fence_failed", format!("fencing {} did not succeed: {reason}", fence.target))
                 .on(&fence.target),
         );
+        if !order.is_of_a_plan() {
+            // A person decides whether to try again.
+            self.dirty = true;
+            return;
+        }
         let pause = FENCE_PAUSE.saturating_mul(1 << self.fence_failures.min(6)).min(FENCE_PAUSE_MAX);
         self.fence_failures += 1;
         let attempts = self.limits.map_or(u32::MAX, |limits| limits.attempts);

@@ -1,10 +1,9 @@
-#![forbid(unsafe_code)]
 //! systoled: the one program that touches the world.
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
 //! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`leftovers`] ends
 //! those of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
-//! operators. [`supervise`] is a node's pid 1. [`options`] is the command line.
+//! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
 pub mod engines;
 pub mod leftovers;
@@ -15,3 +14,4 @@ pub mod run;
 pub mod socket;
 pub mod store;
 pub mod supervise;
+pub mod watchdog;

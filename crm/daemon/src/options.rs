@@ -89,6 +89,15 @@ pub struct Run {
     /// Directory of fence agents
     #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
     pub fence_agents: PathBuf,
+    /// Watchdog that ends this host when the daemon does not feed it, such as /dev/watchdog; a plain file to try it
+    #[arg(long, value_name = "PATH")]
+    pub watchdog: Option<PathBuf>,
+    /// Seconds after which the watchdog ends this host
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub watchdog_timeout: u32,
+    /// File that holds another text after every start of this host
+    #[arg(long, value_name = "FILE", default_value = "/proc/sys/kernel/random/boot_id")]
+    pub boot_id: PathBuf,
     /// How many agents may run at once [default: twice the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

@@ -77,7 +77,8 @@ fn prepare(directories: &Directories, program: &Program) -> Result<(Command, Opt
         Program::Operation(operation) if operation.agent.class == "stonith" => {
             let path = in_directory(&directories.fence_agents, &operation.agent.kind)?;
             let own = |(name, _): &(&String, &String)| !name.starts_with("pcmk_") && !is_cluster_name(name);
-            let mut input = "action=monitor\n".to_owned();
+            let action = operation.parameters.get("pcmk_monitor_action").map_or("monitor", String::as_str);
+            let mut input = lines([(&"action".to_owned(), &action.to_owned())].into_iter());
             input.push_str(&lines(operation.parameters.iter().filter(own)));
             (Command::new(path), Some(input))
         }
@@ -107,7 +108,9 @@ fn resource_agent(directories: &Directories, operation: &Operation) -> Result<Co
 }
 
 fn is_cluster_name(name: &str) -> bool {
-    name.starts_with("CRM_meta_") || name == "crm_feature_set"
+    // Of a fence device's parameters these are for the cluster; `action` would turn a question into a reboot.
+    name.starts_with("CRM_meta_")
+        || matches!(name, "crm_feature_set" | "action" | "priority" | "stonith-timeout" | "provides")
 }
 
 fn lines<'a>(options: impl Iterator<Item = (&'a String, &'a String)>) -> String {

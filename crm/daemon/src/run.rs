@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use cib::Cib;
 use controller::{Level, Note};
 use engine::SendError;
-use node::{Command, Event, Node, Now, Process, Settings};
+use node::{Command, Event, FencingSettings, Node, Now, Process, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -19,6 +19,7 @@ use crate::options::Run;
 use crate::processes::{self, Directories};
 use crate::socket::{self, FromTool, Waiting};
 use crate::store::Store;
+use crate::watchdog::Watchdog;
 
 /// Ends of processes, plans and disk writes that wait for the loop: each was asked for by the machine, which asks for
 /// no more than its limits, so it never fills.
@@ -27,6 +28,8 @@ const EVENTS: usize = 4096;
 const REQUESTS: usize = 64;
 /// Stack for a thread that plans: the planner follows chains of constraints.
 const STACK: usize = 8 * 1024 * 1024;
+/// A boot id is a UUID; whatever the file holds beyond this is none.
+const BOOT_ID_LENGTH: usize = 128;
 /// When an engine is busy, how soon it is tried again if it says nothing before.
 const BUSY_WAIT: Duration = Duration::from_millis(5);
 
@@ -35,13 +38,15 @@ pub fn run(options: Run) -> anyhow::Result<()> {
     let chosen = engines::choose(&options)?;
     let store = Store::open(&options.state)?;
     let cib = first_cib(&store, &options, &chosen)?;
+    let watchdog =
+        options.watchdog.as_deref().map(|path| Watchdog::open(path, options.watchdog_timeout)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(STACK)
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(options, chosen, store, cib))
+    runtime.block_on(serve(options, chosen, store, cib, watchdog))
 }
 
 /// The configuration on disk, or the one to begin with.
@@ -81,10 +86,15 @@ struct Shell {
     /// What the engine was too busy to take, in order.
     outbox: VecDeque<Vec<u8>>,
     waiting: Waiting,
+    watchdog: Option<Watchdog>,
+    /// Why the watchdog was not fed last time.
+    unfed: Option<String>,
+    /// The history of fencing that is to be kept; the newest one only.
+    history: watch::Sender<String>,
     exit: Option<Result<(), String>>,
 }
 
-async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib) -> anyhow::Result<()> {
+async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib, watchdog: Option<Watchdog>) -> anyhow::Result<()> {
     let (name, cluster) = (chosen.me.name.clone(), chosen.cluster.clone());
     let (events, mut happened) = mpsc::channel(EVENTS);
     let (to, mut asked) = mpsc::channel(REQUESTS);
@@ -107,10 +117,17 @@ async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib) -> anyhow::
         protocol: wire::PROTOCOL,
         limit: options.limit.map_or(processors * 2, |limit| limit as usize),
         seed: u64::from(std::process::id()),
+        fencing: FencingSettings {
+            boot_id: boot_id(&options.boot_id),
+            watchdog_s: watchdog.as_ref().map(Watchdog::timeout_s),
+            history: store.fence_history(),
+        },
     };
     let started = Instant::now();
     let (wanted, to_disk) = watch::channel(None);
     tokio::spawn(persist(to_disk, store.clone(), events.clone()));
+    let (history, to_keep) = watch::channel(String::new());
+    tokio::spawn(keep_history(to_keep, store.clone(), name.clone()));
     let mut shell = Shell {
         wanted,
         name,
@@ -124,6 +141,9 @@ async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib) -> anyhow::
         leftovers,
         outbox: VecDeque::new(),
         waiting: Waiting::new(),
+        watchdog,
+        unfed: None,
+        history,
         exit: None,
     };
     shell.note(&Note::new(Level::Info, "started", format!("systoled {} runs", env!("CARGO_PKG_VERSION"))));
@@ -139,7 +159,10 @@ async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib) -> anyhow::
             () = sleep_until(deadline) => shell.tell(Event::Timeout),
         }
         shell.carry_out();
+        // Here and nowhere else: a loop that hangs feeds nobody.
+        shell.feed();
     }
+    shell.disarm();
     tools.abort();
     // Gone with its file, before the supervisor hears of our end.
     let _ = tools.await;
@@ -214,6 +237,7 @@ impl Shell {
                 }
                 Command::Plan { generation, cib } => self.plan(generation, cib),
                 Command::Persist(cib) => drop(self.wanted.send_replace(Some(cib))),
+                Command::KeepFenceHistory(text) => drop(self.history.send_replace(text)),
                 Command::SetAside(cib) => self.set_aside(&cib),
                 Command::Reply { client, reply } => {
                     if let Some(answer) = self.waiting.remove(&client) {
@@ -265,7 +289,43 @@ impl Shell {
     fn next_deadline(&self) -> Option<Instant> {
         let machine = self.node.deadline().map(|deadline| self.started + deadline);
         let busy = (!self.outbox.is_empty()).then(|| Instant::now() + BUSY_WAIT);
-        [machine, busy].into_iter().flatten().min()
+        let meal = self.watchdog.as_ref().map(Watchdog::next_meal);
+        [machine, busy, meal].into_iter().flatten().min()
+    }
+
+    /// Feeds the watchdog, when it is time and the node may live.
+    fn feed(&mut self) {
+        let now = self.now();
+        let Some(watchdog) = self.watchdog.as_mut().filter(|watchdog| watchdog.next_meal() <= Instant::now()) else {
+            return;
+        };
+        let unfed = match self.node.may_feed(now) {
+            Ok(()) => watchdog.feed().err().map(|error| format!("{error:#}")),
+            Err(reason) => {
+                watchdog.skip();
+                Some(format!("the watchdog is not fed and will end this host: {reason}"))
+            }
+        };
+        if self.unfed != unfed {
+            let note = match &unfed {
+                Some(text) => Note::new(Level::Error, "watchdog", text.clone()),
+                None => Note::new(Level::Info, "watchdog", "the watchdog is fed again"),
+            };
+            self.note(&note);
+            self.unfed = unfed;
+        }
+    }
+
+    /// Closes the watchdog, unless something runs on that nobody would guard then.
+    fn disarm(&mut self) {
+        let Some(watchdog) = self.watchdog.take() else { return };
+        if self.node.may_run_anything() {
+            let text = "resources run on, so the watchdog stays armed: it ends this host unless systoled is back soon";
+            return self.note(&Note::new(Level::Warning, "watchdog", text));
+        }
+        if let Err(error) = watchdog.disarm() {
+            self.note(&Note::new(Level::Error, "watchdog", format!("{error:#}; it ends this host")));
+        }
     }
 
     fn note(&self, note: &Note) {
@@ -289,6 +349,24 @@ async fn persist(mut wanted: watch::Receiver<Option<Arc<Cib>>>, store: Store, ev
             return;
         }
     }
+}
+
+/// Keeps the newest history of fencing, away from the loop: a disk may hang.
+async fn keep_history(mut wanted: watch::Receiver<String>, store: Store, name: String) {
+    while wanted.changed().await.is_ok() {
+        let text = wanted.borrow_and_update().clone();
+        let store = store.clone();
+        let kept = tokio::task::spawn_blocking(move || store.keep_fence_history(&text)).await;
+        if let Ok(Err(error)) = kept {
+            log::note(&name, &Note::new(Level::Warning, "fence_history", format!("{error:#}")));
+        }
+    }
+}
+
+/// What tells this start of the host from the next; nothing when it cannot be read.
+fn boot_id(path: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.trim().chars().filter(|character| !character.is_control()).take(BOOT_ID_LENGTH).collect()
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

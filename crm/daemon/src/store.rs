@@ -13,6 +13,7 @@ use cib::{Cib, file};
 
 const CURRENT: &str = "cib.xml";
 const NEW: &str = "cib.xml.new";
+const FENCE_HISTORY: &str = "fence-history.json";
 const OLD: &str = "cib.xml.old";
 
 /// The directory that keeps a node's configuration.
@@ -106,6 +107,23 @@ impl Store {
             .with_context(|| format!("keeping a configuration as {}", path.display()))?;
         self.sync()?;
         Ok(path)
+    }
+
+    /// The history of fencing as it was kept; nothing when there is none.
+    pub fn fence_history(&self) -> String {
+        fs::read_to_string(self.directory.join(FENCE_HISTORY)).unwrap_or_default()
+    }
+
+    /// Keeps the history of fencing. It is for people, so it is not waited for until it is safely on disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it; the one before is still there.
+    pub fn keep_fence_history(&self, text: &str) -> anyhow::Result<()> {
+        let path = self.directory.join(FENCE_HISTORY);
+        let new = path.with_extension("new");
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, &path))
+            .with_context(|| format!("keeping the history of fencing as {}", path.display()))
     }
 
     fn dated(&self, why: &str) -> PathBuf {

@@ -16,6 +16,7 @@ impl Node {
     pub(crate) fn asked(&mut self, now: Now, client: ClientId, request: Request) {
         let reply = match request {
             Request::Status => Some(Reply::Status(Box::new(self.status()))),
+            Request::Stonith(request) => Some(self.asked_stonith(now, request)),
             Request::Shutdown => {
                 self.shutdown(now);
                 Some(Reply::Done)

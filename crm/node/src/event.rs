@@ -37,6 +37,19 @@ pub struct Settings {
     pub limit: usize,
     /// Where chance comes from, such as in `pcmk_delay_max`.
     pub seed: u64,
+    /// What there is for fencing.
+    pub fencing: FencingSettings,
+}
+
+/// What a node has for fencing.
+#[derive(Clone, Debug, Default)]
+pub struct FencingSettings {
+    /// Differs at every start of the host; empty when it is not known.
+    pub boot_id: String,
+    /// After how many seconds unfed the host's watchdog ends it; `None`: it is not armed.
+    pub watchdog_s: Option<u64>,
+    /// The history of fencing as it was kept on disk.
+    pub history: String,
 }
 
 /// A process that the node asked for.
@@ -141,6 +154,8 @@ pub enum Command {
     },
     /// Put the configuration on disk.
     Persist(Arc<Cib>),
+    /// Keep this history of fencing, in the place of the one before.
+    KeepFenceHistory(String),
     /// Keep a configuration that another's took the place of, under a name with the date.
     SetAside(Arc<Cib>),
     /// Answer a tool.

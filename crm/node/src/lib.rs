@@ -5,10 +5,10 @@
 //! an [`Event`], what is to be done goes out as a [`Command`]; between them there is no I/O, no clock and no chance.
 //!
 //! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
-//! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`fencing`] does the
-//! same for fencing; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is what the operator
-//! reads. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how members of an
-//! older build are spoken to.
+//! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`cut_off`] does the
+//! same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; [`asked`] is what tools may ask, [`clients`]
+//! who waits for an answer; [`tell`] is what the operator reads. [`attributes`] gathers attributes of nodes before they
+//! stand in the CIB; [`versions`] is how members of an older build are spoken to.
 
 pub mod attributes;
 pub mod event;
@@ -16,8 +16,11 @@ pub mod machine;
 pub mod replica;
 pub mod versions;
 
+pub mod cut_off;
+pub mod fence_history;
 pub mod fencing;
 pub mod orders;
+pub mod watchdog;
 
 pub mod asked;
 pub mod clients;
@@ -25,5 +28,5 @@ mod query;
 pub mod tell;
 
 pub use clients::ClientId;
-pub use event::{Command, Event, Now, Process, Program, Settings};
+pub use event::{Command, Event, FencingSettings, Now, Process, Program, Settings};
 pub use machine::Node;

@@ -1,6 +1,6 @@
 //! The wiring: what happens to a node goes to the part that is concerned, what the parts ask for goes out.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use cib::{Cib, Element, Lifetime, Write};
 use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
-use executor::{End, Executor, Signal};
-use fencer::Fencer;
+use executor::{End, Executor};
 use wire::frame::{Assembler, cut};
+use wire::stonith::FenceOutcome;
 use wire::write::WriteForm;
-use wire::{AttributeState, FenceOrder, Message, Origin, Update};
+use wire::{AttributeState, Message, Origin, Update};
 
 use crate::attributes::Attributes;
 use crate::clients::Clients;
+use crate::cut_off::CutOff;
 use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::fencing;
 use crate::orders::Orders;
@@ -32,7 +33,7 @@ pub struct Node {
     alone: bool,
     pub(crate) controller: Controller,
     executor: Executor,
-    fencer: Fencer,
+    pub(crate) cut: CutOff,
     pub(crate) replica: Replica,
     pub(crate) clients: Clients,
     orders: Orders,
@@ -41,8 +42,6 @@ pub struct Node {
     pub(crate) speaks: u32,
     /// What members said of themselves in the meeting under way, or the last one.
     hellos: BTreeMap<NodeId, (u32, Vec<AttributeState>)>,
-    fences: BTreeMap<u64, FenceOrder>,
-    fence_count: u64,
     assembler: Assembler,
     /// Newest configuration on our disk, or on its way to it.
     persisting: Option<(u64, u64)>,
@@ -60,22 +59,20 @@ impl Node {
     pub fn new(settings: Settings, cib: Cib, now: Now) -> Self {
         let me = settings.me.id;
         let cib = without_status(cib);
-        let mut fencer = Fencer::new();
-        fencer.handle(now.monotonic, fencing::configuration(&cib, now.unix));
+        let mut cut = CutOff::new(&settings.fencing);
+        cut.fencer.handle(now.monotonic, fencing::configuration(&cib, &settings.me.name, now.unix));
         Node {
             view: Membership::default(),
             alone: false,
             controller: Controller::new(me, &settings.incarnation),
             executor: Executor::new(settings.limit, 1),
-            fencer,
+            cut,
             replica: Replica::new(me, &settings.cluster, &settings.incarnation, cib),
             clients: Clients::default(),
             orders: Orders::default(),
             attributes: Attributes::default(),
             speaks: wire::FIRST_PROTOCOL,
             hellos: BTreeMap::new(),
-            fences: BTreeMap::new(),
-            fence_count: 0,
             assembler: Assembler::speaking(settings.protocol),
             persisting: None,
             leaving: false,
@@ -115,7 +112,7 @@ impl Node {
     /// When to be sent [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Duration> {
         let gathered = self.writes_what_is_gathered().then(|| self.attributes.deadline()).flatten();
-        [self.controller.deadline(), self.executor.deadline(), self.fencer.deadline(), gathered]
+        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), gathered]
             .into_iter()
             .flatten()
             .min()
@@ -145,7 +142,7 @@ impl Node {
             Event::Timeout => {
                 self.controller.handle(now.monotonic, controller::Event::Timeout);
                 self.executor.handle(now.monotonic, executor::Event::Timeout);
-                self.fencer.handle(now.monotonic, fencer::Event::Timeout);
+                self.cut_off_timeout(now);
             }
         }
     }
@@ -172,8 +169,12 @@ impl Node {
             self.executed(now, command);
             return true;
         }
-        if let Some(command) = self.fencer.poll() {
-            self.fenced(now, command);
+        if let Some(command) = self.cut.fencer.poll() {
+            self.fencer_wants(now, command);
+            return true;
+        }
+        if let Some(text) = self.cut.history.text_if_changed() {
+            self.out.push_back(Command::KeepFenceHistory(text));
             return true;
         }
         if let Some(command) = self.controller.poll(now.monotonic, now.unix, self.replica.cib()) {
@@ -215,6 +216,7 @@ impl Node {
         if let Some(coordinator) = self.view.eldest() {
             self.replica.mark("dc-uuid", &coordinator.to_string());
         }
+        self.cut_off_membership(now);
         self.controller.handle(now.monotonic, controller::Event::Membership(self.view.clone()));
         self.steps(now, step.into_iter().collect());
         self.answer_clients();
@@ -307,13 +309,15 @@ impl Node {
             }
             Message::Fence(order) => {
                 let valid = obeyed && (self.view.quorate || !order.quorate);
-                if valid && order.to == self.settings.me.id.0 {
-                    self.begin_fencing(now, order.clone());
+                if valid {
+                    self.fencing_ordered(now, &order, "the cluster");
                 }
                 let event = controller::Event::Ordered { order: Order::Fence(order), valid, own };
                 self.controller.handle(now.monotonic, event);
             }
+            Message::Stonith(message) => self.stonith(now, from, message),
             Message::FenceFailed { order, reason } => {
+                self.fencing_ended(now, &order, FenceOutcome::Failed(reason.clone()));
                 self.controller.handle(now.monotonic, controller::Event::FenceFailed { order, reason });
             }
             Message::Held { admin_epoch, epoch } => {
@@ -357,6 +361,7 @@ impl Node {
                     }
                     self.controller.handle(now.monotonic, controller::Event::Synced { running });
                     self.note(Note::new(Level::Info, "sync", "all members hold the same configuration"));
+                    self.cut_off_in_step(now);
                     for settled in self.replica.release() {
                         self.settled(now, settled);
                     }
@@ -390,6 +395,9 @@ impl Node {
         }
         let refused = outcome.err().map(|refused| refused.to_string());
         let own = mine && origin == Origin::Controller;
+        if refused.is_none() {
+            self.cut_off_applied(now, &write);
+        }
         self.controller.handle(now.monotonic, controller::Event::Applied { write, refused, own });
     }
 
@@ -475,7 +483,8 @@ impl Node {
 
     fn configuration_changed(&mut self, now: Now) {
         let cib = self.replica.cib().clone();
-        self.fencer.handle(now.monotonic, fencing::configuration(&cib, now.unix));
+        let configuration = fencing::configuration(&cib, &self.settings.me.name, now.unix);
+        self.cut.fencer.handle(now.monotonic, configuration);
         let version = cib.version();
         if self.persisting != Some((version.admin_epoch, version.epoch)) {
             self.persisting = Some((version.admin_epoch, version.epoch));
@@ -553,52 +562,10 @@ impl Node {
         }
     }
 
-    fn begin_fencing(&mut self, now: Now, order: FenceOrder) {
-        let text = format!("fencing {} ({})", order.target, order.action);
-        self.note(Note::new(Level::Warning, "fence_begin", text).on(&order.target));
-        self.fence_count += 1;
-        let seed = self.settings.seed.wrapping_add(self.fence_count);
-        let event = fencing::request(&order, self.replica.cib(), self.fence_count, seed);
-        self.fences.insert(self.fence_count, order);
-        self.fencer.handle(now.monotonic, event);
-    }
-
-    fn fenced(&mut self, now: Now, command: fencer::Command) {
-        match command {
-            fencer::Command::Spawn { run, agent, options, .. } => {
-                let program = Program::Fence { agent, options };
-                self.out.push_back(Command::Spawn { process: Process::Fence(run), program });
-            }
-            fencer::Command::Kill { run } => {
-                self.out.push_back(Command::Signal { process: Process::Fence(run), signal: Signal::Kill });
-            }
-            fencer::Command::Done { request, result } => {
-                let Some(order) = self.fences.remove(&request) else { return };
-                match fencing::answer(&order, result, &self.settings.me.name, now.unix) {
-                    Ok(write) => {
-                        let text = format!("{} is fenced ({})", order.target, order.action);
-                        self.note(Note::new(Level::Warning, "fenced", text).on(&order.target));
-                        self.multicast_write(Origin::Local, &write);
-                    }
-                    Err(reason) => self.send(&Message::FenceFailed { order: order.id, reason }),
-                }
-            }
-        }
-    }
-
     fn ended(&mut self, now: Now, process: Process, end: End) {
         match process {
             Process::Agent(run) => self.executor.handle(now.monotonic, executor::Event::Ended { run, end }),
-            Process::Fence(run) => {
-                // The fencer's contract: 127 for what could not be started, 128 and the signal for what was ended.
-                let (code, output) = match end {
-                    End::Exited { code, output } => (code, output),
-                    End::Signalled { signal, output } => (128 + signal, output),
-                    End::NotStarted { reason, .. } => (127, executor::Output { stdout: String::new(), stderr: reason }),
-                };
-                let event = fencer::Event::Ended { run, code, stdout: output.stdout, stderr: output.stderr };
-                self.fencer.handle(now.monotonic, event);
-            }
+            Process::Fence(run) => self.fence_agent_ended(now, run, end),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Message {
         /// Why, in words.
         reason: String,
     },
+    /// Of fencing.
+    Stonith(crate::stonith::StonithMessage),
     /// This node has the configuration of that version on its disk.
     Held {
         /// `admin_epoch` of the version.
@@ -70,6 +72,7 @@ impl Message {
         match self {
             Message::Update { .. }
             | Message::Gathered { .. }
+            | Message::Stonith(_)
             | Message::Write {
                 write:
                     WriteForm::Attributes { .. }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attribute::{AttributeValue, Update};
+use crate::stonith::{StonithReply, StonithRequest};
 use crate::write::WriteForm;
 
 /// The longest line that either side reads.
@@ -31,6 +32,8 @@ pub enum Request {
         /// What of it is wanted.
         what: QueryWhat,
     },
+    /// About fencing: [`Reply::Stonith`], [`Reply::Done`] or [`Reply::Refused`].
+    Stonith(StonithRequest),
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
     /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
@@ -62,6 +65,8 @@ pub enum Reply {
     },
     /// To [`Request::Attributes`], by node and name.
     Attributes(Vec<AttributeValue>),
+    /// To [`Request::Stonith`].
+    Stonith(Box<StonithReply>),
     /// Nothing was written or done.
     Refused {
         /// Of which kind the reason is, for programs.

@@ -19,7 +19,10 @@ pub(crate) struct Listing {
 pub(crate) enum Capability {
     Yes,
     /// `everywhere`: the same configuration says so on every node.
-    No { reason: String, everywhere: bool },
+    No {
+        reason: String,
+        everywhere: bool,
+    },
     Unknown(Question),
 }
 

@@ -69,8 +69,7 @@ impl Fencer {
         }
         let allowed = self.allowed_for(&errand.device, errand.action, errand.device_timeout);
         let request = Request { asker, since: self.now, until: self.now.saturating_add(allowed) };
-        let step =
-            Step { device: errand.device, action: errand.action, afterwards: false, skipped_if_unfit: false };
+        let step = Step { device: errand.device, action: errand.action, afterwards: false, skipped_if_unfit: false };
         let routes = vec![Route { level: None, steps: vec![step] }];
         let mut operation = Operation::new(request, errand.target, errand.action, routes);
         (operation.device_timeout, operation.errand) = (errand.device_timeout, true);

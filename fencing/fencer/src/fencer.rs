@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::history::{History, Record};
-use crate::errand::ErrandEnd;
 use crate::agents::{Agent, DESCRIBE_RUNS};
 use crate::capability::{Capability, Listing, capability};
+use crate::errand::ErrandEnd;
+use crate::history::{History, Record};
 use crate::operation::{Asker, Next, Operation, Question, Request, Stage};
 use crate::parameters::words;
 use crate::topology::{Step, Topology, WATCHDOG, all_that_fit, single};
@@ -486,7 +486,8 @@ impl Fencer {
     fn answer_late(&mut self, id: u64) {
         let now = self.now;
         let Some(operation) = self.operations.get_mut(&id) else { return };
-        let (late, left): (Vec<Request>, _) = operation.requests.iter().cloned().partition(|request| request.until <= now);
+        let (late, left): (Vec<Request>, _) =
+            operation.requests.iter().cloned().partition(|request| request.until <= now);
         let Some(last) = late.last() else { return };
         if left.is_empty() {
             let (run, result) = (operation.run(), operation.over_late(last));

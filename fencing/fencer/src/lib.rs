@@ -56,8 +56,8 @@ mod topology;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use errand::{Errand, ErrandEnd, MAX_ERRANDS};
 pub use agents::{DESCRIBE_RUNS, DESCRIBE_TIMEOUT};
+pub use errand::{Errand, ErrandEnd, MAX_ERRANDS};
 pub use fencer::{ActiveView, Fencer, KILL_GRACE, LIST_AGE, MAX_REQUESTS, QUESTION_TIMEOUT};
 pub use history::{HISTORY_LENGTH, Record};
 pub use metadata::AgentInfo;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fencer::{
-    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Fencer, HISTORY_LENGTH, KILL_GRACE, Level, MAX_REQUESTS, RunId, Target, TargetMatch,
+    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Fencer, HISTORY_LENGTH, KILL_GRACE, Level,
+    MAX_REQUESTS, RunId, Target, TargetMatch,
 };
 use proptest::prelude::*;
 
@@ -108,7 +109,12 @@ impl World {
             Deed::End { which, code, stdout } => {
                 let run = self.processes.keys().nth(which % self.processes.len().max(1)).copied();
                 if let Some(run) = run {
-                    self.end(run, code, ["<action name='on' automatic='1' on_target='1'/>", "node1,on\nnode2,off\n", "\u{1f525} ,;\n"][stdout]);
+                    self.end(
+                        run,
+                        code,
+                        ["<action name='on' automatic='1' on_target='1'/>", "node1,on\nnode2,off\n", "\u{1f525} ,;\n"]
+                            [stdout],
+                    );
                 }
             }
             Deed::EndUnknown { run } if self.processes.contains_key(&RunId(run)) => {}

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use fencer::{
-    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Failure, Fencer, Level, RunId, Success, Target, TargetMatch,
+    Action, Command, DESCRIBE_RUNS, Device, Errand, ErrandEnd, Event, Failure, Fencer, Level, RunId, Success, Target,
+    TargetMatch,
 };
 use script::Step;
 
@@ -99,10 +100,8 @@ impl Shell {
             match command {
                 // `fence_test` says nothing of itself, unless a script gives it words.
                 Command::Spawn { run, agent, .. } if run.0 >= DESCRIBE_RUNS && agent == "fence_test" => {
-                    self.fencer.handle(
-                        self.now,
-                        Event::Ended { run, code: 1, stdout: String::new(), stderr: String::new() },
-                    );
+                    self.fencer
+                        .handle(self.now, Event::Ended { run, code: 1, stdout: String::new(), stderr: String::new() });
                 }
                 command => commands.push(show(command)),
             }

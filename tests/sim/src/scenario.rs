@@ -133,6 +133,8 @@ impl Cluster {
         cluster.option("no-quorum-policy", no_quorum_policy);
         cluster.option("stonith-timeout", "40s");
         cluster.option("maintenance-mode", "false");
+        // More goes wrong in an hour here than in a year elsewhere.
+        cluster.option("fence-budget", "0");
         cluster.option("stonith-action", if random.percent(80) { "reboot" } else { "off" });
         if random.percent(50) {
             cluster.option("start-failure-is-fatal", "false");

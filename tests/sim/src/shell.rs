@@ -84,6 +84,8 @@ impl World {
                     self.disk_writes(id, life);
                 }
             }
+            // Its history is for people: a host that lost power may have lost it.
+            Command::KeepFenceHistory(_) => {}
             Command::SetAside(cib) => self.say(id, format_args!("sets {} aside", cib.version())),
             Command::Reply { client, reply } => self.replied(id, client, reply),
             Command::Note(note) => self.say(id, format_args!("{}: {}", note.event, note.message)),
@@ -128,7 +130,9 @@ impl World {
         let text = match &reply {
             Reply::Written { version } => format!("written as {}.{}.{}", version.0, version.1, version.2),
             Reply::Refused { reason, .. } => format!("refused: {reason}"),
-            Reply::Status(_) | Reply::Attributes(_) | Reply::Found { .. } | Reply::Done => "done".to_owned(),
+            Reply::Status(_) | Reply::Attributes(_) | Reply::Stonith(_) | Reply::Found { .. } | Reply::Done => {
+                "done".to_owned()
+            }
         };
         self.say(id, format_args!("answers client {}: {text}", client.0));
         if let Some(mark) = self.operator.answered(client, matches!(reply, Reply::Written { .. })) {

@@ -446,6 +446,7 @@ impl World {
             protocol: host.protocol,
             limit: 4,
             seed: self.random.number(),
+            fencing: node::FencingSettings { boot_id: format!("boot {boot} of {id}"), ..Default::default() },
         };
         let started = self.now;
         let clocks = node::Now { monotonic: Duration::ZERO, ..self.hosts[&id].clocks(self.now) };
