@@ -1,6 +1,6 @@
 //! The wiring: what happens to a node goes to the part that is concerned, what the parts ask for goes out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
