@@ -13,7 +13,7 @@ use cib::{Cib, view};
 use engine::{Membership, NodeId};
 use wire::FenceOrder;
 
-use crate::machine::RECHECK_INTERVAL;
+use crate::machine::FENCE_PAUSE_MAX;
 use crate::membership::node_states;
 
 /// The transient attribute of a node whose fencing is held; its value says why.
@@ -37,7 +37,8 @@ pub struct Limits {
     pub budget: Option<usize>,
     /// See `budget`.
     pub window: Duration,
-    /// Failures after which a target is left until the next recheck (`stonith-max-attempts`).
+    /// Failures after which a target is tried no longer at once, and no longer keeps the rest waiting
+    /// (`stonith-max-attempts`).
     pub attempts: u32,
 }
 
@@ -136,12 +137,12 @@ impl Brake {
         }
     }
 
-    /// A node could not be fenced. Whether it is left for a while now.
-    pub fn failed(&mut self, now: Duration, node: &str, attempts: u32) -> bool {
+    /// A node could not be fenced. Gives how often in a row when it is left for a while now.
+    pub fn failed(&mut self, now: Duration, node: &str, attempts: u32) -> Option<u32> {
         let (failures, until) = self.failures.entry(node.to_owned()).or_default();
         *failures += 1;
-        *until = (*failures >= attempts).then(|| now + RECHECK_INTERVAL);
-        until.is_some()
+        *until = (*failures >= attempts).then(|| now + FENCE_PAUSE_MAX);
+        until.map(|_| *failures)
     }
 
     /// The configuration is another one: what could not be fenced is tried again at once.
@@ -350,6 +351,7 @@ mod tests {
             node: "5".into(),
             lifetime: Lifetime::Transient,
             name: HELD.into(),
+            author: cib::Author::default(),
             value: Some(value.to_owned()),
         };
         cib.apply(&write(&reason)).unwrap();
@@ -382,11 +384,11 @@ mod tests {
         let cib = cluster(3, &[("stonith-max-attempts", "3")]);
         let limits = Limits::of(&cib, 0);
         let (mut brake, now) = (Brake::default(), Duration::from_secs(9));
-        assert_eq!([1, 2, 3].map(|_| brake.failed(now, "node3", limits.attempts)), [false, false, true]);
+        assert_eq!([1, 2, 3].map(|_| brake.failed(now, "node3", limits.attempts)), [None, None, Some(3)]);
         let hold = brake.judge(now, &order(3), &cib, &limits, 0).unwrap();
-        assert!(!hold.told && hold.until == Some(now + RECHECK_INTERVAL), "{hold:?}");
+        assert!(!hold.told && hold.until == Some(now + FENCE_PAUSE_MAX), "{hold:?}");
         assert!(brake.judge(now, &order(2), &cib, &limits, 0).is_none());
-        assert!(brake.judge(now + RECHECK_INTERVAL, &order(3), &cib, &limits, 0).is_none());
+        assert!(brake.judge(now + FENCE_PAUSE_MAX, &order(3), &cib, &limits, 0).is_none());
         brake.configured();
         assert!(brake.judge(now, &order(3), &cib, &limits, 0).is_none());
     }

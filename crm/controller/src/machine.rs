@@ -444,16 +444,21 @@ impl Controller {
         let pause = FENCE_PAUSE.saturating_mul(1 << self.fence_failures.min(6)).min(FENCE_PAUSE_MAX);
         self.fence_failures += 1;
         let attempts = self.limits.map_or(u32::MAX, |limits| limits.attempts);
-        if self.brake.failed(now, &fence.target, attempts) {
-            let text = format!(
-                "fencing {} failed {attempts} times in a row (stonith-max-attempts); it is tried again when the \
-                 configuration changes, or in {} min; what needs it waits",
-                fence.target,
-                RECHECK_INTERVAL.as_secs() / 60
-            );
-            self.note(Note::new(Level::Error, "fence_left", text).on(&fence.target));
+        match self.brake.failed(now, &fence.target, attempts) {
+            // The rest goes on without it; it is tried again now and then.
+            Some(failures) => {
+                if failures == attempts {
+                    let text = format!(
+                        "fencing {} failed {attempts} times in a row (stonith-max-attempts): it is tried again every \
+                         {} s only; what it may hold starts nowhere meanwhile",
+                        fence.target,
+                        FENCE_PAUSE_MAX.as_secs()
+                    );
+                    self.note(Note::new(Level::Error, "fence_left", text).on(&fence.target));
+                }
+            }
+            None => self.not_before = Some(now + pause),
         }
-        self.not_before = Some(now + pause);
         self.dirty = true;
         if let Phase::Walking(walking) = &mut self.phase {
             walking.answered(order, false);
@@ -590,6 +595,7 @@ impl Controller {
             node: order.target_id.clone(),
             lifetime: cib::Lifetime::Transient,
             name: brake::HELD.to_owned(),
+            author: cib::Author::default(),
             value: Some(hold.reason.clone()),
         };
         self.send(Command::Write(write), None);

@@ -150,7 +150,13 @@ impl Node {
             let known = transient(self.replica.cib(), &self.settings.me.id.to_string(), name);
             if known != value.as_deref() {
                 let node = self.settings.me.name.clone();
-                let write = Write::Attribute { node, lifetime: Lifetime::Transient, name: name.to_owned(), value };
+                let write = Write::Attribute {
+                    node,
+                    lifetime: Lifetime::Transient,
+                    name: name.to_owned(),
+                    value,
+                    author: cib::Author::default(),
+                };
                 self.multicast_write(Origin::Local, &write);
             }
         }

@@ -142,6 +142,7 @@ pub fn done(order: &FenceOrder, success: &Success, by: &str, unix: i64) -> Vec<W
         lifetime: Lifetime::Transient,
         name: name.to_owned(),
         value: Some(value.to_owned()),
+        author: cib::Author::default(),
     };
     // What the node was let in with goes first: a plan must not find it let in with something unknown.
     let digests = order.digests.as_ref().filter(|_| order.action == "on");
