@@ -24,6 +24,7 @@ mod explain;
 mod names;
 mod remedy;
 mod settle;
+mod stonith;
 mod terminal;
 
 use std::ffi::OsString;

@@ -9,6 +9,7 @@ mod quorum;
 mod simulate;
 mod standby;
 mod status;
+mod stonith;
 mod why;
 
 use clap::ArgMatches;
@@ -33,6 +34,7 @@ pub const COMMANDS: &[Command] = &[
     move_resource::COMMAND,
     clear::COMMAND,
     cleanup::COMMAND,
+    stonith::COMMAND,
     cib::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,

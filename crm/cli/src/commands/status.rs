@@ -14,6 +14,7 @@ use crate::failures::{self, Failure};
 use crate::output::list::List;
 use crate::output::nodes;
 use crate::output::resources::{self, Show, exit_text, printable_id};
+use crate::stonith::proof;
 use crate::terminal::{Paint, print, print_json};
 use crate::{EXIT_OK, explain, follows};
 
@@ -28,6 +29,7 @@ const JSON_KEYS: &str = "\
   nodes: [{name, id, state, online, unclean, standby, maintenance, coordinator}]
   resources: [{id, kind, agent, role, nodes, managed, disabled, failed, blocked, reason, members}], as a tree
   failed: [{resource, node, operation, interval_ms, rc, text, reason, at (Unix seconds)}]
+  fencing: {unproved (devices): [id], held: [{node, reason}]}
   under_way: [sentence]
   planned: [{verb, resource or node, details, reason, blocked}]";
 
@@ -61,7 +63,7 @@ impl Report {
         let cluster = live.view.cluster();
         let plan = live.view.plan();
         let failures = failures::of(&live.view, &cluster);
-        let faults = faults(&live.status, &cluster, &plan, &failures, live.view.now);
+        let faults = faults(&live.status, &cluster, &plan, &failures, &proof::held(&live.view.document), live.view.now);
         Report { live, cluster, plan, failures, faults }
     }
 
@@ -121,6 +123,11 @@ impl Report {
         if !options.fencing_enabled {
             list.item("Fencing is disabled: what a lost node holds may be started twice");
         }
+        let unproved = proof::unproved(&self.live.view.document);
+        if !unproved.is_empty() {
+            let devices = unproved.join(", ");
+            list.item(&format!("Fence devices never proved: {devices}; `systole stonith test NODE` proves them"));
+        }
         list.end();
     }
 
@@ -177,6 +184,10 @@ impl Report {
                 "reason": failure.reason,
                 "at": failure.at,
             })).collect::<Vec<_>>(),
+            "fencing": {
+                "unproved": proof::unproved(&self.live.view.document),
+                "held": proof::held(&self.live.view.document).iter().map(|(node, why)| json!({"node": node, "reason": why})).collect::<Vec<_>>(),
+            },
             "under_way": status.under_way,
             "planned": follows::list(&self.plan),
         })
@@ -218,7 +229,14 @@ impl Report {
     }
 }
 
-fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure], now: i64) -> Vec<String> {
+fn faults(
+    status: &Status,
+    cluster: &Cluster,
+    plan: &Plan,
+    failures: &[Failure],
+    held: &[(String, String)],
+    now: i64,
+) -> Vec<String> {
     let mut faults = Vec::new();
     if !status.quorate {
         faults.push(format!(
@@ -232,6 +250,9 @@ fn faults(status: &Status, cluster: &Cluster, plan: &Plan, failures: &[Failure],
     if !status.synced {
         faults.push("The members do not hold the same CIB yet".to_owned());
     }
+    faults.extend(held.iter().map(|(node, reason)| {
+        format!("Node {node} is not fenced: {reason}; look at the nodes, then `systole stonith release`")
+    }));
     let no_fencing = explain::no_fencing(cluster);
     faults.extend(no_fencing.map(|why| format!("No fencing: {why}")));
     for id in &cluster.nodes_by_name {

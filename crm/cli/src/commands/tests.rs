@@ -73,9 +73,14 @@ impl Daemon {
         Daemon { directory, thread }
     }
 
+    /// Where it listens.
+    pub fn socket(&self) -> std::path::PathBuf {
+        self.directory.path().join("socket")
+    }
+
     /// A connection to it; there can be one.
     pub fn client(&self) -> Client {
-        Client::connect(&self.directory.path().join("socket")).unwrap()
+        Client::connect(&self.socket()).unwrap()
     }
 
     /// What it was asked.
