@@ -9,7 +9,7 @@ mod quorum;
 mod simulate;
 mod standby;
 mod status;
-mod stonith;
+pub(crate) mod stonith;
 mod why;
 
 use clap::ArgMatches;

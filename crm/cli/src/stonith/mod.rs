@@ -37,7 +37,7 @@ impl Wanted {
     /// With the times that count unless somebody says otherwise.
     pub fn new(target: &str, action: &'static str) -> Wanted {
         let timeout = Duration::from_secs(60);
-        Wanted { target: target.into(), action, timeout, delay: Duration::ZERO, user: change::user() }
+        Wanted { target: target.into(), action, timeout, delay: Duration::ZERO, user: change::author().user }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod crm_resource;
 pub mod crm_simulate;
 pub mod crm_standby;
 pub mod crm_verify;
+pub mod stonith_admin;
 
 pub mod call;
 pub mod report;
@@ -49,6 +50,7 @@ pub const TOOLS: &[Tool] = &[
     crm_simulate::TOOL,
     crm_standby::TOOL,
     crm_verify::TOOL,
+    stonith_admin::TOOL,
 ];
 
 /// The tool of that name.

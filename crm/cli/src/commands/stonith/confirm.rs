@@ -57,7 +57,7 @@ pub fn confirm(client: &mut Client, node: &str, force: bool) -> anyhow::Result<S
         node: node.to_owned(),
         since: None,
         action: "off".into(),
-        by: change::user(),
+        by: change::author().user,
         at: now(),
         coordinator: String::new(),
         transition: 0,

@@ -1,6 +1,6 @@
 //! `systole stonith`: fencing by hand, its history, levels and devices, and the proof that it works.
 
-mod confirm;
+pub(crate) mod confirm;
 mod device;
 mod fence;
 mod history;

@@ -131,7 +131,7 @@ impl Before {
 }
 
 fn prove(client: &mut Client, node: &str, before: &Before, longest: Duration) -> anyhow::Result<u8> {
-    let wanted = Wanted { user: format!("{} (stonith test)", change::user()), ..Wanted::new(node, "reboot") };
+    let wanted = Wanted { user: format!("{} (stonith test)", change::author().user), ..Wanted::new(node, "reboot") };
     let id = stonith::begin(client, &wanted)?;
     print(&format!("Fencing {node} …\n"))?;
     let mut gone = false;
@@ -175,7 +175,8 @@ fn prove(client: &mut Client, node: &str, before: &Before, longest: Duration) ->
 }
 
 fn author(node: &str) -> Author {
-    Author { user: change::user(), command: format!("systole stonith test {node}"), at: now(), ..Author::default() }
+    let user = change::author().user;
+    Author { user, command: format!("systole stonith test {node}"), at: now(), ..Author::default() }
 }
 
 /// How a test ended.
