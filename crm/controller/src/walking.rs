@@ -47,7 +47,14 @@ impl Walking {
     /// Stands before the first action. `number` is the transition's.
     pub fn new(mut transition: Transition, coordinator: &str, number: u32) -> Self {
         let_go_last(&mut transition);
-        Walking { walk: Walk::new(transition), coordinator: coordinator.to_owned(), number, stale: None, held: 0, fencings: 0 }
+        Walking {
+            walk: Walk::new(transition),
+            coordinator: coordinator.to_owned(),
+            number,
+            stale: None,
+            held: 0,
+            fencings: 0,
+        }
     }
 
     /// Begins nothing more, for the reason given; the first reason stays.
