@@ -58,7 +58,8 @@ impl Shape {
         if random.percent(30) {
             cluster.promotable("m1");
             if random.percent(50) {
-                cluster.with_promoted("p1", "m1", *random.pick(&["INFINITY", "100"]));
+                let score = if random.percent(50) { "INFINITY" } else { "100" };
+                cluster.with_promoted("p1", "m1", score);
             }
         }
         cluster.constraints(random);

@@ -1,6 +1,7 @@
 //! A fixed scenario as text: what happens, line by line, and what is expected at which point. Each file of
 //! `tests/sim/scripts` and `tests/sim/incidents` is one. What a line may say is in [`Script::deed`] and
-//! [`Script::expectation`]; `#` begins a remark.
+//! [`Script::expectation`]; `#` begins a remark, at the
+//! beginning of a line or after a blank.
 //!
 //! ```text
 //! cluster 3 no-quorum-policy=freeze     # node1..node3: group g1 (g1-1, g1-2) on node1, p1 on node2; `promotable`: m1
@@ -38,7 +39,7 @@ const UP: Duration = Duration::from_secs(60);
 pub fn play(text: &str) -> Result<(), String> {
     let mut script: Option<Script> = None;
     for (number, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or("").trim();
+        let line = if line.starts_with('#') { "" } else { line.split(" #").next().unwrap_or("").trim() };
         if line.is_empty() {
             continue;
         }
@@ -84,6 +85,15 @@ impl Script {
     /// What happens.
     fn deed(&mut self, words: &[&str]) -> Result<(), String> {
         let fault = match words {
+            // Before the first node is on.
+            ["constraint", xml @ ..] => {
+                let end = "</constraints>";
+                let cib = self.shape.cib.replace(end, &format!("{}{end}", xml.join(" ")));
+                cib::Cib::parse(&cib).map_err(|error| error.to_string())?;
+                self.shape.cib = cib;
+                self.world = world_of(&self.shape, 7, Keep::Last(KEPT));
+                return Ok(());
+            }
             ["up"] => {
                 self.shape.ids().into_iter().for_each(|id| self.world.power_on(id));
                 return self.wait(UP);
@@ -182,6 +192,7 @@ impl Script {
             ["slow", "disk", node, time] => Fault::SlowDisk(self.node(node)?, self.time(time)?.as_millis() as u64),
             ["full", "disk", node] => Fault::DiskFull(self.node(node)?, true),
             ["version", node, protocol] => Fault::Version(self.node(node)?, self.number(protocol)? as u32),
+            ["slow", "network", ms] => Fault::SlowNetwork(self.number(ms)?),
             ["garbage", node] => Fault::Garbage(self.node(node)?, self.world.random.number()),
             ["dies", resource] => Fault::ResourceDies((*resource).to_owned(), None),
             ["breaks", resource] => Fault::ResourceDies((*resource).to_owned(), Some(State::Failed)),
@@ -232,10 +243,10 @@ impl Script {
             },
             [resource, "on", nodes @ ..] => self.places(resource, nodes),
             ["promoted", resource, node] => {
-                let at = self.node(node)?;
                 let chosen = |id: &NodeId| self.world.hosts[id].agents.state(resource) == Some(State::Promoted);
                 let found: Vec<NodeId> = self.shape.ids().into_iter().filter(chosen).collect();
-                if found == [at] { Ok(()) } else { Err(format!("it is promoted on {found:?}")) }
+                let met = if *node == "one" { found.len() == 1 } else { found == [self.node(node)?] };
+                if met { Ok(()) } else { Err(format!("it is promoted on {found:?}")) }
             }
             ["cut", "off", number] => equal("hosts cut off", self.world.counts.cut_off, self.number(number)?),
             ["acknowledged", number] => {

@@ -75,6 +75,18 @@ pub struct Counts {
     pub acknowledged: u64,
 }
 
+impl Counts {
+    /// These as well.
+    pub fn add(&mut self, more: &Counts) {
+        self.faults += more.faults;
+        self.plans += more.plans;
+        self.deliveries += more.deliveries;
+        self.processes += more.processes;
+        self.cut_off += more.cut_off;
+        self.acknowledged += more.acknowledged;
+    }
+}
+
 struct Queued {
     at: Duration,
     sequence: u64,
