@@ -84,6 +84,7 @@ pub mod digest;
 pub mod option;
 
 pub mod check;
+pub mod relaxng;
 pub mod upgrade;
 pub mod view;
 

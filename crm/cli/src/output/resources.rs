@@ -198,7 +198,9 @@ impl Writer<'_> {
         if resource.meta("internal_rsc").is_some_and(cib_true) {
             return false;
         }
-        list.item(&self.line(id, printable_id(resource), current_node(self.cluster, id)));
+        // What is nowhere yet is where an operation on it is under way.
+        let node = current_node(self.cluster, id).or(resource.pending_node);
+        list.item(&self.line(id, printable_id(resource), node));
         true
     }
 

@@ -107,6 +107,10 @@ impl Engine<'_> {
             .or_else(|| self.attr(self.doc.root(), "crm_feature_set"))
             .unwrap_or(SECURE_COVERS_ALL);
         if compare_versions(version, SECURE_COVERS_ALL).is_ge() {
+            if interval > 0 {
+                // Unlike that of all, it leaves out the timeout of what recurs.
+                return Some(digest::secure(all, 0, &secret));
+            }
             // Without a secret it is the digest of all.
             let any = all.keys().any(|name| secret.contains(&name.as_str()));
             return Some(if any { digest::secure(all, interval, &secret) } else { digest_of_all.to_owned() });

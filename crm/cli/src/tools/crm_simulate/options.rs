@@ -167,7 +167,8 @@ impl Options {
         self.simulate || self.in_place
     }
 
-    /// Whether the input is to be changed before planning.
+    /// Whether the input is to be changed before planning. As in Pacemaker's tool, quorum is changed only together with
+    /// something else.
     pub fn injects(&self) -> bool {
         let some = |list: &[String]| !list.is_empty();
         some(&self.node_up)
@@ -179,7 +180,6 @@ impl Options {
             || some(&self.ticket_standby)
             || some(&self.ticket_activate)
             || self.watchdog.is_some()
-            || self.quorum.is_some()
     }
 
     /// Where the input comes from. A file that is named counts more than the running cluster, as in Pacemaker.
