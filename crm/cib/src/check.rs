@@ -5,6 +5,7 @@ mod dangling_reference;
 mod duplicate_id;
 mod missing_attribute;
 mod operation;
+mod schema;
 mod unknown_element;
 mod value;
 
@@ -135,8 +136,24 @@ pub fn check(document: &Document) -> Vec<Finding> {
     };
     let report = Report { document, configuration };
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&report)).collect();
-    findings.sort_by_key(|finding| (finding.severity, finding.position.map_or((0, 0), |p| (p.line, p.column))));
+    sort(&mut findings);
     findings
+}
+
+/// Everything that is wrong, and what only the schema refuses: Pacemaker would not take such a CIB either, though a
+/// plan may be made from it.
+pub fn strict(document: &Document) -> Vec<Finding> {
+    let mut findings = check(document);
+    if document.name(document.root()) == "cib" {
+        let refused = schema::check(document, &findings);
+        findings.extend(refused);
+        sort(&mut findings);
+    }
+    findings
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.severity, finding.position.map_or((0, 0), |p| (p.line, p.column))));
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ mod tests {
                 "note: it may not stand here [item]",
             ]
         );
-        assert_eq!(faults("<list id='a'/>"), ["list: something is missing in it [item note]"]);
+        assert_eq!(faults("<list id='a'/>"), ["list: something is missing in it [item]"]);
         assert_eq!(faults("<lists/>"), ["lists: it may not stand here [list]"]);
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use cib::Document;
-use cib::check::{Finding, Severity, check};
+use cib::check::{Finding, Severity, strict};
 use serde_json::{Value, json};
 
 use crate::file::CibFile;
@@ -18,7 +18,7 @@ pub fn ocf_root() -> PathBuf {
 
 /// What is wrong in a file's configuration, errors first.
 pub fn of(file: &CibFile) -> Vec<Finding> {
-    check(&file.document)
+    strict(&file.document)
 }
 
 /// Whether any finding is an error.
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn all_errors_are_told_with_place_and_remedy_unless_forced() {
         let bad = file(
-            "\n<resources><primitive id='a' class='ocf' provider='p' type='T'/><primitive id='a' class='ocf' provider='p' \
+            "<crm_config/><nodes/>\n<resources><primitive id='a' class='ocf' provider='p' type='T'/><primitive id='a' class='ocf' provider='p' \
                         type='T'/></resources>\n<constraints><rsc_location id='l' rsc='web' node='n' score='1'/></constraints>",
         );
         let error = refuse_errors(&bad, false).unwrap_err().to_string();
@@ -120,7 +120,7 @@ mod tests {
         );
         assert!(refuse_errors(&bad, true).is_ok());
         assert_eq!(json(&of(&bad))[0]["severity"], "error");
-        let good = file("");
+        let good = file("<crm_config/><nodes/><resources/><constraints/>");
         assert!(refuse_errors(&good, false).is_ok() && text(&good, &of(&good)).contains("nothing is wrong"));
     }
 

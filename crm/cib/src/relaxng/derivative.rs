@@ -94,7 +94,7 @@ impl<'d> Validator<'d> {
             return rest;
         }
         let mut expected = Vec::new();
-        self.patterns.expected(pattern, false, &mut expected);
+        self.patterns.required(pattern, false, &mut expected);
         self.fault(element, Problem::LacksChild, expected);
         self.leave(pattern)
     }
@@ -124,7 +124,7 @@ impl<'d> Validator<'d> {
             return closed;
         }
         let mut expected = Vec::new();
-        self.patterns.required(pattern, &mut expected);
+        self.patterns.required(pattern, true, &mut expected);
         self.fault(element, Problem::LacksAttribute, expected);
         self.without_attributes(pattern)
     }

@@ -201,20 +201,19 @@ impl Patterns {
         }
     }
 
-    /// Names of attributes that are not there and must be.
-    pub fn required(&self, id: Id, names: &mut Vec<String>) {
+    /// Names of the attributes, or of the elements, that must still come. Of alternatives one will do; all are told.
+    pub fn required(&self, id: Id, attributes: bool, names: &mut Vec<String>) {
+        if self.nullable(id) {
+            return;
+        }
         match *self.get(id) {
-            // Of alternatives one will do: all are told if each wants something.
-            Pattern::Choice(a, b) if !self.nullable(id) => {
-                self.required(a, names);
-                self.required(b, names);
+            Pattern::Choice(a, b) | Pattern::Group(a, b) | Pattern::Interleave(a, b) => {
+                self.required(a, attributes, names);
+                self.required(b, attributes, names);
             }
-            Pattern::Group(a, b) | Pattern::Interleave(a, b) => {
-                self.required(a, names);
-                self.required(b, names);
-            }
-            Pattern::OneOrMore(a) | Pattern::After(a, _) => self.required(a, names),
-            Pattern::Attribute(name, _) => self.names[name as usize].write(names),
+            Pattern::OneOrMore(a) | Pattern::After(a, _) => self.required(a, attributes, names),
+            Pattern::Attribute(name, _) if attributes => self.names[name as usize].write(names),
+            Pattern::Element(name, _) if !attributes => self.names[name as usize].write(names),
             _ => {}
         }
     }

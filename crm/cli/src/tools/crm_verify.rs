@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use cib::Document;
-use cib::check::{Severity, check};
+use cib::check::{Severity, strict};
 use clap::{ArgAction, Parser, ValueEnum};
 use policy::Input;
 
@@ -149,7 +149,7 @@ fn read(options: &Options) -> Result<CibFile, Failure> {
 
 fn judge(file: &CibFile) -> Verdict {
     let mut verdict = Verdict::default();
-    let findings = check(&file.document);
+    let findings = strict(&file.document);
     for finding in &findings {
         let text = match file.text.is_empty() {
             false => finding.render(&file.name, &file.text),
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn problems_are_told_with_line_element_and_remedy() {
         let problems = judged(
-            "\n<resources>\n<primitve id='a'/></resources><constraints>\n<rsc_location id='l' rsc='b' node='n' score='1'/>\
+            "<crm_config/><nodes/>\n<resources>\n<primitve id='a'/></resources><constraints>\n<rsc_location id='l' rsc='b' node='n' score='1'/>\
              </constraints>",
             "",
         )
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn fencing_without_a_device_is_a_problem() {
         for status in [STATUS, ""] {
-            let problems = judged("<resources/>", status).problems;
+            let problems = judged("<crm_config/><nodes/><resources/><constraints/>", status).problems;
             assert!(problems[0].contains("no fencing resources have been defined"), "{problems:?}");
         }
     }
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_once_and_history_is_not_its_fault() {
         let twice = format!(
-            "{NO_FENCING}<nodes><node id='1' uname='a'/></nodes><constraints><rsc_location id='l' rsc='web' node='a' score='1'/></constraints>"
+            "{NO_FENCING}<nodes><node id='1' uname='a'/></nodes><resources/><constraints><rsc_location id='l' rsc='web' node='a' score='1'/></constraints>"
         );
         let history = "<status><node_state id='7' uname='gone'/><node_state id='1' uname='a'><lrm id='1'><lrm_resources>\
              <lrm_resource id='x'><lrm_rsc_op id='y'/></lrm_resource></lrm_resources></lrm></node_state></status>";
@@ -303,7 +303,8 @@ mod tests {
 
     #[test]
     fn exit_statuses_are_those_of_pacemaker() {
-        let valid = &format!("<cib><configuration>{NO_FENCING}<resources/></configuration></cib>");
+        let valid =
+            &format!("<cib><configuration>{NO_FENCING}<nodes/><resources/><constraints/></configuration></cib>");
         for (words, expected) in [
             (&["-X", valid][..], status::OK),
             (&["-q", "-X", "<cib/>"], status::BAD_CONFIGURATION),
