@@ -3,16 +3,20 @@
 //!
 //! Orders come on standard input, a line each: `start NAME`, `stop NAME`. SIGTERM ends all, the last one first.
 
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -178,19 +182,31 @@ impl Running<'_> {
     }
 
     fn start(&self) -> Result<Pid> {
-        let (program, arguments) = self.service.command.split_first().context("it has no program")?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).process_group(0);
-        if let Some(path) = &self.service.log {
-            let log: File = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .with_context(|| format!("opening its log {path}"))?;
-            command.stderr(log.try_clone().context("opening its log twice")?).stdout(log);
+        let program = self.service.command.first().context("it has no program")?;
+        // It begins with no signal blocked, whatever is done to those of process 1; and in a group of its own.
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETPGROUP)?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_pgroup(Pid::from_raw(0))?;
+        let mut files = PosixSpawnFileActions::init()?;
+        let null = File::open("/dev/null").context("opening /dev/null")?;
+        files.add_dup2(null.as_raw_fd(), 0)?;
+        let log = self.service.log.as_ref().map(|path| {
+            let log = OpenOptions::new().create(true).append(true).open(path);
+            log.with_context(|| format!("opening its log {path}"))
+        });
+        let log = log.transpose()?;
+        if let Some(log) = &log {
+            files.add_dup2(log.as_raw_fd(), 1)?;
+            files.add_dup2(log.as_raw_fd(), 2)?;
         }
-        let child = command.spawn().with_context(|| format!("starting {program}"))?;
-        Ok(Pid::from_raw(i32::try_from(child.id()).context("a process's number fits")?))
+        let text = |text: &[u8]| CString::new(text).context("a program's words have no zero byte");
+        let words = self.service.command.iter().map(|word| text(word.as_bytes())).collect::<Result<Vec<_>>>()?;
+        let variables =
+            std::env::vars_os().map(|(name, value)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat()));
+        let variables = variables.collect::<Result<Vec<_>>>()?;
+        posix_spawn(Path::new(program), &files, &attributes, &words, &variables)
+            .with_context(|| format!("starting {program}"))
     }
 
     fn stop(&mut self, signal: Signal) {

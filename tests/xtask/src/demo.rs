@@ -48,7 +48,7 @@ pub struct Arguments {
     /// How many nodes [default: as many as the configuration names, at least 3]
     #[arg(long, value_name = "N", value_parser = nodes)]
     nodes: Option<usize>,
-    /// What the nodes run on: corosync or embedded
+    /// What the nodes run on: the embedded engine, or Corosync, as on more than one machine
     #[arg(long, value_name = "ENGINE", default_value_t = EngineKind::Embedded)]
     engine: EngineKind,
     /// What goes wrong

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use lab::cluster::EngineKind;
 use lab::demo::MAX_NODES;
-use lab::sandbox;
 use lab::trials::{Options, TRIALS};
+use lab::{ring, sandbox};
 
 use crate::{build, demo};
 
@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Only these trials [default: all that the cluster allows]
     #[arg(value_name = "TRIAL")]
     trials: Vec<String>,
-    /// What the nodes run on: corosync or embedded
+    /// What the nodes run on: corosync or embedded [default: corosync where it is installed]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<EngineKind>,
     /// How many nodes
@@ -61,7 +61,7 @@ impl Arguments {
     fn options(&self) -> Options {
         Options {
             trials: self.trials.clone(),
-            engine: self.engine.unwrap_or(EngineKind::Embedded),
+            engine: self.engine.unwrap_or_else(best_engine),
             nodes: usize::try_from(self.nodes).unwrap_or(MAX_NODES),
             token_ms: self.token,
             seed: self.seed,
@@ -71,6 +71,11 @@ impl Arguments {
             programs: self.programs.clone().unwrap_or_default(),
         }
     }
+}
+
+/// Corosync where it is installed: what more than one machine needs.
+fn best_engine() -> EngineKind {
+    if ring::is_installed() { EngineKind::Corosync } else { EngineKind::Embedded }
 }
 
 /// Builds the programs and tries them in namespaces of their own.

@@ -86,7 +86,10 @@ fn long_enough(course: &Course) -> Duration {
 /// One link is cut, then the other one of another node.
 pub fn link_loss(course: &Course) -> Result<()> {
     let active = course.active()?;
-    let bystander = course.another(&[&active])?;
+    let spare = Thing::Address(course.spare()?);
+    let spares = course.field().holder_of(&spare).context("nobody has the second address")?;
+    // An address on a link without a carrier is of no use, and its agent says so.
+    let bystander = course.another(&[&active, &spares])?;
     course.strike(&bystander);
     // The first link of the active node is the client's way to it.
     for (node, link) in [(&bystander, 0), (&active, 1)] {
