@@ -65,7 +65,7 @@ fn wait_for_corosync(options: &Run) -> anyhow::Result<corosync::Found> {
     loop {
         match corosync::find() {
             Ok(found) => return Ok(found),
-            Err(error @ NotFound::NotInstalled(_)) => return Err(anyhow::Error::new(error).context(ELSE)),
+            Err(error @ NotFound::NotInstalled(_)) => bail!("{error}; {ELSE}"),
             Err(error @ NotFound::Configuration(_)) => return Err(error.into()),
             Err(error @ (NotFound::NotRunning(_) | NotFound::Asking(_))) => {
                 let text = format!("{:#}", anyhow::Error::new(error));

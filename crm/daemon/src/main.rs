@@ -31,6 +31,12 @@ fn become_what(what: What) -> anyhow::Result<u8> {
             log::begin(LogForm::Text);
             embedded::run_hub(&options.socket, &options.config()?).map(|()| 0).map_err(anyhow::Error::from)
         }
+        What::Engine => {
+            let found = corosync::find()?;
+            let status = corosync::Status::read().context("asking Corosync")?;
+            print!("this is {}, node {} in Corosync; {status}", found.me.name, found.me.id);
+            Ok(0)
+        }
         What::Supervise(options) => {
             log::begin(options.log);
             let identity = Identity::new(NodeId(options.id), &options.name, 0)?;

@@ -23,6 +23,8 @@ pub enum What {
     Run(Run),
     /// Be the hub of the embedded engine: for nodes that all live on this machine
     Hub(Hub),
+    /// Show Corosync as this node sees it: quorum, votes and links; or say what is missing
+    Engine,
     /// Be a node's pid 1: hold its presence at the hub, run the daemon, start it again when it dies
     Supervise(Supervise),
 }
