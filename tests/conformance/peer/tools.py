@@ -44,6 +44,8 @@ def run(program, words, variables, cib, given):
         out = done.stdout.decode().replace(directory, "HERE")
         out = re.sub(r'api-version="[^"]*"', 'api-version=""', out)
         out = re.sub(r'request="[^"]*"', 'request=""', out)
+        out = re.sub(r'Last updated: .*', 'Last updated:', out)
+        out = re.sub(r'last_update time="[^"]*"', 'last_update time=""', out)
         return out, done.returncode, canonical(file), done.stderr.decode()
 
 

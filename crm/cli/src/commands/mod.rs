@@ -10,6 +10,7 @@ mod simulate;
 mod standby;
 mod status;
 pub(crate) mod stonith;
+mod tools;
 mod why;
 
 use clap::ArgMatches;
@@ -38,6 +39,7 @@ pub const COMMANDS: &[Command] = &[
     cib::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,
+    tools::COMMAND,
 ];
 
 #[cfg(test)]

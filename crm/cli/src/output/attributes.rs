@@ -176,9 +176,14 @@ pub fn write(list: &mut List, cluster: &Cluster) {
         return;
     }
     list.space();
+    write_attributes(list, all, |id| cluster.node(id).name.clone());
+}
+
+/// Writes the attributes of some nodes, each under the name that `title` gives.
+pub fn write_attributes(list: &mut List, all: Vec<(NodeId, Vec<(&str, &str)>)>, title: impl Fn(NodeId) -> String) {
     list.begin("Node Attributes");
     for (node, attributes) in all {
-        list.begin(&format!("Node: {}", cluster.node(node).name));
+        list.begin(&format!("Node: {}", title(node)));
         attributes.iter().for_each(|(name, value)| list.item(&format!("{name:<32}\t: {value:<10}")));
         list.end();
     }

@@ -5,14 +5,24 @@ use policy::model::{INFINITY, Node, NodeFlags, NodeId, NodeKind};
 
 use super::list::{Lazy, List};
 
+/// What a member whose version is not known has at most: nodes tell theirs since then.
+pub const BEFORE_FEATURE_SETS: &str = "<3.15.1";
+
 /// Writes the list; nothing when there are no nodes.
 pub fn write(list: &mut List, cluster: &Cluster) {
+    write_some(list, cluster, false, |_| true);
+}
+
+/// As [`write`], of some nodes; with `detail` each on a line of its own, with its id.
+pub fn write_some(list: &mut List, cluster: &Cluster, detail: bool, wanted: impl Fn(NodeId) -> bool) {
     let mut section = Lazy::new("Node List".to_owned());
     let mut together = Together::default();
-    for id in &cluster.nodes_by_name {
+    for id in cluster.nodes_by_name.iter().filter(|id| wanted(**id)) {
         section.open(list);
         let node = cluster.node(*id);
-        if needs_own_line(cluster, node) {
+        if detail {
+            list.item(&detailed_line(cluster, *id));
+        } else if needs_own_line(cluster, node) {
             list.item(&own_line(cluster, *id));
         } else if let Some(names) = together.list_for(cluster, *id) {
             names.push(&node.name);
@@ -66,7 +76,21 @@ fn needs_own_line(cluster: &Cluster, node: &Node) -> bool {
         || health(cluster, node) != Health::Green
 }
 
-fn own_line(cluster: &Cluster, id: NodeId) -> String {
+/// A node with its id, its state and the version of its program.
+pub fn detailed_line(cluster: &Cluster, id: NodeId) -> String {
+    let node = cluster.node(id);
+    let line = own_line(cluster, id).replacen(&node.name, &format!("{} ({})", node.name, node.id), 1);
+    match node.kind == NodeKind::Cluster && node.online() {
+        true => {
+            let version = node.attributes.get("#feature-set").map_or(BEFORE_FEATURE_SETS, String::as_str);
+            format!("{line}, feature set {version}")
+        }
+        false => line,
+    }
+}
+
+/// A node with its state.
+pub fn own_line(cluster: &Cluster, id: NodeId) -> String {
     let node = cluster.node(id);
     let kind = match (node.kind, cluster.is_guest(id)) {
         (NodeKind::Cluster, _) => "Node",

@@ -22,7 +22,7 @@ pub fn write(list: &mut List, cluster: &Cluster, show: Show) {
         if hidden(cluster, *id) || (!show.inactive && !is_active(cluster, *id, false)) {
             continue;
         }
-        nothing &= !Writer { cluster, show, nodes: true }.resource(list, *id);
+        nothing &= !Writer { cluster, show, nodes: true, view: View::default() }.resource(list, *id);
     }
     if nothing {
         list.item(if show.inactive { "No resources" } else { "No active resources" });
@@ -30,9 +30,43 @@ pub fn write(list: &mut List, cluster: &Cluster, show: Show) {
     list.end();
 }
 
+/// What of the resources is to be shown, and how closely.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// Each instance of a clone on a line of its own.
+    pub detail: bool,
+    /// What is active on this node only, and what is active nowhere.
+    pub node: Option<NodeId>,
+}
+
+/// Writes some of the top-level resources under a title; `nothing` when there are none.
+pub fn write_view(
+    list: &mut List,
+    cluster: &Cluster,
+    show: Show,
+    view: View,
+    title: &str,
+    shown: &[RscId],
+    nothing: &str,
+) {
+    let writer = Writer { cluster, show, nodes: true, view };
+    list.begin(title);
+    let mut none = true;
+    for id in shown {
+        let hidden = hidden(cluster, *id) || (!show.inactive && !is_active(cluster, *id, false));
+        if !hidden && !writer.elsewhere(*id) {
+            none &= !writer.resource(list, *id);
+        }
+    }
+    if none {
+        list.item(nothing);
+    }
+    list.end();
+}
+
 /// Writes the list of all top-level resources with their states alone, without the nodes of primitives.
 pub fn write_states(list: &mut List, cluster: &Cluster, show: Show) {
-    let writer = Writer { cluster, show, nodes: false };
+    let writer = Writer { cluster, show, nodes: false, view: View::default() };
     list.begin("Full List of Resources");
     let shown = cluster.top.iter().filter(|id| !hidden(cluster, **id));
     let mut nothing = true;
@@ -45,14 +79,14 @@ pub fn write_states(list: &mut List, cluster: &Cluster, show: Show) {
 
 /// The state of a primitive in one line, without its node.
 pub fn state(cluster: &Cluster, id: RscId, show: Show) -> String {
-    Writer { cluster, show, nodes: false }.line(id, printable_id(cluster.resource(id)), None)
+    Writer { cluster, show, nodes: false, view: View::default() }.line(id, printable_id(cluster.resource(id)), None)
 }
 
 /// The state of each primitive that a resource is made of, a line each.
 pub fn lines(cluster: &Cluster, id: RscId, show: Show) -> String {
     let resource = cluster.resource(id);
     if resource.is_primitive() {
-        let writer = Writer { cluster, show, nodes: true };
+        let writer = Writer { cluster, show, nodes: true, view: View::default() };
         return writer.line(id, printable_id(resource), current_node(cluster, id)) + "\n";
     }
     resource.children.iter().map(|child| lines(cluster, *child, show)).collect()
@@ -153,6 +187,25 @@ pub fn configured_role<'a>(cluster: &'a Cluster, clone: &'a Resource) -> Option<
     clone.meta("target-role").or_else(of_instance)
 }
 
+/// What an agent's exit status means, in the words of Pacemaker 2.1.5's displays.
+pub fn agent_text(code: i32) -> &'static str {
+    match code {
+        0 => "ok",
+        1 => "error",
+        2 => "invalid parameter",
+        3 => "unimplemented feature",
+        4 => "insufficient privileges",
+        5 => "not installed",
+        6 => "not configured",
+        7 => "not running",
+        8 => "promoted",
+        9 => "promoted (failed)",
+        190 => "OCF_DEGRADED",
+        191 => "promoted (degraded)",
+        _ => "unknown",
+    }
+}
+
 /// What an agent's exit status means, in words.
 pub fn exit_text(code: i32) -> &'static str {
     match code {
@@ -179,9 +232,17 @@ struct Writer<'a> {
     show: Show,
     /// Say where a primitive is.
     nodes: bool,
+    view: View,
 }
 
 impl Writer<'_> {
+    /// Whether it is active, but not on the node that is looked at.
+    fn elsewhere(&self, id: RscId) -> bool {
+        let Some(node) = self.view.node else { return false };
+        let on = active_nodes(self.cluster, id);
+        !on.is_empty() && !on.contains(&node)
+    }
+
     /// Writes one resource; false if there was nothing to say.
     fn resource(&self, list: &mut List, id: RscId) -> bool {
         let resource = self.cluster.resource(id);
@@ -214,7 +275,7 @@ impl Writer<'_> {
         attributes.extend(self.attributes(id).into_iter().map(str::to_owned));
         let mut section = Lazy::new(format!("Resource Group: {}{}", resource.id, in_brackets(&attributes)));
         for child in &resource.children {
-            if self.show.inactive || is_active(self.cluster, *child, false) {
+            if (self.show.inactive || is_active(self.cluster, *child, false)) && !self.elsewhere(*child) {
                 section.open(list);
                 self.resource(list, *child);
             }
@@ -240,7 +301,7 @@ impl Writer<'_> {
         let mut promoted = Vec::new();
         let mut started = Vec::new();
         let mut stopped_instances = Vec::new();
-        for instance in &clone.children {
+        for instance in clone.children.iter().filter(|instance| !self.elsewhere(**instance)) {
             match self.part_of(clone, *instance) {
                 Part::Alone => {
                     section.open(list);
@@ -266,7 +327,7 @@ impl Writer<'_> {
             section.open(list);
             list.item(&format!("{title}: [ {} ]", self.sorted_names(started).join(" ")));
         }
-        if self.show.inactive {
+        if self.show.inactive && !self.view.detail && self.view.node.is_none() {
             self.stopped_part(list, &mut section, id, active, stopped_instances);
         }
         let written = section.is_open();
@@ -352,6 +413,10 @@ impl Writer<'_> {
         let cluster = self.cluster;
         let instance = cluster.resource(id);
         let partly_active = is_active(cluster, id, false);
+        if self.view.detail {
+            let hidden = !partly_active && (!self.show.inactive || instance.is(RscFlags::REMOVED));
+            return if hidden { Part::Nothing } else { Part::Alone };
+        }
         if clone.is(RscFlags::UNIQUE) {
             let hidden = !partly_active && clone.is(RscFlags::REMOVED);
             return match (hidden, partly_active) {

@@ -29,13 +29,16 @@ pub struct Call {
     pub err: String,
     /// Whether `out` and `err` are the process's own, and not kept.
     prints: bool,
+    /// Whoever read it has gone.
+    unread: bool,
 }
 
 /// Runs a tool as this process and gives its exit status.
 pub fn run(arguments: Vec<OsString>, tool: fn(&mut Call) -> u8) -> u8 {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let variables = std::env::vars_os().filter_map(text).collect();
-    let mut call = Call { arguments, variables, input: None, out: String::new(), err: String::new(), prints: true };
+    let mut call =
+        Call { arguments, variables, input: None, out: String::new(), err: String::new(), prints: true, unread: false };
     let status = tool(&mut call);
     match call.flush() {
         Ok(()) => status,
@@ -49,7 +52,15 @@ pub fn run(arguments: Vec<OsString>, tool: fn(&mut Call) -> u8) -> u8 {
 impl Call {
     /// A run whose output is kept.
     pub fn kept(arguments: Vec<OsString>, variables: BTreeMap<String, String>, input: Vec<u8>) -> Call {
-        Call { arguments, variables, input: Some(input), out: String::new(), err: String::new(), prints: false }
+        Call {
+            arguments,
+            variables,
+            input: Some(input),
+            out: String::new(),
+            err: String::new(),
+            prints: false,
+            unread: false,
+        }
     }
 
     /// The name the tool was called by, without directories.
@@ -135,6 +146,11 @@ impl Call {
         Ok(bytes)
     }
 
+    /// Whether somebody reads what is printed, as far as that is known; nobody reads what is kept while the tool runs.
+    pub fn is_read(&self) -> bool {
+        self.prints && !self.unread
+    }
+
     /// Prints what was said so far. A reader that went away is no error of ours.
     ///
     /// # Errors
@@ -149,8 +165,11 @@ impl Call {
         // Whoever closed standard error does not want to know.
         let _ = io::stderr().write_all(err.as_bytes());
         match printed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.unread = true;
+                Ok(())
+            }
+            other => other,
         }
     }
 }

@@ -9,11 +9,14 @@ pub mod crm_attribute;
 pub mod crm_error;
 pub mod crm_failcount;
 pub mod crm_master;
+pub mod crm_mon;
 pub mod crm_node;
 pub mod crm_resource;
 pub mod crm_simulate;
 pub mod crm_standby;
 pub mod crm_verify;
+pub mod crmadmin;
+pub mod pacemakerd;
 pub mod stonith_admin;
 
 pub mod call;
@@ -45,11 +48,14 @@ pub const TOOLS: &[Tool] = &[
     crm_error::TOOL,
     crm_failcount::TOOL,
     crm_master::TOOL,
+    crm_mon::TOOL,
     crm_node::TOOL,
     crm_resource::TOOL,
     crm_simulate::TOOL,
     crm_standby::TOOL,
     crm_verify::TOOL,
+    crmadmin::TOOL,
+    pacemakerd::TOOL,
     stonith_admin::TOOL,
 ];
 

@@ -161,3 +161,8 @@ fn small_tools() {
 fn cibadmin() {
     check("cibadmin", super::cibadmin::run);
 }
+
+#[test]
+fn crm_mon() {
+    check("crm_mon", super::crm_mon::run);
+}

@@ -50,6 +50,21 @@ impl Tree {
         tree
     }
 
+    /// A document with another root, in the older form.
+    pub fn rooted(name: &'static str, attributes: &[(&str, &str)]) -> Self {
+        let mut tree = Tree { api: Api::Old, ..Tree::default() };
+        tree.begin(name, attributes);
+        tree
+    }
+
+    /// Ends everything that is open, and gives the whole.
+    pub fn close(mut self) -> String {
+        while !self.open.is_empty() {
+            self.end();
+        }
+        self.text
+    }
+
     /// Attributes that came with the newer form: none in the older.
     pub fn newer<'a>(&self, attributes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         match self.api {

@@ -4,19 +4,30 @@ use policy::Cluster;
 use policy::model::{NodeFlags, NodeId, NodeKind};
 
 use super::{Tree, boolean};
-use crate::output::nodes::{Health, health};
-
-/// What a member whose version is not known has at most: nodes tell theirs since then.
-const BEFORE_FEATURE_SETS: &str = "<3.15.1";
+use crate::output::nodes::{BEFORE_FEATURE_SETS, Health, health};
 
 /// Writes `<nodes>`.
 pub fn write(tree: &mut Tree, cluster: &Cluster) {
+    write_some(tree, cluster, |_| true, |_, _| ());
+}
+
+/// As [`write`], of some nodes, each with what `inside` writes.
+pub fn write_some(
+    tree: &mut Tree,
+    cluster: &Cluster,
+    wanted: impl Fn(NodeId) -> bool,
+    inside: impl Fn(&mut Tree, NodeId),
+) {
     tree.begin("nodes", &[]);
-    cluster.nodes_by_name.iter().for_each(|id| node(tree, cluster, *id));
+    for id in cluster.nodes_by_name.iter().filter(|id| wanted(**id)) {
+        begin(tree, cluster, *id);
+        inside(tree, *id);
+        tree.end();
+    }
     tree.end();
 }
 
-fn node(tree: &mut Tree, cluster: &Cluster, id: NodeId) {
+fn begin(tree: &mut Tree, cluster: &Cluster, id: NodeId) {
     let node = cluster.node(id);
     let is = |flag| boolean(node.is(flag));
     let member = node.kind == NodeKind::Cluster;
@@ -49,5 +60,5 @@ fn node(tree: &mut Tree, cluster: &Cluster, id: NodeId) {
         ("type", if member { "member" } else { "remote" }),
     ]);
     attributes.extend(launcher.map(|launcher| ("id_as_resource", cluster.resource(launcher).id.as_str())));
-    tree.leaf("node", &attributes);
+    tree.begin("node", &attributes);
 }

@@ -18,6 +18,18 @@ pub fn write(tree: &mut Tree, cluster: &Cluster, pending: bool) {
     tree.end();
 }
 
+/// Writes `<resources>` with some of the top-level resources; nothing when there are none.
+pub fn write_some(tree: &mut Tree, cluster: &Cluster, pending: bool, shown: &[RscId]) {
+    let writer = Writer { cluster, pending };
+    let shown: Vec<RscId> = shown.iter().copied().filter(|id| !hidden(cluster, *id)).collect();
+    if shown.is_empty() {
+        return;
+    }
+    tree.begin("resources", &[]);
+    shown.into_iter().for_each(|id| writer.resource(tree, id));
+    tree.end();
+}
+
 /// Writes one resource with all its parts.
 pub fn write_one(tree: &mut Tree, cluster: &Cluster, id: RscId) {
     Writer { cluster, pending: true }.resource(tree, id);

@@ -17,7 +17,7 @@ use super::list::{places, primitives};
 use super::{Options, Subject, element, look, usage};
 use crate::cluster::Live;
 use crate::follows;
-use crate::output::resources::exit_text;
+use crate::output::resources::agent_text;
 
 /// How often we look whether the cluster is where it should be.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -309,8 +309,7 @@ pub(super) fn agent(report: &mut Report<'_>, subject: &Subject<'_>) -> Result<u8
         return Err(Failure::new(status::UNIMPLEMENTED, message));
     }
     let ended = agent::run(&agent, resource.as_deref().unwrap_or("validate"), action, &all, level, limit)?;
-    // Agents and people know these in small letters.
-    let text = exit_text(i32::from(ended.rc)).to_lowercase();
+    let text = agent_text(i32::from(ended.rc));
     let reason = ended.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
     let of = resource.as_ref().map(|_| format!(" for {}", subject.name())).unwrap_or_default();
     report.line(format!("Operation {word}{of} ({}) returned {} ({text}{reason})", agent.name(), ended.rc));
@@ -335,7 +334,7 @@ pub(super) fn agent(report: &mut Report<'_>, subject: &Subject<'_>) -> Result<u8
         tree.end();
         let code = ended.rc.to_string();
         let (execution, said) = if ended.timed_out { ("2", "Timed Out") } else { ("0", "complete") };
-        let mut attributes = vec![("code", code.as_str()), ("message", &text)];
+        let mut attributes = vec![("code", code.as_str()), ("message", text)];
         attributes.extend(ended.reason().map(|reason| ("exit_reason", reason)));
         attributes.extend([("execution_code", execution), ("execution_message", said)]);
         tree.leaf("agent-status", &attributes);
