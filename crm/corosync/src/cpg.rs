@@ -105,8 +105,6 @@ pub enum Told {
         members: Vec<Process>,
         /// Those that went.
         left: Vec<Left>,
-        /// Those that came.
-        joined: Vec<Process>,
     },
     /// The ring changed, or this is the one we joined in.
     Ring {
@@ -173,17 +171,12 @@ unsafe extern "C" fn on_change(
     member_count: usize,
     left: *const Address,
     left_count: usize,
-    joined: *const Address,
-    joined_count: usize,
+    _: *const Address,
+    _: usize,
 ) {
-    // SAFETY: Corosync gives three arrays with their lengths that stay until we return.
-    let told = unsafe {
-        Told::Members {
-            members: processes(members, member_count),
-            left: departures(left, left_count),
-            joined: processes(joined, joined_count),
-        }
-    };
+    // SAFETY: Corosync gives arrays with their lengths that stay until we return.
+    let told =
+        unsafe { Told::Members { members: processes(members, member_count), left: departures(left, left_count) } };
     note(told);
 }
 

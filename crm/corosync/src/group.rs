@@ -74,8 +74,6 @@ pub enum Event {
         members: Vec<Process>,
         /// Those that went, some of which may be among the members again.
         left: Vec<Left>,
-        /// Those that came.
-        joined: Vec<Process>,
     },
     /// A message was delivered.
     Message {
@@ -219,7 +217,7 @@ impl Group {
         }
         match event {
             Event::Ring { ring, hosts } => self.ring_changed(ring, hosts),
-            Event::Members { members, left, joined } => self.members_changed(members, left, &joined),
+            Event::Members { members, left } => self.members_changed(members, left),
             Event::Message { from, bytes } => self.message(from, &bytes),
             Event::Votes(votes) => self.votes = Some(votes),
             Event::Names(names) => self.names = names,

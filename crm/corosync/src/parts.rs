@@ -1,7 +1,7 @@
 //! Long payloads: cut into parts on one side, put together again on the other. When a payload counts is for the group.
 //!
 //! A payload counts at the place of its last part. Whoever joins between its first and its last part could not put it
-//! together, and would miss what the others hear. So at each join everybody drops what is not yet whole, and its sender
+//! together, and would miss what the others hear. So at each cut everybody drops what is not yet whole, and its sender
 //! sends it again from the start; what was whole already is known by its number and not taken twice. Behind a long
 //! payload its sender sends nothing before it has come back whole, so that payloads never overtake one another.
 
@@ -77,7 +77,7 @@ impl Outbox {
         }
     }
 
-    /// Somebody joined: what has not come back whole is sent again.
+    /// A cut: what has not come back whole is sent again.
     pub fn restart(&mut self) {
         if let Some(under_way) = &mut self.under_way {
             under_way.next = 0;
@@ -125,7 +125,7 @@ impl Assembly {
         self.partial.remove(&from).map(|partial| partial.bytes)
     }
 
-    /// Somebody joined: what is not yet whole comes again.
+    /// A cut: what is not yet whole comes again.
     pub fn restart(&mut self) {
         self.partial.clear();
     }

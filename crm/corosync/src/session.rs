@@ -216,7 +216,7 @@ impl Session {
         for told in told {
             let event = match told {
                 Told::Message { from, bytes } => Event::Message { from, bytes },
-                Told::Members { members, left, joined } => Event::Members { members, left, joined },
+                Told::Members { members, left } => Event::Members { members, left },
                 Told::Ring { ring, hosts } => {
                     let nodes = self.map.nodes()?;
                     let alone = hosts == [self.me.id] && nodes.len() > 1;

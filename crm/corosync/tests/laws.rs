@@ -207,7 +207,7 @@ impl World {
             let station = &mut self.stations[other];
             station.known.insert(process);
             let members = station.known.iter().copied().collect();
-            station.give(Event::Members { members, left: Vec::new(), joined: vec![process] });
+            station.give(Event::Members { members, left: Vec::new() });
         }
         let station = &mut self.stations[at];
         let hosts = station.hosts.clone();
@@ -233,7 +233,7 @@ impl World {
             station.known.remove(&daemon.process);
             let members = station.known.iter().copied().collect();
             let left = vec![Left { process: daemon.process, host_down: false }];
-            station.give(Event::Members { members, left, joined: Vec::new() });
+            station.give(Event::Members { members, left });
         }
         Some(daemon.copy)
     }
@@ -294,13 +294,13 @@ impl World {
             }
             if !left.is_empty() {
                 let members = station.known.iter().copied().collect();
-                station.give(Event::Members { members, left, joined: Vec::new() });
+                station.give(Event::Members { members, left });
             }
             let joined: Vec<Process> = alive.difference(&station.known).copied().collect();
             station.known.extend(&alive);
             if !joined.is_empty() {
                 let members = station.known.iter().copied().collect();
-                station.give(Event::Members { members, left: Vec::new(), joined });
+                station.give(Event::Members { members, left: Vec::new() });
             }
             station.ring = ring;
             station.hosts.clone_from(&hosts);

@@ -22,10 +22,10 @@ impl Group {
             self.processes.remove(&process);
             self.forget(process, true);
         }
-        self.cut(false);
+        self.cut();
     }
 
-    pub(super) fn members_changed(&mut self, members: Vec<Process>, left: Vec<Left>, joined: &[Process]) {
+    pub(super) fn members_changed(&mut self, members: Vec<Process>, left: Vec<Left>) {
         self.settle();
         for Left { process, host_down } in left {
             if process == self.settings.me {
@@ -43,7 +43,7 @@ impl Group {
                 self.forget(process, false);
             }
         }
-        self.cut(!joined.is_empty());
+        self.cut();
     }
 
     /// A process is gone, for however short a time.
@@ -59,7 +59,7 @@ impl Group {
     }
 
     /// Begins to ask who is here.
-    pub(super) fn cut(&mut self, joined: bool) {
+    pub(super) fn cut(&mut self) {
         let ring = self.ring.unwrap_or_default();
         let processes = self.processes.iter().flat_map(|process| [u64::from(process.node.0), u64::from(process.pid)]);
         self.cut = hash([u64::from(ring.leader), ring.sequence].into_iter().chain(processes));
@@ -68,10 +68,8 @@ impl Group {
             let gone = self.gone.keys().flat_map(|process| [u64::from(process.node.0), u64::from(process.pid)]);
             self.lineage = hash([self.lineage, self.cut].into_iter().chain(gone));
         }
-        if joined {
-            self.assembly.restart();
-            self.outbox.restart();
-        }
+        self.assembly.restart();
+        self.outbox.restart();
         self.reports.clear();
         self.reported = None;
         self.absent.clear();
@@ -176,7 +174,7 @@ impl Group {
     /// Who was away is told as away before it is told as back: who went and came at one cut, a daemon that was started
     /// anew, and who was away without our notice, which its lineage shows.
     pub(super) fn announce_absence(&mut self, members: &BTreeMap<Process, u64>) {
-        let Some(told) = self.told.clone() else { return };
+        let Some(told) = &self.told else { return };
         let mine = self.reports.get(&self.settings.me).map(|here| here.lineage);
         let stayed = |process: &Process| {
             members.contains_key(process)
@@ -185,11 +183,6 @@ impl Group {
         };
         let away: Vec<Process> = told.members.keys().copied().filter(|process| !stayed(process)).collect();
         let back = away.iter().any(|process| members.keys().any(|now| now.node == process.node));
-        if away.iter().any(|process| members.contains_key(process) && !self.gone.contains_key(process)) {
-            // Corosync did not say so, and so nobody has dropped what was not yet whole: as at a join.
-            self.assembly.restart();
-            self.outbox.restart();
-        }
         if back {
             // Between this and the membership that follows at once nothing is delivered, so the quorum that was stays.
             let quorate = told.membership.quorate;
