@@ -3,8 +3,10 @@
 mod cib;
 mod cleanup;
 mod clear;
+mod cluster_stop;
 mod corosync;
 mod move_resource;
+mod node;
 mod quorum;
 mod simulate;
 mod standby;
@@ -32,10 +34,12 @@ pub const COMMANDS: &[Command] = &[
     simulate::COMMAND,
     standby::STANDBY,
     standby::UNSTANDBY,
+    node::COMMAND,
     move_resource::COMMAND,
     clear::COMMAND,
     cleanup::COMMAND,
     stonith::COMMAND,
+    cluster_stop::COMMAND,
     cib::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,

@@ -1,6 +1,6 @@
 //! `systole status`: what is wrong first, then the cluster, its nodes and its resources.
 
-use cib::date;
+use cib::{Document, date};
 use clap::{Arg, ArgAction, ArgMatches};
 use policy::model::{NodeFlags, RscFlags, RscId};
 use policy::{Cluster, Plan};
@@ -26,7 +26,7 @@ const JSON_KEYS: &str = "\
   cluster, node (who answers), program (its version), version (of the CIB), coordinator, quiet, synced
   quorum: {quorate, votes, expected_votes}
   faults: [sentence]
-  nodes: [{name, id, state, online, unclean, standby, maintenance, coordinator}]
+  nodes: [{name, id, state, online, unclean, standby, maintenance, quarantine, coordinator}]
   resources: [{id, kind, agent, role, nodes, managed, disabled, failed, blocked, reason, members}], as a tree
   failed: [{resource, node, operation, interval_ms, rc, text, reason, at (Unix seconds)}]
   fencing: {unproved (devices): [id], held: [{node, reason}]}
@@ -63,7 +63,9 @@ impl Report {
         let cluster = live.view.cluster();
         let plan = live.view.plan();
         let failures = failures::of(&live.view, &cluster);
-        let faults = faults(&live.status, &cluster, &plan, &failures, &proof::held(&live.view.document), live.view.now);
+        let document = &live.view.document;
+        let mut faults = faults(&live.status, &cluster, &plan, &failures, &proof::held(document), live.view.now);
+        faults.extend(quarantined(document, live.view.now));
         Report { live, cluster, plan, failures, faults }
     }
 
@@ -158,6 +160,7 @@ impl Report {
                     "unclean": node.unclean(),
                     "standby": node.is(NodeFlags::STANDBY),
                     "maintenance": node.is(NodeFlags::MAINTENANCE),
+                    "quarantine": node.attributes.contains_key(super::node::QUARANTINE),
                     "coordinator": status.coordinator.as_deref() == Some(&node.name),
                 })
             })
@@ -281,6 +284,17 @@ fn faults(
         }
     }
     faults
+}
+
+/// A sentence for each node in quarantine.
+fn quarantined(document: &Document, now: i64) -> impl Iterator<Item = String> {
+    super::node::held(document).into_iter().map(move |(node, at)| {
+        format!(
+            "Node {node} is held in quarantine, {}: it was lost three times within an hour; once it is repaired, \
+             `systole node release {node}`",
+            since(at, now)
+        )
+    })
 }
 
 /// A sentence for each failure; the same on several nodes is one, with the latest time.
