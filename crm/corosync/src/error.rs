@@ -37,6 +37,9 @@ pub enum Error {
     /// Something that would not fit into Corosync's structures.
     #[error("{0:?} is not a name that Corosync takes: expected {1} bytes at most and no zero byte")]
     BadName(String, usize),
+    /// It ended, or is not as it was when this daemon was started.
+    #[error("{0}")]
+    Unusable(String),
     /// An answer that makes no sense.
     #[error("Corosync's answer makes no sense: {0}")]
     Answer(String),

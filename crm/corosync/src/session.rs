@@ -90,17 +90,20 @@ impl Session {
         let mut cpg = Cpg::connect()?;
         let local = cpg.local()?;
         if local != task.me.id {
-            return Err(Error::Answer(format!(
+            return Err(Error::Unusable(format!(
                 "this node is now node {local}, and was {} when this daemon was started: restart the daemon",
                 task.me.id
             )));
         }
         if cpg.longest()? < PART + 64 {
-            return Err(Error::Answer(format!("it takes messages of {} bytes at most", cpg.longest()?)));
+            return Err(Error::Unusable(format!(
+                "corosync takes messages of {} bytes at most, and we need {PART}",
+                cpg.longest()?
+            )));
         }
         let mut quorum = Quorum::connect()?;
         if !quorum.is_provided() {
-            return Err(Error::Answer("it has no provider of quorum any more: see corosync.conf".into()));
+            return Err(Error::Unusable("corosync has no provider of quorum any more: see corosync.conf".into()));
         }
         let mut votequorum = Votequorum::connect()?;
         let map = Cmap::connect(Map::Configuration)?;
@@ -312,14 +315,14 @@ impl Session {
         let count = if self.waiting.is_empty() { 4 } else { 3 };
         match ppoll(&mut descriptors[..count], timeout, None) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(Error::Answer(format!("waiting for it failed: {error}"))),
+            Err(error) => return Err(Error::Unusable(format!("waiting for corosync: {error}"))),
         }
         let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
         let events = descriptors.each_ref().map(|one| one.revents().unwrap_or(PollFlags::empty()));
         let [quorum, votes, _, group] = events.map(|events| !events.is_empty());
         if events[..count].iter().any(|events| events.intersects(gone)) {
             // What it said before it ended is not worth reading: whoever is left decides without us.
-            return Err(Error::Answer("corosync has ended".into()));
+            return Err(Error::Unusable("corosync has ended".into()));
         }
         self.ready = Ready { quorum, votes, group: group || self.ready.group };
         task.rest();
