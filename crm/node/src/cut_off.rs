@@ -94,7 +94,7 @@ impl Node {
     /// The deadline has come.
     pub(crate) fn cut_off_timeout(&mut self, now: Now) {
         self.cut.fencer.handle(now.monotonic, fencer::Event::Timeout);
-        if !self.cut.look_at.is_some_and(|at| at <= now.monotonic) {
+        if self.cut.look_at.is_none_or(|at| at > now.monotonic) {
             return;
         }
         self.cut.look_at = Some(now.monotonic + LOOK_EVERY);

@@ -12,12 +12,13 @@ use nix::unistd::geteuid;
 use crate::build;
 
 /// What the tests need besides Rust.
-const NEEDED: [Needed; 7] = [
+const NEEDED: [Needed; 8] = [
     Needed { program: "unshare", package: "util-linux", for_root_only: false },
     Needed { program: "nsenter", package: "util-linux", for_root_only: false },
     Needed { program: "setpriv", package: "util-linux", for_root_only: false },
     Needed { program: "mount", package: "mount", for_root_only: false },
     Needed { program: "ip", package: "iproute2", for_root_only: false },
+    Needed { program: "fence_dummy", package: "fence-agents", for_root_only: false },
     // Images need loop devices, which only root has.
     Needed { program: "mkfs.ext4", package: "e2fsprogs", for_root_only: true },
     // Without it the trials are held on the embedded engine alone, and say so.
