@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agents::{Agent, DESCRIBE_RUNS};
 use crate::capability::{Capability, Listing, capability};
-use crate::errand::ErrandEnd;
+use crate::errands::ErrandEnd;
 use crate::history::{History, Record};
 use crate::operation::{Asker, Next, Operation, Question, Request, Stage};
 use crate::parameters::words;

@@ -44,7 +44,7 @@
 
 mod agents;
 mod capability;
-mod errand;
+mod errands;
 mod fencer;
 mod history;
 mod metadata;
@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use agents::{DESCRIBE_RUNS, DESCRIBE_TIMEOUT};
-pub use errand::{Errand, ErrandEnd, MAX_ERRANDS};
+pub use errands::{Errand, ErrandEnd, MAX_ERRANDS};
 pub use fencer::{ActiveView, Fencer, KILL_GRACE, LIST_AGE, MAX_REQUESTS, QUESTION_TIMEOUT};
 pub use history::{HISTORY_LENGTH, Record};
 pub use metadata::AgentInfo;

@@ -3,7 +3,7 @@
 mod agents;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use cib::rule::Context;
@@ -247,12 +247,7 @@ fn list(report: &mut Report<'_>, names: &[String], kind: &str, end: &str) -> u8 
     status::OK
 }
 
-fn metadata(
-    report: &mut Report<'_>,
-    directory: &std::path::Path,
-    agent: &str,
-    timeout: Duration,
-) -> Result<u8, Failure> {
+fn metadata(report: &mut Report<'_>, directory: &Path, agent: &str, timeout: Duration) -> Result<u8, Failure> {
     let ended = agents::run(directory, agent, "metadata", &BTreeMap::new(), timeout);
     let ended = ended.filter(|ended| ended.code == 0).ok_or_else(|| no_agent(agent))?;
     report.line(ended.out.trim_end());
@@ -264,7 +259,7 @@ fn metadata(
 
 fn validate(
     report: &mut Report<'_>,
-    directory: &PathBuf,
+    directory: &Path,
     agent: &str,
     options: &Options,
     timeout: Duration,
