@@ -5,7 +5,7 @@ use crate::{Finding, finding};
 
 /// The lines of the table, lowest first; who stands on one line does not name each other.
 pub const LAYERS: &[&[&str]] = &[
-    &["schemas", "ocf", "fencer", "engine", "corosync-conf"],
+    &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived"],
     &["cib"],
     &["transition", "wire"],
     &["policy", "controller", "executor", "embedded", "corosync", "resource-agents", "fence-agents"],

@@ -15,6 +15,7 @@ pub const PURE: &[&str] = &[
     "crm/wire",
     "crm/engine",
     "crm/corosync-conf",
+    "crm/keepalived",
     "fencing/fencer",
     "schemas",
 ];

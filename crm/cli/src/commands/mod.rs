@@ -5,6 +5,7 @@ mod cleanup;
 mod clear;
 mod cluster_stop;
 mod corosync;
+mod migrate;
 mod move_resource;
 mod node;
 mod quorum;
@@ -44,6 +45,7 @@ pub const COMMANDS: &[Command] = &[
     corosync::COMMAND,
     quorum::COMMAND,
     tools::COMMAND,
+    migrate::COMMAND,
 ];
 
 #[cfg(test)]

@@ -1,0 +1,292 @@
+//! `systole migrate keepalived scan`: what keepalived does today on these hosts, by their files, and what the files
+//! disagree on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anyhow::{Context as _, bail};
+use clap::{Arg, ArgAction, ArgMatches};
+use keepalived::model::{Instance, Version};
+use keepalived::pairs::{Conflict, Router, conflicts, routers};
+use keepalived::{Files, Host, Model, Note, Severity};
+use serde_json::{Value, json};
+
+use crate::commands::Command;
+use crate::terminal::{Paint, print, print_json};
+use crate::{EXIT_FAILURE, EXIT_OK};
+
+/// The command.
+pub const COMMAND: Command = Command { name: "scan", grammar, run };
+
+/// A configuration larger than this is none: the largest known file has 20 KB.
+const FILE_MAX: u64 = 4 << 20;
+/// Files beside the main one that may be included; of more the first by name are taken.
+const FILES_MAX: usize = 1_000;
+/// Directories below that of the main file.
+const DEPTH_MAX: usize = 4;
+
+fn grammar() -> clap::Command {
+    let after = "Each file is read as keepalived reads it on the host of that name: lines that begin with @NAME count for \
+                 that host only, includes are looked for in the file's directory and below. Nothing is changed and nobody \
+                 is asked; what stands in the files is all that is known.\n\nThe exit status is 1 if a file cannot be used.\n\n\
+                 Examples:\n  systole migrate keepalived scan one=/srv/one/keepalived.conf two=/srv/two/keepalived.conf\n  \
+                 systole migrate keepalived scan /etc/keepalived/keepalived.conf";
+    clap::Command::new("")
+        .about("Say what keepalived does today, and what the hosts' files disagree on")
+        .after_help(after)
+        .arg(
+            Arg::new("files")
+                .value_name("NODE=FILE")
+                .required(true)
+                .num_args(1..)
+                .help("A host's name and its keepalived.conf; without a name, the file is this host's"),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("For programs: {\"hosts\": […], \"routers\": […]}"),
+        )
+}
+
+fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let mut hosts: Vec<(String, Model)> = Vec::new();
+    let mut scanned = Vec::new();
+    let mut names = BTreeSet::new();
+    for argument in arguments.get_many::<String>("files").expect("it is required") {
+        let (name, path) = match argument.split_once('=') {
+            Some((name, path)) if !name.is_empty() && !name.contains('/') => (name.to_owned(), path),
+            _ => (this_host(), argument.as_str()),
+        };
+        if !names.insert(name.clone()) {
+            bail!("two files for {name}: write NODE=FILE, with another name for each host");
+        }
+        let files = read(Path::new(path))?;
+        let host = Host { config_id: name.clone(), instance: name.clone() };
+        hosts.push((name, Model::read(&files, &host)));
+        scanned.push(files);
+    }
+    let routers = routers(&hosts);
+    if arguments.get_flag("json") {
+        print_json(&as_json(&hosts, &routers))?;
+    } else {
+        print(&text(&hosts, &scanned, &routers, Paint::for_output()))?;
+    }
+    Ok(if hosts.iter().any(|(_, model)| model.has_errors()) { EXIT_FAILURE } else { EXIT_OK })
+}
+
+/// The short name, as keepalived takes it for its config-id.
+fn this_host() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The main file, and all others in its directory and below.
+fn read(path: &Path) -> anyhow::Result<Files> {
+    let main = fs::canonicalize(path).with_context(|| format!("looking for {}", path.display()))?;
+    let mut files = Files::one(main.display().to_string(), text_of(&main)?);
+    let mut found = Vec::new();
+    if let Some(folder) = main.parent() {
+        list(folder, 0, &mut found);
+    }
+    found.sort();
+    for other in found.into_iter().filter(|other| *other != main).take(FILES_MAX) {
+        // What cannot be read is not there, as for keepalived; an include of it is told.
+        if let Ok(text) = text_of(&other) {
+            files.add(&other.display().to_string(), text);
+        }
+    }
+    Ok(files)
+}
+
+fn list(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            Ok(kind) if kind.is_dir() && depth < DEPTH_MAX && found.len() < FILES_MAX * 10 => {
+                list(&entry.path(), depth + 1, found)
+            }
+            _ => {}
+        }
+    }
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let meta = fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?;
+    if !meta.is_file() {
+        bail!("{} is no file; expected a keepalived.conf", path.display());
+    }
+    if meta.len() > FILE_MAX {
+        bail!("{} is larger than {} MiB; expected a keepalived.conf", path.display(), FILE_MAX >> 20);
+    }
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn text(hosts: &[(String, Model)], scanned: &[Files], routers: &[Router<'_>], paint: Paint) -> String {
+    let mut out = String::new();
+    for ((name, model), files) in hosts.iter().zip(scanned) {
+        out += &paint.title(&format!("{name}: {}", files.main()));
+        out += "\n";
+        for instance in &model.instances {
+            out += &shown(instance);
+        }
+        for group in &model.groups {
+            out += &format!("  group {}: {} move together\n", group.name, group.members.join(", "));
+        }
+        for script in &model.scripts {
+            out += &format!(
+                "  script {}: `{}` every {} s\n",
+                script.name,
+                script.command.join(" "),
+                seconds(script.interval_us)
+            );
+        }
+        if !model.servers.is_empty() {
+            out += &format!(
+                "  {} virtual server(s) of IPVS\n",
+                model.servers.iter().filter(|one| one.word() == "virtual_server").count()
+            );
+        }
+        for note in &model.notes {
+            out += &format!("\n{}\n", render(files, note, paint.is_on()));
+        }
+        out += "\n";
+    }
+    for router in routers {
+        let members: Vec<String> = router
+            .members
+            .iter()
+            .map(|member| format!("{} ({}, priority {})", member.host, member.instance.name, member.instance.priority))
+            .collect();
+        out += &paint.title(&format!(
+            "Virtual router {}{}: {}",
+            router.id,
+            if router.v6 { " of IPv6" } else { "" },
+            members.join(", ")
+        ));
+        out += "\n";
+        let found = conflicts(router, hosts);
+        if found.is_empty() && hosts.len() > 1 {
+            out += "  The files agree.\n";
+        }
+        for conflict in found {
+            out += &format!("  {}.\n    Today: {}.\n", conflict.message, conflict.today);
+        }
+    }
+    out
+}
+
+fn seconds(us: u64) -> String {
+    (us as f64 / 1e6).to_string()
+}
+
+fn shown(instance: &Instance) -> String {
+    let addresses: Vec<String> = instance.addresses.iter().chain(&instance.excluded).map(ToString::to_string).collect();
+    let mut out = format!(
+        "  instance {}: router {}, {}, priority {}, advert every {} s (VRRPv{})\n",
+        instance.name,
+        instance.router_id,
+        instance.interface.as_deref().unwrap_or("no interface"),
+        instance.priority,
+        seconds(instance.advert_us),
+        if instance.version == Version::Two { 2 } else { 3 },
+    );
+    for address in addresses {
+        out += &format!("    {address}\n");
+    }
+    for (kind, tracked) in &instance.tracked {
+        let names: Vec<&str> = tracked.iter().map(|one| one.name.as_str()).collect();
+        out += &format!("    {kind}: {}\n", names.join(", "));
+    }
+    out
+}
+
+/// A note with its line and a caret under the word it is about.
+fn render(files: &Files, note: &Note, colour: bool) -> String {
+    let level = if note.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+    let mut group = Group::with_title(level.primary_title(&note.message));
+    let source = files.text(&note.place.file).unwrap_or_default();
+    let start = source.split_inclusive('\n').take(note.place.line.saturating_sub(1)).map(str::len).sum::<usize>();
+    let line = source[start..].split('\n').next().unwrap_or_default();
+    if note.place.line > 0 {
+        let whole = line.len() - line.trim_start().len()..line.trim_end().len();
+        let found = (!note.word.is_empty()).then(|| line.find(&note.word)).flatten();
+        let span = found.map_or(whole, |at| at..at + note.word.len());
+        let snippet = Snippet::source(source).path(note.place.file.as_str());
+        group = group.element(
+            snippet.annotation(AnnotationKind::Primary.span(start + span.start..start + span.end.max(span.start))),
+        );
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+fn as_json(hosts: &[(String, Model)], routers: &[Router<'_>]) -> Value {
+    let note = |note: &Note| {
+        json!({
+            "severity": if note.severity == Severity::Error { "error" } else { "warning" },
+            "file": note.place.file, "line": note.place.line, "word": note.word, "message": note.message,
+        })
+    };
+    let instance = |one: &Instance| {
+        json!({
+            "name": one.name, "interface": one.interface, "router_id": one.router_id, "priority": one.priority,
+            "master": one.master, "nopreempt": one.nopreempt, "advert_ms": one.advert_us / 1000,
+            "addresses": one.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "excluded": one.excluded.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    };
+    let host = |(name, model): &(String, Model)| {
+        json!({
+            "name": name,
+            "instances": model.instances.iter().map(instance).collect::<Value>(),
+            "groups": model.groups.iter().map(|group| json!({"name": group.name, "members": group.members})).collect::<Value>(),
+            "scripts": model.scripts.iter().map(|script| json!({"name": script.name, "command": script.command})).collect::<Value>(),
+            "notes": model.notes.iter().map(note).collect::<Value>(),
+        })
+    };
+    let conflict = |one: Conflict| json!({"rule": one.rule, "message": one.message, "today": one.today});
+    let router = |one: &Router<'_>| {
+        json!({
+            "id": one.id,
+            "members": one.members.iter().map(|member| json!({"host": member.host, "instance": member.instance.name})).collect::<Value>(),
+            "conflicts": conflicts(one, hosts).into_iter().map(conflict).collect::<Value>(),
+        })
+    };
+    json!({"hosts": hosts.iter().map(host).collect::<Value>(), "routers": routers.iter().map(router).collect::<Value>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_with_their_includes_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = |name: &str, more: &str| {
+            let folder = folder.path().join(name);
+            fs::create_dir_all(folder.join("conf.d")).unwrap();
+            fs::write(folder.join("keepalived.conf"), "include conf.d/*.conf\n").unwrap();
+            let text = format!(
+                "vrrp_instance WEB {{\n interface eth0\n virtual_router_id 51\n @one priority 150\n foo bar\n{more} virtual_ipaddress {{\n 10.0.0.9/24\n }}\n}}\n"
+            );
+            fs::write(folder.join("conf.d/web.conf"), text).unwrap();
+            read(&folder.join("keepalived.conf")).unwrap()
+        };
+        let scanned = [host("one", ""), host("two", " advert_int 3\n")];
+        let model = |name: &str, files: &Files| {
+            (name.to_owned(), Model::read(files, &Host { config_id: name.into(), instance: name.into() }))
+        };
+        let hosts = [model("one", &scanned[0]), model("two", &scanned[1])];
+        let routers = routers(&hosts);
+        let shown = text(&hosts, &scanned, &routers, Paint::PLAIN);
+        assert!(shown.contains("instance WEB: router 51, eth0, priority 150, advert every 1 s (VRRPv2)\n    10.0.0.9/24 dev eth0 scope global\n"), "{shown}");
+        assert!(shown.contains("5 |  foo bar\n  |  ^^^\n"), "{shown}");
+        assert!(shown.contains("Virtual router 51: one (WEB, priority 150), two (WEB, priority 100)\n  advert_int differs: 1000 ms on one; 3000 ms on two.\n"), "{shown}");
+        assert_eq!(as_json(&hosts, &routers)["routers"][0]["conflicts"][0]["rule"], "timers");
+    }
+}
