@@ -159,6 +159,11 @@ impl Status<'_> {
         engine.schedule_fencing_and_shutdowns();
         engine.apply_orderings();
         let transition = engine.create_transition();
+        // Orders that contradict each other are not ours to choose from: any of them may be what keeps data whole.
+        for circle in transition::check::circles(&transition) {
+            let text = format!("{circle}: none of this can be done; change the orders or colocations that ask for it");
+            engine.warnings.push(text);
+        }
         let reasons = if engine.explain { engine.collect_reasons() } else { Reasons::default() };
         Plan {
             transition,

@@ -8,6 +8,7 @@ pub(crate) mod instances;
 pub(crate) mod node_order;
 pub(crate) mod primitive;
 pub(crate) mod promotable;
+pub(crate) mod table_order;
 pub(crate) mod utilization;
 
 use crate::engine::Engine;

@@ -21,8 +21,7 @@ use crate::graph::{ActionId, Transition};
 /// assert_eq!(check(&transition), Err(vec!["a_start_0 and b_start_0 wait for each other".to_owned()]));
 /// ```
 pub fn check(transition: &Transition) -> Result<(), Vec<String>> {
-    let mut findings = Vec::new();
-    find_cycles(transition, &mut findings);
+    let mut findings = circles(transition);
     find_incomplete(transition, &mut findings);
     let by_resource = by_resource(transition);
     for actions in by_resource.values() {
@@ -42,7 +41,12 @@ fn name(action: &Action) -> String {
     }
 }
 
-fn find_cycles(transition: &Transition, findings: &mut Vec<String>) {
+/// Actions that wait for each other, so that none of them can ever be done; a sentence for each such circle.
+pub fn circles(transition: &Transition) -> Vec<String> {
+    let mut findings = Vec::new();
+    if !petgraph::algo::is_cyclic_directed(transition.graph()) {
+        return findings;
+    }
     for component in petgraph::algo::tarjan_scc(transition.graph()) {
         let first = component[0];
         let loops = component.len() > 1 || transition.graph().edges(first).any(|edge| edge.target() == first);
@@ -52,6 +56,7 @@ fn find_cycles(transition: &Transition, findings: &mut Vec<String>) {
             findings.push(format!("{} wait for each other", names.join(" and ")));
         }
     }
+    findings
 }
 
 fn find_incomplete(transition: &Transition, findings: &mut Vec<String>) {

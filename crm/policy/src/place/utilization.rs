@@ -7,6 +7,7 @@ use crate::constraint::colocation::Affects;
 use crate::constraint::merge::Select;
 use crate::engine::{Engine, Values, integer};
 use crate::model::{INFINITY, NodeId, NodeTable, Placement, RscFlags, RscId, RscKind};
+use crate::place::table_order::table_order;
 use crate::reasons::Source;
 use crate::scores::ScoreLine;
 
@@ -150,10 +151,14 @@ impl Engine<'_> {
             .map(|(node, _)| node)
             .collect();
         let any = usable.iter().any(|node| self.has_room(*node, &needs));
-        let roomiest = usable
-            .iter()
-            .copied()
-            .reduce(|best, node| if self.compare_capacities(node, best).is_lt() { node } else { best });
+        let ids: Vec<&str> = table.iter().map(|(node, _)| self.node(node).id.as_str()).collect();
+        let nodes: Vec<NodeId> = table.iter().map(|(node, _)| node).collect();
+        let roomiest = table_order(&ids)
+            .into_iter()
+            .map(|at| nodes[at])
+            .filter(|node| usable.contains(node))
+            .reduce(|best, node| if self.compare_capacities(node, best).is_lt() { node } else { best })
+            .filter(|_| !any);
         if !any {
             needs = self.rsc(rsc).utilization.clone();
         }
@@ -162,7 +167,7 @@ impl Engine<'_> {
                 self.add_score(rsc, Some(node), -INFINITY, Source::Other("the node has too little capacity".into()));
             }
         }
-        roomiest.filter(|_| !any)
+        roomiest
     }
 
     /// What matters most, and what is most bound to its place, is placed first.
