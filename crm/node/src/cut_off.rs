@@ -307,14 +307,7 @@ impl Node {
             fencer::Command::Done { request, result } => {
                 let Some(order) = self.cut.given.remove(&request) else { return };
                 match result {
-                    Ok(success) => {
-                        let but: String = success.remarks.iter().map(|remark| format!("; {remark}")).collect();
-                        let text = format!("{} is fenced ({}{but})", order.target, order.action);
-                        self.note(Note::new(Level::Warning, "fenced", text).on(&order.target));
-                        for write in fencing::done(&order, &success, &self.settings.me.name, now.unix) {
-                            self.multicast_write(Origin::Local, &write);
-                        }
-                    }
+                    Ok(success) => self.fence_device_said_done(now, order, success),
                     Err(failure) => {
                         self.send(&Message::FenceFailed { order: order.id, reason: failure.reason });
                     }

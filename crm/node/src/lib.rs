@@ -12,6 +12,7 @@
 
 pub mod attributes;
 pub mod event;
+pub mod evidence;
 pub mod machine;
 pub mod replica;
 pub mod versions;

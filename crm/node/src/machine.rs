@@ -18,6 +18,7 @@ use crate::attributes::Attributes;
 use crate::clients::Clients;
 use crate::cut_off::CutOff;
 use crate::event::{Command, Event, Now, Process, Program, Settings};
+use crate::evidence::Unproved;
 use crate::fencing;
 use crate::orders::Orders;
 use crate::query;
@@ -38,6 +39,8 @@ pub struct Node {
     pub(crate) clients: Clients,
     orders: Orders,
     pub(crate) attributes: Attributes,
+    /// Fencings that their devices have reported and nothing has proved yet.
+    pub(crate) unproved: Vec<Unproved>,
     /// The newest protocol that all members know; the first until that is known.
     pub(crate) speaks: u32,
     /// What members said of themselves in the meeting under way, or the last one.
@@ -71,6 +74,7 @@ impl Node {
             clients: Clients::default(),
             orders: Orders::default(),
             attributes: Attributes::default(),
+            unproved: Vec::new(),
             speaks: wire::FIRST_PROTOCOL,
             hellos: BTreeMap::new(),
             assembler: Assembler::speaking(settings.protocol),
@@ -87,6 +91,11 @@ impl Node {
     /// The CIB as this node holds it.
     pub fn cib(&self) -> &Arc<Cib> {
         self.replica.cib()
+    }
+
+    /// Whether there is no engine.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Who is here, as this node knows.
@@ -112,7 +121,8 @@ impl Node {
     /// When to be sent [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Duration> {
         let gathered = self.writes_what_is_gathered().then(|| self.attributes.deadline()).flatten();
-        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), gathered]
+        let proof = self.proof_deadline();
+        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), gathered, proof]
             .into_iter()
             .flatten()
             .min()
@@ -143,6 +153,7 @@ impl Node {
                 self.controller.handle(now.monotonic, controller::Event::Timeout);
                 self.executor.handle(now.monotonic, executor::Event::Timeout);
                 self.cut_off_timeout(now);
+                self.look_for_proof(now);
             }
         }
     }
@@ -217,6 +228,7 @@ impl Node {
             self.replica.mark("dc-uuid", &coordinator.to_string());
         }
         self.cut_off_membership(now);
+        self.look_for_proof(now);
         self.controller.handle(now.monotonic, controller::Event::Membership(self.view.clone()));
         self.steps(now, step.into_iter().collect());
         self.answer_clients();

@@ -21,6 +21,8 @@ pub enum Mood {
     Failing,
     /// They do it though the agent was ended or said that it failed.
     Late,
+    /// They say that it is done and do nothing. For scripts: where the network is cut as well, no cluster can see the lie.
+    Lying,
 }
 
 /// All switches together.
@@ -71,6 +73,10 @@ impl Power {
     fn in_its_mood(&self, mut running: Running, quick: Duration, random: &mut Random) -> Course {
         let slow = random.ms(5_000, 150_000);
         match self.mood {
+            Mood::Lying => {
+                (running.effect, running.job) = (None, Job::Ask);
+                Course { running, acts: None, ends: Some(quick) }
+            }
             Mood::Good => Course { running, acts: Some(quick / 2), ends: Some(quick) },
             Mood::Slow => Course { running, acts: Some(slow), ends: Some(slow + quick) },
             Mood::Failing => {

@@ -180,6 +180,7 @@ impl Script {
                 "slow" => Mood::Slow,
                 "failing" => Mood::Failing,
                 "late" => Mood::Late,
+                "lying" => Mood::Lying,
                 other => return Err(format!("no such mood of a switch: {other}")),
             }),
             ["pause", "daemon", node, time] => Fault::PauseDaemon(self.node(node)?, self.time(time)?),
