@@ -136,6 +136,11 @@ impl Cib {
         &self.document
     }
 
+    /// The document alone.
+    pub fn into_document(self) -> Document {
+        self.document
+    }
+
     /// How new it is.
     pub fn version(&self) -> Version {
         self.version

@@ -7,7 +7,7 @@ use crate::{Finding, finding};
 pub const LAYERS: &[&[&str]] = &[
     &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived"],
     &["cib"],
-    &["transition", "wire"],
+    &["transition", "wire", "store"],
     &["policy", "controller", "executor", "embedded", "corosync", "resource-agents", "fence-agents"],
     &["node"],
     &["daemon", "cli"],

@@ -13,6 +13,7 @@ pub const PURE: &[&str] = &[
     "crm/executor",
     "crm/node",
     "crm/wire",
+    "crm/store",
     "crm/engine",
     "crm/corosync-conf",
     "crm/keepalived",
