@@ -134,6 +134,8 @@ impl Client {
             Reply::Refused { .. } => "a refusal",
             Reply::Attributes(_) => "attributes",
             Reply::Found { .. } => "what it found",
+            Reply::History(_) => "a history",
+            Reply::Configuration { .. } => "a configuration",
             Reply::Done => "\"done\"",
         };
         anyhow!(

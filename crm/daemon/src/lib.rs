@@ -6,6 +6,7 @@
 //! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
 pub mod engines;
+mod fence_history;
 pub mod leftovers;
 pub mod log;
 pub mod options;

@@ -9,16 +9,18 @@ use cib::Cib;
 use controller::{Level, Note};
 use engine::SendError;
 use node::{Command, Event, FencingSettings, Node, Now, Process, Settings};
+use store::Found;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::engines::{self, Chosen, ClusterEngine};
+use crate::fence_history::FenceHistory;
 use crate::leftovers::Leftovers;
 use crate::log;
 use crate::options::Run;
 use crate::processes::{self, Directories};
 use crate::socket::{self, FromTool, Waiting};
-use crate::store::Store;
+use crate::store::{Told, Writer};
 use crate::watchdog::Watchdog;
 
 /// Ends of processes, plans and disk writes that wait for the loop: each was asked for by the machine, which asks for
@@ -36,8 +38,6 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 /// Runs a node until it is let go.
 pub fn run(options: Run) -> anyhow::Result<()> {
     let chosen = engines::choose(&options)?;
-    let store = Store::open(&options.state)?;
-    let cib = first_cib(&store, &options, &chosen)?;
     let watchdog =
         options.watchdog.as_deref().map(|path| Watchdog::open(path, options.watchdog_timeout)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -46,12 +46,11 @@ pub fn run(options: Run) -> anyhow::Result<()> {
         .thread_stack_size(STACK)
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(options, chosen, store, cib, watchdog))
+    runtime.block_on(serve(options, chosen, watchdog))
 }
 
 /// The configuration on disk, or the one to begin with.
-fn first_cib(store: &Store, options: &Run, chosen: &Chosen) -> anyhow::Result<Cib> {
-    let found = store.load()?;
+fn first_cib(found: Found, options: &Run, chosen: &Chosen) -> anyhow::Result<Cib> {
     for problem in found.problems {
         log::note(&chosen.me.name, &Note::new(Level::Error, "damaged", problem));
     }
@@ -75,9 +74,7 @@ struct Shell {
     name: String,
     node: Node,
     engine: ClusterEngine,
-    store: Store,
-    /// The configuration that is to be on disk; the newest one only.
-    wanted: watch::Sender<Option<Arc<Cib>>>,
+    writer: Writer,
     directories: Directories,
     started: Instant,
     events: mpsc::Sender<Event>,
@@ -94,12 +91,16 @@ struct Shell {
     exit: Option<Result<(), String>>,
 }
 
-async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib, watchdog: Option<Watchdog>) -> anyhow::Result<()> {
+async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyhow::Result<()> {
     let (name, cluster) = (chosen.me.name.clone(), chosen.cluster.clone());
     let (events, mut happened) = mpsc::channel(EVENTS);
     let (to, mut asked) = mpsc::channel(REQUESTS);
     let listening = socket::listen(&options.socket)?;
     // Only now is it certain that no other daemon works here.
+    let (told, mut from_disk) = mpsc::channel(EVENTS);
+    let (writer, found) = Writer::start(&options.state, told)?;
+    let cib = first_cib(found, &options, &chosen)?;
+    let fence_history = FenceHistory::new(&options.state);
     let leftovers = Leftovers::open(&options.socket.with_extension("agents"))?;
     let left = leftovers.end_all()?;
     if left > 0 {
@@ -120,20 +121,17 @@ async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib, watchdog: O
         fencing: FencingSettings {
             boot_id: boot_id(&options.boot_id),
             watchdog_s: watchdog.as_ref().map(Watchdog::timeout_s),
-            history: store.fence_history(),
+            history: fence_history.read(),
         },
     };
     let started = Instant::now();
-    let (wanted, to_disk) = watch::channel(None);
-    tokio::spawn(persist(to_disk, store.clone(), events.clone()));
     let (history, to_keep) = watch::channel(String::new());
-    tokio::spawn(keep_history(to_keep, store.clone(), name.clone()));
+    tokio::spawn(keep_history(to_keep, fence_history, name.clone()));
     let mut shell = Shell {
-        wanted,
         name,
         node: Node::new(settings, cib, now(started)),
         engine: chosen.connect(&cluster)?,
-        store,
+        writer,
         directories: Directories { ocf_root: options.ocf_root, fence_agents: options.fence_agents },
         started,
         events,
@@ -153,6 +151,7 @@ async fn serve(options: Run, chosen: Chosen, store: Store, cib: Cib, watchdog: O
         tokio::select! {
             event = shell.engine.event() => shell.tell(Event::Engine(event)),
             Some(event) = happened.recv() => shell.happened(event),
+            Some(told) = from_disk.recv() => shell.written(told),
             Some(tool) = asked.recv() => shell.tool(tool),
             _ = terminate.recv() => shell.stop(&mut stops),
             _ = interrupt.recv() => shell.stop(&mut stops),
@@ -236,15 +235,23 @@ impl Shell {
                     }
                 }
                 Command::Plan { generation, cib } => self.plan(generation, cib),
-                Command::Persist(cib) => drop(self.wanted.send_replace(Some(cib))),
-                Command::KeepFenceHistory(text) => drop(self.history.send_replace(text)),
-                Command::SetAside(cib) => self.set_aside(&cib),
-                Command::Reply { client, reply } => {
-                    if let Some(answer) = self.waiting.remove(&client) {
-                        // The tool may have gone: its write was made all the same.
-                        let _ = answer.send(reply);
+                Command::Persist { number, entry } => {
+                    if let Some(event) = self.writer.put(number, entry) {
+                        self.tell(event);
                     }
                 }
+                Command::History { client, version } => {
+                    if let Some(reply) = self.writer.history(client, version) {
+                        self.reply(client, reply);
+                    }
+                }
+                Command::KeepFenceHistory(text) => drop(self.history.send_replace(text)),
+                Command::SetAside(cib) => {
+                    if let Some(error) = self.writer.set_aside(cib) {
+                        self.note(&Note::new(Level::Error, "set_aside", error));
+                    }
+                }
+                Command::Reply { client, reply } => self.reply(client, reply),
                 Command::Note(note) => self.note(&note),
                 Command::Exit(how) => self.exit = Some(how),
             }
@@ -278,12 +285,22 @@ impl Shell {
         });
     }
 
-    fn set_aside(&self, cib: &Cib) {
-        let note = match self.store.set_aside(cib) {
-            Ok(path) => Note::new(Level::Warning, "set_aside", format!("kept as {}", path.display())),
-            Err(error) => Note::new(Level::Error, "set_aside", format!("{error:#}")),
-        };
-        self.note(&note);
+    fn reply(&mut self, client: node::ClientId, reply: wire::Reply) {
+        if let Some(answer) = self.waiting.remove(&client) {
+            // The tool may have gone: its write was made all the same.
+            let _ = answer.send(reply);
+        }
+    }
+
+    fn written(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.tell(event),
+            Told::Reply(client, reply) => self.reply(client, reply),
+            Told::SetAside(kept) => self.note(&match kept {
+                Ok(path) => Note::new(Level::Warning, "set_aside", format!("kept as {path}")),
+                Err(error) => Note::new(Level::Error, "set_aside", error),
+            }),
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -333,30 +350,12 @@ impl Shell {
     }
 }
 
-/// Puts the newest configuration on disk, one at a time; those that were overtaken meanwhile are left out.
-async fn persist(mut wanted: watch::Receiver<Option<Arc<Cib>>>, store: Store, events: mpsc::Sender<Event>) {
-    while wanted.changed().await.is_ok() {
-        let Some(cib) = wanted.borrow_and_update().clone() else { continue };
-        let version = cib.version();
-        let store = store.clone();
-        let saved = tokio::task::spawn_blocking(move || store.save(&cib)).await;
-        let error = match saved {
-            Ok(saved) => saved.err().map(|error| format!("{error:#}")),
-            Err(error) => Some(error.to_string()),
-        };
-        let configuration = (version.admin_epoch, version.epoch);
-        if events.send(Event::Persisted { configuration, error }).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// Keeps the newest history of fencing, away from the loop: a disk may hang.
-async fn keep_history(mut wanted: watch::Receiver<String>, store: Store, name: String) {
+async fn keep_history(mut wanted: watch::Receiver<String>, history: FenceHistory, name: String) {
     while wanted.changed().await.is_ok() {
         let text = wanted.borrow_and_update().clone();
-        let store = store.clone();
-        let kept = tokio::task::spawn_blocking(move || store.keep_fence_history(&text)).await;
+        let history = history.clone();
+        let kept = tokio::task::spawn_blocking(move || history.keep(&text)).await;
         if let Ok(Err(error)) = kept {
             log::note(&name, &Note::new(Level::Warning, "fence_history", format!("{error:#}")));
         }

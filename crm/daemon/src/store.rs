@@ -1,189 +1,288 @@
-//! The configuration on disk: written whole, to a new file that takes the old one's place once it is safely there.
-//!
-//! Three names, so that at every instant a good one exists: `cib.xml`, `cib.xml.new` while it is written, and
-//! `cib.xml.old`, the one before. What a file holds is checked by its digest; the newest that is good counts.
+//! The directory that keeps the configuration, and the thread that writes there. What is written in which order is the
+//! store's.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
-use cib::{Cib, file};
+use anyhow::Context as _;
+use cib::Cib;
+use node::{ClientId, Event};
+use store::{Entry, Files, Found, Store};
+use tokio::sync::mpsc;
+use wire::Reply;
 
-const CURRENT: &str = "cib.xml";
-const NEW: &str = "cib.xml.new";
-const FENCE_HISTORY: &str = "fence-history.json";
-const OLD: &str = "cib.xml.old";
+/// Changes that wait for the disk: more than all clients of a large cluster may have under way. When it is full all the
+/// same, the disk has stood still for long, and the node gives the whole configuration later.
+const WAITING: usize = 8192;
 
-/// The directory that keeps a node's configuration.
-#[derive(Clone, Debug)]
-pub struct Store {
-    directory: PathBuf,
+/// Files of a directory.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// The file that was appended to last: the next time it need not be opened again.
+    open: Option<(String, File)>,
 }
 
-/// What was found on disk.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The newest good configuration.
-    pub cib: Option<Cib>,
-    /// What was wrong with others, in sentences.
-    pub problems: Vec<String>,
-}
-
-impl Store {
+impl Directory {
     /// Opens the directory, makes it if it is not there.
-    pub fn open(directory: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(directory).with_context(|| {
-            format!("making the directory {} for the configuration (--state names another)", directory.display())
-        })?;
-        Ok(Store { directory: directory.to_owned() })
-    }
-
-    /// Reads what is there. Files that are no good are kept under another name and spoken of.
-    pub fn load(&self) -> anyhow::Result<Found> {
-        let mut found = Found::default();
-        for name in [CURRENT, NEW, OLD] {
-            let path = self.directory.join(name);
-            let bytes = match fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    return Err(error).with_context(|| format!("reading the configuration {}", path.display()));
-                }
-            };
-            match file::decode(&bytes) {
-                Ok(cib) => {
-                    if found.cib.as_ref().is_none_or(|best| best.version() < cib.version()) {
-                        found.cib = Some(cib);
-                    }
-                }
-                // A file that was being written when the power went is no loss: it was acknowledged to nobody.
-                Err(_) if name == NEW => {}
-                Err(error) => {
-                    let kept = self.dated("damaged");
-                    found.problems.push(format!(
-                        "{} is damaged ({error}); it is kept as {} and the last good one is used",
-                        path.display(),
-                        kept.display()
-                    ));
-                    fs::rename(&path, &kept).with_context(|| format!("keeping the damaged {}", path.display()))?;
-                }
-            }
-        }
-        if found.cib.is_none() && !found.problems.is_empty() {
-            bail!(
-                "no good configuration is left in {}: {}; restore cib.xml from a backup or another node, or remove the \
-                 files to join as a new node",
-                self.directory.display(),
-                found.problems.join("; ")
-            );
-        }
-        Ok(found)
-    }
-
-    /// Puts the configuration on disk. When it returns it is there, whatever happens next; on an error the last one
-    /// still is.
-    pub fn save(&self, cib: &Cib) -> anyhow::Result<()> {
-        let (new, current, old) = (self.directory.join(NEW), self.directory.join(CURRENT), self.directory.join(OLD));
-        let doing = || format!("writing the configuration to {}", new.display());
-        let mut file = File::create(&new).with_context(doing)?;
-        file.write_all(file::encode(cib).as_bytes()).with_context(doing)?;
-        file.sync_all().with_context(doing)?;
-        match fs::rename(&current, &old) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("keeping {} as {}", current.display(), old.display()));
-            }
-            _ => {}
-        }
-        fs::rename(&new, &current).with_context(|| format!("moving {} in place", new.display()))?;
-        self.sync()
-    }
-
-    /// Keeps a configuration that does not count any more, under a name with the time. Gives the name.
-    pub fn set_aside(&self, cib: &Cib) -> anyhow::Result<PathBuf> {
-        let path = self.dated("set-aside");
-        fs::write(&path, file::encode(cib))
-            .with_context(|| format!("keeping a configuration as {}", path.display()))?;
-        self.sync()?;
-        Ok(path)
-    }
-
-    /// The history of fencing as it was kept; nothing when there is none.
-    pub fn fence_history(&self) -> String {
-        fs::read_to_string(self.directory.join(FENCE_HISTORY)).unwrap_or_default()
-    }
-
-    /// Keeps the history of fencing. It is for people, so it is not waited for until it is safely on disk.
     ///
     /// # Errors
-    /// When the disk does not take it; the one before is still there.
-    pub fn keep_fence_history(&self, text: &str) -> anyhow::Result<()> {
-        let path = self.directory.join(FENCE_HISTORY);
-        let new = path.with_extension("new");
-        fs::write(&new, text)
-            .and_then(|()| fs::rename(&new, &path))
-            .with_context(|| format!("keeping the history of fencing as {}", path.display()))
+    /// When it cannot be made.
+    pub fn new(path: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(path).with_context(|| {
+            format!("making the directory {} for the configuration (--state names another)", path.display())
+        })?;
+        Ok(Directory { path: path.to_owned(), open: None })
     }
 
-    fn dated(&self, why: &str) -> PathBuf {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.directory.join(format!("cib-{seconds}.{why}.xml"))
+    fn file(&mut self, name: &str) -> io::Result<&mut File> {
+        if self.open.as_ref().is_none_or(|(open, _)| open != name) {
+            let file = OpenOptions::new().append(true).open(self.path.join(name))?;
+            self.open = Some((name.to_owned(), file));
+        }
+        match &mut self.open {
+            Some((_, file)) => Ok(file),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Files for Directory {
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
-    fn sync(&self) -> anyhow::Result<()> {
-        File::open(&self.directory)
-            .and_then(|directory| directory.sync_all())
-            .with_context(|| format!("syncing {}", self.directory.display()))
+    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+
+    fn create(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.open = None;
+        fs::write(self.path.join(name), bytes)
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.file(name)?.write_all(bytes)
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        // The length of a file is flushed with its bytes; its times need not be.
+        self.file(name)?.sync_data()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.open = None;
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.open = None;
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+/// What the writing thread is asked for.
+#[derive(Debug)]
+enum Order {
+    Put { number: u64, entry: Entry },
+    SetAside(std::sync::Arc<Cib>),
+    History { client: ClientId, version: Option<(u64, u64)> },
+}
+
+/// What the writing thread tells.
+#[derive(Debug)]
+pub enum Told {
+    /// For the machine.
+    Event(Event),
+    /// For a tool.
+    Reply(ClientId, Reply),
+    /// For the operator: where a configuration is kept, or why it is not.
+    SetAside(Result<String, String>),
+}
+
+/// The thread that writes. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Writer {
+    orders: mpsc::Sender<Order>,
+}
+
+impl Writer {
+    /// Finds what is on the disk, and starts the thread.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or holds nothing good.
+    pub fn start(path: &Path, told: mpsc::Sender<Told>) -> anyhow::Result<(Writer, Found)> {
+        let opened = Store::open(Directory::new(path)?);
+        let (store, found) = opened.with_context(|| format!("reading the configuration in {}", path.display()))?;
+        let (orders, taken) = mpsc::channel(WAITING);
+        let path = path.to_owned();
+        std::thread::Builder::new()
+            .name("disk".to_owned())
+            .spawn(move || serve(store, &path, taken, &told))
+            .context("starting the thread that writes the configuration")?;
+        Ok((Writer { orders }, found))
+    }
+
+    /// Puts it on the disk, behind what was given before. The answer comes as an event; at once when there is no room.
+    pub fn put(&self, number: u64, entry: Entry) -> Option<Event> {
+        let error = "the disk is far behind".to_owned();
+        let full = |_| Event::Persisted { number, configuration: (0, 0), error: Some(error) };
+        self.orders.try_send(Order::Put { number, entry }).err().map(full)
+    }
+
+    /// Keeps a configuration that does not count any more. Says why not when there is no room.
+    pub fn set_aside(&self, cib: std::sync::Arc<Cib>) -> Option<&'static str> {
+        self.orders.try_send(Order::SetAside(cib)).err().map(|_| "the disk is far behind")
+    }
+
+    /// Reads the history for a tool.
+    pub fn history(&self, client: ClientId, version: Option<(u64, u64)>) -> Option<Reply> {
+        let full = |_| Reply::refused("the disk of this node is far behind; try again");
+        self.orders.try_send(Order::History { client, version }).err().map(full)
+    }
+}
+
+/// What has come together is written together: one flush for all of it.
+fn serve(mut store: Store<Directory>, path: &Path, mut orders: mpsc::Receiver<Order>, told: &mpsc::Sender<Told>) {
+    while let Some(first) = orders.blocking_recv() {
+        let (mut entries, mut last) = (Vec::new(), 0);
+        let mut other = None;
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Put { number, entry } => {
+                    entries.push(entry);
+                    last = number;
+                    next = orders.try_recv().ok();
+                }
+                order => {
+                    other = Some(order);
+                    next = None;
+                }
+            }
+        }
+        if !entries.is_empty() {
+            let event = match store.put(&entries) {
+                Ok(configuration) => Event::Persisted { number: last, configuration, error: None },
+                Err(error) => {
+                    let error = Some(format!("{:#}", anyhow::Error::from(error)));
+                    Event::Persisted { number: last, configuration: (0, 0), error }
+                }
+            };
+            if told.blocking_send(Told::Event(event)).is_err() {
+                return;
+            }
+        }
+        let answer = match other {
+            Some(Order::History { client, version }) => Told::Reply(client, node::history(&mut store, version)),
+            Some(Order::SetAside(cib)) => {
+                let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+                let kept = store.set_aside(&cib, unix).map(|name| path.join(name).display().to_string());
+                Told::SetAside(kept.map_err(|error| format!("{:#}", anyhow::Error::from(error))))
+            }
+            Some(Order::Put { .. }) | None => continue,
+        };
+        if told.blocking_send(answer).is_err() {
+            return;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use store::{Change, segment};
 
-    fn cib(epoch: u64) -> Cib {
-        Cib::parse(&format!(r#"<cib admin_epoch="0" epoch="{epoch}" num_updates="0"><configuration/></cib>"#)).unwrap()
-    }
-
-    fn epoch(store: &Store) -> u64 {
-        store.load().unwrap().cib.unwrap().version().epoch
+    fn change(cib: &mut Cib, value: &str) -> Entry {
+        let from = segment::configuration(cib);
+        let write = cib::Write::Node { id: "1".into(), uname: value.into() };
+        let patch = cib.apply(&write).unwrap().patch;
+        Entry::Change(Change { from, to: segment::configuration(cib), author: cib::Author::default(), patch })
     }
 
     #[test]
-    fn a_torn_file_is_seen_and_the_last_good_one_counts() {
+    fn what_was_put_is_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        assert!(store.load().unwrap().cib.is_none());
-        store.save(&cib(1)).unwrap();
-        store.save(&cib(2)).unwrap();
-        assert_eq!(epoch(&store), 2);
-        let current = directory.path().join(CURRENT);
-        let whole = fs::read(&current).unwrap();
-        for length in 0..whole.len() {
-            fs::write(&current, &whole[..length]).unwrap();
-            let found = store.load().unwrap();
-            assert_eq!((found.cib.unwrap().version().epoch, found.problems.len()), (1, 1), "torn after {length} bytes");
+        let open = || Store::open(Directory::new(directory.path()).unwrap()).unwrap();
+        let mut cib = Cib::fresh("test");
+        let (mut store, found) = open();
+        assert!(found.cib.is_none());
+        store.put(&[Entry::Whole(Arc::new(cib.clone()))]).unwrap();
+        for round in 0..20 {
+            store.put(&[change(&mut cib, &format!("n{round}"))]).unwrap();
+        }
+        drop(store);
+        let (mut store, found) = open();
+        assert!(found.problems.is_empty() && segment::same(&found.cib.unwrap(), &cib));
+        assert_eq!(store.history().unwrap().len(), 20);
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_gives_what_was_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Store::open(Directory::new(directory.path()).unwrap());
+        let mut cib = Cib::fresh("test");
+        let mut store = open().unwrap().0;
+        store.put(&[Entry::Whole(Arc::new(cib.clone()))]).unwrap();
+        let path = directory.path().join(segment::name(1));
+        let base = fs::read(&path).unwrap().len();
+        store.put(&[change(&mut cib, "a")]).unwrap();
+        let one = fs::read(&path).unwrap().len();
+        store.put(&[change(&mut cib, "b")]).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in base..=whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let epoch = open().unwrap().1.cib.unwrap().version().epoch;
+            let expected = if length == whole.len() { 2 } else { u64::from(length >= one) };
+            assert_eq!(epoch, expected, "cut after {length} bytes");
         }
     }
 
+    /// A real file system that is full, where we may mount one.
     #[test]
-    fn an_interrupted_write_loses_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        store.save(&cib(1)).unwrap();
-        // Half a new file; and the instant between the two renames.
-        fs::write(directory.path().join(NEW), "<cib").unwrap();
-        assert_eq!(epoch(&store), 1);
-        fs::rename(directory.path().join(CURRENT), directory.path().join(OLD)).unwrap();
-        assert_eq!(epoch(&store), 1);
-    }
-
-    #[test]
-    fn nothing_good_is_an_error_and_not_an_empty_cluster() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        fs::write(directory.path().join(CURRENT), "garbage").unwrap();
-        assert!(store.load().unwrap_err().to_string().contains("no good configuration is left"));
+    fn a_full_disk_loses_nothing() {
+        use nix::mount::{MsFlags, mount};
+        use nix::sched::{CloneFlags, unshare};
+        let private = std::thread::spawn(|| {
+            let directory = tempfile::tempdir().unwrap();
+            let nothing = None::<&str>;
+            let mounted = unshare(CloneFlags::CLONE_NEWNS)
+                .and_then(|()| mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing))
+                .and_then(|()| {
+                    mount(Some("none"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some("size=64k"))
+                });
+            if mounted.is_err() {
+                assert!(!nix::unistd::geteuid().is_root(), "root may mount: {mounted:?}");
+                return;
+            }
+            let open = || Store::open(Directory::new(directory.path()).unwrap()).unwrap();
+            let mut cib = Cib::fresh("test");
+            let mut store = open().0;
+            let mut safe = store.put(&[Entry::Whole(Arc::new(cib.clone()))]).unwrap();
+            let mut failed = 0;
+            for round in 0..200 {
+                match store.put(&[change(&mut cib, &format!("{round}-{}", "x".repeat(900)))]) {
+                    Ok(at) => safe = at,
+                    Err(_) => failed += 1,
+                }
+            }
+            assert!(failed > 0, "64 KiB are full");
+            drop(store);
+            let (mut store, found) = open();
+            let there = segment::configuration(&found.cib.unwrap());
+            assert!(there >= safe, "{there:?} is there, {safe:?} was safe");
+            // Someone makes room.
+            mount(nothing, directory.path(), nothing, MsFlags::MS_REMOUNT, Some("size=4m")).unwrap();
+            let at = store.put(&[Entry::Whole(Arc::new(cib.clone()))]).unwrap();
+            assert_eq!(at, segment::configuration(&cib));
+        });
+        private.join().unwrap();
     }
 }

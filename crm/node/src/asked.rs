@@ -1,6 +1,6 @@
 //! What tools ask of a node, and what it answers: who is here, a write, that it leaves.
 
-use cib::{Author, NodeAttribute, Write};
+use cib::{Author, Element, NodeAttribute, Write};
 use controller::{Level, Note};
 use engine::NodeId;
 use wire::write::WriteForm;
@@ -36,6 +36,14 @@ impl Node {
                 Some(Reply::Attributes(values))
             }
             Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
+            Request::History => {
+                self.out.push_back(Command::History { client, version: None });
+                None
+            }
+            Request::Configuration { version } => {
+                self.out.push_back(Command::History { client, version: Some(version) });
+                None
+            }
             Request::Query { section, xpath, what } => Some(self.query(section.as_deref(), xpath.as_deref(), what)),
         };
         if let Some(reply) = reply {
@@ -58,6 +66,14 @@ impl Node {
                 Why::NoQuorum,
                 "the cluster is starting and waits for its nodes, which may hold a newer configuration; try again in \
                  half a minute, or use --force to write now",
+            );
+        }
+        // One of two nodes that do not hear each other has quorum, and so has the other.
+        if !force && !self.is_majority_accounted() {
+            return refuse(
+                Why::NoQuorum,
+                "most of the nodes are neither here nor known to be dead, and may act and write as well; wait until the \
+                 lost ones are fenced or come back, or use --force if you know that they are down",
             );
         }
         if let Err(error) = Write::try_from(write.clone()) {
@@ -146,6 +162,26 @@ impl Node {
             })
         };
         under(&["configuration", "nodes"], "node").or_else(|| under(&["status"], "node_state"))
+    }
+
+    /// Whether most of the nodes are members, or known to be dead: then no other side can have quorum.
+    pub(crate) fn is_majority_accounted(&self) -> bool {
+        let view = &self.view;
+        let most = view.expected_votes as usize / 2 + 1;
+        let here = view.members.len();
+        if here >= most {
+            return true;
+        }
+        let document = self.replica.cib().document();
+        let is_here = |id: &str| view.members.iter().any(|member| member.id.to_string() == id);
+        let states =
+            document.descend(&["status"]).into_iter().flat_map(|status| document.children_named(status, "node_state"));
+        // Fenced, or let go before it went.
+        let is_dead = |state: &Element| {
+            let get = |name| document.attribute(*state, name).unwrap_or_default();
+            !is_here(document.id(*state)) && matches!(get("in_ccm"), "false" | "0") && get("expected") == "down"
+        };
+        here + states.filter(is_dead).count() >= most
     }
 
     fn status(&self) -> Status {

@@ -72,8 +72,17 @@ impl Clients {
 
     /// A node holds that configuration on its disk.
     pub fn held(&mut self, node: NodeId, configuration: (u64, u64)) {
-        let known = self.held.entry(node).or_default();
-        *known = configuration.max(*known);
+        self.held.insert(node, configuration);
+    }
+
+    /// Members have agreed on a configuration, which may be of another line of versions: they say anew what they hold.
+    pub fn nobody_holds(&mut self) {
+        self.held.clear();
+    }
+
+    /// Nobody waits for disks.
+    pub fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Who is here changed. What nodes hold who are not here is forgotten: they say it again when they come. Without
@@ -91,7 +100,9 @@ impl Clients {
     }
 
     /// Those whose write is now on enough disks: of most nodes of the cluster, or of all members when they are fewer.
-    pub fn answers(&mut self, view: &Membership) -> Vec<(ClientId, Reply)> {
+    /// `accounted`: most of the nodes are here, or known to be dead. Where they are not, others may act and write as
+    /// well, and only what was forced is answered.
+    pub fn answers(&mut self, view: &Membership, accounted: bool) -> Vec<(ClientId, Reply)> {
         let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
         let most = view.expected_votes as usize / 2 + 1;
         let enough = most.max(members.len() / 2 + 1).min(members.len());
@@ -99,6 +110,7 @@ impl Clients {
         let ready: Vec<u64> = self
             .waiting
             .iter()
+            .filter(|(_, waiting)| accounted || waiting.force)
             .filter(|(_, waiting)| {
                 waiting.applied.is_some_and(|(admin_epoch, epoch, _)| {
                     members.iter().filter(|id| held.get(id).is_some_and(|v| *v >= (admin_epoch, epoch))).count()
@@ -131,9 +143,32 @@ mod tests {
         let number = clients.wait(ClientId(7), false).unwrap();
         assert_eq!(clients.applied(number, (0, 4, 0), true), None);
         clients.held(NodeId(1), (0, 4));
-        assert_eq!(clients.answers(&view(true, 3)), []);
+        assert_eq!(clients.answers(&view(true, 3), true), []);
         clients.held(NodeId(2), (0, 5));
-        assert_eq!(clients.answers(&view(true, 3)), [(ClientId(7), Reply::Written { version: (0, 4, 0) })]);
+        assert_eq!(clients.answers(&view(true, 3), true), [(ClientId(7), Reply::Written { version: (0, 4, 0) })]);
+    }
+
+    #[test]
+    fn one_of_two_waits_until_the_other_is_known_to_be_dead() {
+        let mut clients = Clients::default();
+        let number = clients.wait(ClientId(7), false).unwrap();
+        let two = Membership { expected_votes: 2, ..view(true, 1) };
+        clients.applied(number, (0, 4, 0), true);
+        clients.held(NodeId(1), (0, 4));
+        assert_eq!(clients.answers(&two, false), []);
+        assert_eq!(clients.answers(&two, true).len(), 1);
+    }
+
+    #[test]
+    fn what_a_node_held_of_another_line_does_not_count() {
+        let mut clients = Clients::default();
+        clients.held(NodeId(1), (0, 9));
+        clients.held(NodeId(2), (0, 9));
+        clients.nobody_holds();
+        let number = clients.wait(ClientId(7), false).unwrap();
+        clients.applied(number, (0, 4, 0), true);
+        clients.held(NodeId(1), (0, 3));
+        assert_eq!(clients.answers(&view(true, 3), true), []);
     }
 
     #[test]
@@ -145,7 +180,7 @@ mod tests {
             let told = clients.membership(&view(false, 1));
             assert_eq!(told.is_empty(), force);
             clients.held(NodeId(1), (0, 4));
-            assert_eq!(clients.answers(&view(false, 1)).len(), usize::from(force));
+            assert_eq!(clients.answers(&view(false, 1), false).len(), usize::from(force));
         }
     }
 }

@@ -8,6 +8,7 @@ use cib::Cib;
 use controller::Note;
 use engine::Host;
 use executor::{End, Operation, Signal};
+use store::Entry;
 use transition::Transition;
 use wire::{Reply, Request};
 
@@ -115,6 +116,8 @@ pub enum Event {
     },
     /// The answer to [`Command::Persist`].
     Persisted {
+        /// The number of the last that was put there.
+        number: u64,
         /// `admin_epoch`, `epoch` of what is on disk.
         configuration: (u64, u64),
         /// Why it is not, if it is not.
@@ -152,8 +155,21 @@ pub enum Command {
         /// What to plan for.
         cib: Arc<Cib>,
     },
-    /// Put the configuration on disk.
-    Persist(Arc<Cib>),
+    /// Put a change, or the whole configuration, on the disk, in this order. Several may be put there together, and
+    /// answered together.
+    Persist {
+        /// Counts them.
+        number: u64,
+        /// What.
+        entry: Entry,
+    },
+    /// Answer a tool with the history that the disk keeps, or with one configuration of it.
+    History {
+        /// Whom.
+        client: ClientId,
+        /// `admin_epoch`, `epoch` of the configuration; `None` for the list of changes.
+        version: Option<(u64, u64)>,
+    },
     /// Keep this history of fencing, in the place of the one before.
     KeepFenceHistory(String),
     /// Keep a configuration that another's took the place of, under a name with the date.

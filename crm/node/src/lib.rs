@@ -6,7 +6,8 @@
 //!
 //! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
 //! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`cut_off`] does the
-//! same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; [`asked`] is what tools may ask, [`clients`]
+//! same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is what of the
+//! configuration is safe; [`asked`] is what tools may ask, [`clients`]
 //! who waits for an answer; [`tell`] is what the operator reads. [`attributes`] gathers attributes of nodes before they
 //! stand in the CIB; [`versions`] is how members of an older build are spoken to.
 
@@ -19,6 +20,7 @@ pub mod versions;
 
 pub mod cut_off;
 pub mod fence_history;
+mod disk;
 pub mod fencing;
 pub mod orders;
 pub mod watchdog;
@@ -29,5 +31,6 @@ mod query;
 pub mod tell;
 
 pub use clients::ClientId;
+pub use disk::history;
 pub use event::{Command, Event, FencingSettings, Now, Process, Program, Settings};
 pub use machine::Node;

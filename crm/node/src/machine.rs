@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cib::{Cib, Element, Lifetime, Write};
+use cib::{Cib, Write};
 use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
@@ -17,6 +17,7 @@ use wire::{AttributeState, Message, Origin, Update};
 use crate::attributes::Attributes;
 use crate::clients::Clients;
 use crate::cut_off::CutOff;
+use crate::disk::{self, Disk};
 use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::evidence::Unproved;
 use crate::fencing;
@@ -46,8 +47,7 @@ pub struct Node {
     /// What members said of themselves in the meeting under way, or the last one.
     hellos: BTreeMap<NodeId, (u32, Vec<AttributeState>)>,
     assembler: Assembler,
-    /// Newest configuration on our disk, or on its way to it.
-    persisting: Option<(u64, u64)>,
+    pub(crate) disk: Disk,
     pub(crate) leaving: bool,
     let_go: bool,
     /// Senders whose messages were no use, once each: noise has a bound.
@@ -61,7 +61,7 @@ impl Node {
     /// A node that has heard of nobody yet, with the CIB from its disk. Only the configuration of that counts.
     pub fn new(settings: Settings, cib: Cib, now: Now) -> Self {
         let me = settings.me.id;
-        let cib = without_status(cib);
+        let cib = store::segment::without_status(&cib);
         let mut cut = CutOff::new(&settings.fencing);
         cut.fencer.handle(now.monotonic, fencing::configuration(&cib, &settings.me.name, now.unix));
         Node {
@@ -78,7 +78,7 @@ impl Node {
             speaks: wire::FIRST_PROTOCOL,
             hellos: BTreeMap::new(),
             assembler: Assembler::speaking(settings.protocol),
-            persisting: None,
+            disk: Disk::default(),
             leaving: false,
             let_go: false,
             noisy: BTreeSet::new(),
@@ -122,7 +122,7 @@ impl Node {
     pub fn deadline(&self) -> Option<Duration> {
         let gathered = self.writes_what_is_gathered().then(|| self.attributes.deadline()).flatten();
         let proof = self.proof_deadline();
-        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), gathered, proof]
+        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), self.disk.deadline(), gathered, proof]
             .into_iter()
             .flatten()
             .min()
@@ -147,13 +147,14 @@ impl Node {
             }
             Event::Asked { client, request } => self.asked(now, client, request),
             Event::Gone { client } => self.clients.gone(client),
-            Event::Persisted { configuration, error } => self.persisted(configuration, error),
+            Event::Persisted { number, configuration, error } => self.persisted(now, number, configuration, error),
             Event::Shutdown => self.shutdown(now),
             Event::Timeout => {
                 self.controller.handle(now.monotonic, controller::Event::Timeout);
                 self.executor.handle(now.monotonic, executor::Event::Timeout);
                 self.cut_off_timeout(now);
                 self.look_for_proof(now);
+                self.retry_disk(now);
             }
         }
     }
@@ -353,7 +354,7 @@ impl Node {
                 }
                 Step::State(state) => self.send(&Message::State(state)),
                 Step::Leave { reason } => self.out.push_back(Command::Exit(Err(reason))),
-                Step::InStep { running, under_way, set_aside } => {
+                Step::InStep { running, under_way, set_aside, taken } => {
                     if let Some(old) = set_aside {
                         self.note(Note::new(
                             Level::Warning,
@@ -366,7 +367,8 @@ impl Node {
                     if let Some(coordinator) = self.view.eldest() {
                         self.replica.mark("dc-uuid", &coordinator.to_string());
                     }
-                    self.configuration_changed(now);
+                    self.clients.nobody_holds();
+                    self.configuration_agreed(now, taken);
                     self.agree(now);
                     for (node, orders) in under_way {
                         self.controller.handle(now.monotonic, controller::Event::UnderWay { node, orders });
@@ -385,9 +387,13 @@ impl Node {
     fn settled(&mut self, now: Now, settled: Settled) {
         let Settled { delivered: Delivered { from, origin, write }, outcome } = settled;
         let mine = from == self.settings.me.id;
+        let mut outcome = outcome;
         let configuration = outcome.as_ref().is_ok_and(|applied| applied.configuration);
-        if configuration {
-            self.configuration_changed(now);
+        if let Some(applied) = outcome.as_mut().ok().filter(|applied| applied.configuration) {
+            let patch = std::mem::take(&mut applied.patch);
+            let host = self.view.hosts.iter().find(|host| host.id == from).map_or("", |host| &*host.name);
+            let author = disk::author(&write, host, now.unix);
+            self.configuration_changed(now, author, patch);
         }
         if outcome.is_ok() {
             self.applied(&write);
@@ -397,14 +403,14 @@ impl Node {
             let version = (version.admin_epoch, version.epoch, version.num_updates);
             let answer = match &outcome {
                 // What was so already may be so only in memory: it is no less to be found on disks.
-                Ok(_) => self.clients.applied(number, version, configuration || is_of_configuration(&write)),
+                Ok(_) => self.clients.applied(number, version, configuration || disk::is_of_configuration(&write)),
                 Err(refused) => self.clients.refused(number, query::why(refused), refused.to_string()),
             };
             if let Some((client, reply)) = answer {
                 self.out.push_back(Command::Reply { client, reply });
             }
-            self.answer_clients();
         }
+        self.answer_clients();
         let refused = outcome.err().map(|refused| refused.to_string());
         let own = mine && origin == Origin::Controller;
         if refused.is_none() {
@@ -493,39 +499,12 @@ impl Node {
         }
     }
 
-    fn configuration_changed(&mut self, now: Now) {
-        let cib = self.replica.cib().clone();
-        let configuration = fencing::configuration(&cib, &self.settings.me.name, now.unix);
-        self.cut.fencer.handle(now.monotonic, configuration);
-        let version = cib.version();
-        if self.persisting != Some((version.admin_epoch, version.epoch)) {
-            self.persisting = Some((version.admin_epoch, version.epoch));
-            self.out.push_back(Command::Persist(cib));
-        } else {
-            // It is on our disk already; those who came meanwhile do not know.
-            self.send(&Message::Held { admin_epoch: version.admin_epoch, epoch: version.epoch });
-        }
-    }
-
-    fn persisted(&mut self, configuration: (u64, u64), error: Option<String>) {
-        match error {
-            None => {
-                let (admin_epoch, epoch) = configuration;
-                self.send(&Message::Held { admin_epoch, epoch });
-            }
-            Some(error) => {
-                self.persisting = None;
-                self.note(Note::new(
-                    Level::Error,
-                    "disk",
-                    format!("the configuration could not be written to disk: {error}; it is kept in memory and by the others"),
-                ));
-            }
-        }
-    }
-
     fn answer_clients(&mut self) {
-        for (client, reply) in self.clients.answers(&self.view) {
+        if self.clients.nobody_waits() {
+            return;
+        }
+        let accounted = self.is_majority_accounted();
+        for (client, reply) in self.clients.answers(&self.view, accounted) {
             self.out.push_back(Command::Reply { client, reply });
         }
     }
@@ -598,24 +577,4 @@ impl Node {
     pub(crate) fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
     }
-}
-
-/// What was known of nodes when this CIB was written is news no more: a node that was down then may run anything now.
-fn without_status(cib: Cib) -> Cib {
-    let mut document = cib.document().clone();
-    let old: Vec<Element> =
-        document.descend(&["status"]).map(|status| document.children(status).collect()).unwrap_or_default();
-    old.into_iter().for_each(|entry| document.remove(entry));
-    Cib::new(document).unwrap_or(cib)
-}
-
-/// Whether a write is one that disks are asked to hold.
-fn is_of_configuration(write: &Write) -> bool {
-    matches!(
-        write,
-        Write::Configure { .. }
-            | Write::Replace { .. }
-            | Write::Edit { .. }
-            | Write::Attribute { lifetime: Lifetime::Permanent, .. }
-    )
 }

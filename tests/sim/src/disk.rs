@@ -1,64 +1,71 @@
-//! A node's disk: what was put on it safely, what is on its way, and what a crash leaves of that.
-
-use std::sync::Arc;
+//! A node's disk: the real store on files that lose what was not flushed when the power goes.
 
 use cib::Cib;
+use store::memory::{Failure, MemoryFiles};
+use store::{Entry, Store};
+use wire::Reply;
 
 use crate::random::Random;
 
+/// A write to the disk takes some ten operations at most, so a crash within one lets less than that be done.
+const OPERATIONS: usize = 10;
+
 /// A disk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Disk {
-    /// What is safely there.
-    good: Option<String>,
-    /// A file that was being written when the power went: a part of it.
-    torn: Option<String>,
-    /// What is being written.
-    writing: Option<Arc<Cib>>,
-    /// What comes after it; only the newest.
-    wanted: Option<Arc<Cib>>,
+    store: Store<MemoryFiles>,
+    /// What is being written, and the number of the last of it.
+    writing: Option<(u64, Vec<Entry>)>,
+    /// What comes after it, together.
+    wanted: Option<(u64, Vec<Entry>)>,
     /// Writing fails: the disk is full.
     pub full: bool,
 }
 
-/// `admin_epoch` and `epoch` of what was written, and why it was not if it was not.
-pub type Written = ((u64, u64), Option<String>);
+/// The number of what was written, its `admin_epoch` and `epoch`, and why it was not if it was not.
+pub type Written = (u64, (u64, u64), Option<String>);
 
 impl Disk {
     /// A disk with this configuration on it.
     pub fn with(cib: &Cib) -> Self {
-        Disk { good: Some(encode(cib)), ..Disk::default() }
+        let (mut store, _) = Store::open(MemoryFiles::default()).expect("an empty disk can be read");
+        store.put(&[Entry::Whole(std::sync::Arc::new(cib.clone()))]).expect("an empty disk has room");
+        Disk { store, writing: None, wanted: None, full: false }
     }
 
-    /// What a daemon that starts finds: the newest that is whole.
+    /// What a daemon that starts finds.
     ///
     /// # Panics
-    /// When there is nothing whole: the disk never lets that happen, whatever crashes.
-    pub fn load(&self) -> Cib {
-        let found = [&self.good, &self.torn].into_iter().flatten().filter_map(|text| decode(text));
-        found.max_by_key(Cib::version).expect("the last good file is never touched before the next one is whole")
+    /// When there is nothing good, or something damaged: a crash never does that, and the store never lets it happen.
+    pub fn load(&mut self) -> Cib {
+        let empty = Store::open(MemoryFiles::default()).expect("an empty disk can be read").0;
+        let files = std::mem::replace(&mut self.store, empty).into_files();
+        let (store, found) = Store::open(files).expect("the last good segment stays until the next one is whole");
+        assert_eq!(found.problems, Vec::<String>::new(), "a crash damages nothing that was flushed");
+        self.store = store;
+        found.cib.expect("the first configuration was flushed before the world began")
     }
 
     /// A daemon wants this to be there. Whether writing begins now.
-    pub fn persist(&mut self, cib: Arc<Cib>) -> bool {
+    pub fn persist(&mut self, number: u64, entry: Entry) -> bool {
         if self.writing.is_some() {
-            self.wanted = Some(cib);
+            let wanted = self.wanted.get_or_insert_default();
+            wanted.0 = number;
+            wanted.1.push(entry);
             return false;
         }
-        self.writing = Some(cib);
+        self.writing = Some((number, vec![entry]));
         true
     }
 
     /// What was being written is there, or could not be.
     pub fn written(&mut self) -> Option<Written> {
-        let cib = self.writing.take()?;
-        let version = cib.version();
-        let error = self.full.then(|| "no space left on device".to_owned());
-        if error.is_none() {
-            self.good = Some(encode(&cib));
-            self.torn = None;
-        }
-        Some(((version.admin_epoch, version.epoch), error))
+        let (number, entries) = self.writing.take()?;
+        self.store.files().full = self.full;
+        Some(match self.store.put(&entries) {
+            Ok(configuration) => (number, configuration, None),
+            Err(error) => (number, (0, 0), Some(error.to_string())),
+        })
     }
 
     /// Whether something is to be written next.
@@ -67,23 +74,21 @@ impl Disk {
         self.writing.is_some()
     }
 
-    /// The daemon or the whole node is gone in this instant.
+    /// The daemon or the whole node is gone in this instant, perhaps in the middle of a write.
     pub fn crash(&mut self, random: &mut Random) {
         self.wanted = None;
-        let Some(cib) = self.writing.take() else { return };
-        let text = encode(&cib);
-        match random.below(3) {
-            0 => {}
-            1 if !self.full => self.good = Some(text),
-            _ => self.torn = Some(text.chars().take(random.below(text.len())).collect()),
+        let files = self.store.files();
+        files.full = self.full;
+        if let Some((_, entries)) = self.writing.take() {
+            files.failure = Some((random.below(OPERATIONS) as u64, Failure::Dies));
+            // How far it came is seen by who looks next.
+            let _ = self.store.put(&entries);
         }
+        self.store.files().crash(|bound| random.below(bound));
     }
-}
 
-fn encode(cib: &Cib) -> String {
-    cib::file::encode(cib)
-}
-
-fn decode(text: &str) -> Option<Cib> {
-    cib::file::decode(text.as_bytes()).ok()
+    /// What the history answers.
+    pub fn history(&mut self, version: Option<(u64, u64)>) -> Reply {
+        node::history(&mut self.store, version)
+    }
 }

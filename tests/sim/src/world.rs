@@ -462,7 +462,8 @@ impl World {
         };
         let started = self.now;
         let clocks = node::Now { monotonic: Duration::ZERO, ..self.hosts[&id].clocks(self.now) };
-        let node = Node::new(settings, self.hosts[&id].disk.load(), clocks);
+        let found = self.host(id).disk.load();
+        let node = Node::new(settings, found, clocks);
         self.say(id, format_args!("its daemon starts"));
         self.host(id).daemon = Some(Daemon { life, started, node, wake: None, given: (0, 0), turns: (started, 0) });
         if self.engine.is_up(id) {
@@ -499,11 +500,11 @@ impl World {
         if !self.lives_on(id, life) {
             return;
         }
-        let Some((configuration, error)) = self.host(id).disk.written() else { return };
+        let Some((number, configuration, error)) = self.host(id).disk.written() else { return };
         if self.host(id).disk.writes_on() {
             self.disk_writes(id, life);
         }
-        self.tell(id, Event::Persisted { configuration, error });
+        self.tell(id, Event::Persisted { number, configuration, error });
     }
 
     /// A disk begins to write.
