@@ -5,17 +5,18 @@
 //! an [`Event`], what is to be done goes out as a [`Command`]; between them there is no I/O, no clock and no chance.
 //!
 //! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
-//! the same everywhere; [`orders`] turns orders into operations and their outcomes into history; [`cut_off`] does the
-//! same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is what of the
-//! configuration is safe; [`asked`] is what tools may ask, [`clients`]
-//! who waits for an answer; [`tell`] is what the operator reads. [`attributes`] gathers attributes of nodes before they
-//! stand in the CIB; [`versions`] is how members of an older build are spoken to.
+//! the same everywhere, and [`transfer`] brings it to who joins; [`orders`] turns orders into operations and their outcomes
+//! into history; [`cut_off`] does the same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is
+//! what of the configuration is safe; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is
+//! what the operator reads. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how
+//! members of an older build are spoken to.
 
 pub mod attributes;
 pub mod event;
 pub mod evidence;
 pub mod machine;
 pub mod replica;
+pub mod transfer;
 pub mod versions;
 
 pub mod cut_off;

@@ -289,6 +289,23 @@ impl Node {
                 let steps = self.replica.state(from, &state);
                 self.steps(now, steps);
             }
+            Message::Chunk(chunk) => {
+                let steps = self.replica.chunk(from, &chunk);
+                self.steps(now, steps);
+            }
+            Message::Taken(taken) => {
+                let steps = self.replica.taken(from, &taken);
+                self.steps(now, steps);
+            }
+            Message::Again(again) => {
+                self.note(Note::new(
+                    Level::Warning,
+                    "sync",
+                    format!("node {from} could not take the configuration: {}; it is sent again", again.reason),
+                ));
+                let steps = self.replica.again(&again);
+                self.steps(now, steps);
+            }
             Message::Write { origin, write } => match Write::try_from(write) {
                 // What a coordinator made of a CIB and of members that are others by now would be a lie here. Its
                 // results are facts all the same.
@@ -297,6 +314,11 @@ impl Node {
                     self.controller.handle(now.monotonic, controller::Event::Applied { write, refused, own });
                 }
                 Ok(write) => {
+                    if self.replica.is_stuck() {
+                        let reason = "the members do not come to agree on a configuration; this node begins anew";
+                        self.out.push_back(Command::Exit(Err(reason.into())));
+                        return;
+                    }
                     if let Some(settled) = self.replica.write(Delivered { from, origin, write }) {
                         self.settled(now, settled);
                     }
@@ -353,6 +375,10 @@ impl Node {
                     self.send(&Message::Hello(hello));
                 }
                 Step::State(state) => self.send(&Message::State(state)),
+                // Said only where all know it, though what they speak is agreed on at the meeting's end.
+                Step::Chunk(chunk) => self.put(&Message::Chunk(chunk)),
+                Step::Taken(taken) => self.put(&Message::Taken(taken)),
+                Step::Again(again) => self.put(&Message::Again(again)),
                 Step::Leave { reason } => self.out.push_back(Command::Exit(Err(reason))),
                 Step::InStep { running, under_way, set_aside, taken } => {
                     if let Some(old) = set_aside {
@@ -566,11 +592,16 @@ impl Node {
 
     pub(crate) fn send(&mut self, message: &Message) {
         for message in lowered(message.clone(), self.speaks) {
-            if self.alone {
-                self.echo.push_back(message);
-            } else {
-                self.out.extend(cut(&message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
-            }
+            self.put(&message);
+        }
+    }
+
+    /// Says a message as it is.
+    fn put(&mut self, message: &Message) {
+        if self.alone {
+            self.echo.push_back(message.clone());
+        } else {
+            self.out.extend(cut(message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
         }
     }
 

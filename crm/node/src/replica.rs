@@ -5,16 +5,21 @@
 //! else takes the winner's. Writes that are delivered during a meeting are held back and applied after it.
 //!
 //! ```text
-//!   Membership with someone new ─► Hello from each ─► all the same? ─────────────────────────► in step
-//!                                                  └► the winner sends State ─► others take it ─┘
+//!   Membership with someone new ─► Hello from each ─► all the same? ──────────────────────────────► in step
+//!                                                  └► the winner sends Chunks ─► Taken by all others ─┘
 //! ```
+//!
+//! A winner that dies midway ends the meeting with its membership, and the next one begins anew. To members of protocol 1,
+//! who know no pieces, the CIB goes as one `State`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use cib::{Applied, Cib, Refused, Write};
 use engine::{Membership, NodeId};
-use wire::{Hello, Origin, State};
+use wire::{Again, Chunk, Hello, Origin, State, Taken};
+
+use crate::transfer::{self, Fit, Transfer};
 
 /// A write that was delivered.
 #[derive(Clone, Debug)]
@@ -41,8 +46,14 @@ pub struct Settled {
 pub enum Step {
     /// Tell the others what we hold.
     Hello(Hello),
-    /// Tell the others what counts from here on.
+    /// Tell the others what counts from here on, to members of protocol 1.
     State(State),
+    /// Tell them a piece of it.
+    Chunk(Chunk),
+    /// Tell the others that this node has all of it.
+    Taken(Taken),
+    /// Tell the others that a piece did not fit.
+    Again(Again),
     /// The members hold the same CIB now.
     InStep {
         /// One of them was in a running cluster before.
@@ -67,7 +78,12 @@ struct Meeting {
     hellos: BTreeMap<NodeId, Hello>,
     /// All have spoken; whose CIB it is going to be.
     winner: Option<NodeId>,
+    /// The winner's CIB on its way to those who hold another.
+    transfer: Option<Transfer>,
 }
+
+/// Writes that are held back while members meet: at a thousand a second, more than a minute's. A meeting takes far less.
+const MAX_HELD_BACK: usize = 100_000;
 
 /// One node's copy of the CIB.
 #[derive(Debug)]
@@ -143,7 +159,7 @@ impl Replica {
             under_way,
             attributes: Vec::new(),
         };
-        self.meeting = Some(Meeting { key, hellos: BTreeMap::new(), winner: None });
+        self.meeting = Some(Meeting { key, hellos: BTreeMap::new(), winner: None, transfer: None });
         (settled, Some(Step::Hello(hello)))
     }
 
@@ -171,6 +187,14 @@ impl Replica {
         if agreed {
             return vec![self.finish(None, false)];
         }
+        if meeting.hellos.values().all(|hello| hello.protocol > wire::FIRST_PROTOCOL) {
+            let needs = |hello: &Hello| hello.digest != best.digest || hello.version != best.version;
+            let needed_by = meeting.hellos.iter().filter(|(_, hello)| needs(hello)).map(|(id, _)| *id).collect();
+            let text = if winner == self.me { self.cib.document().to_xml() } else { String::new() };
+            let transfer = meeting.transfer.insert(Transfer::new(needed_by, text));
+            let first = if winner == self.me { transfer.first(&meeting.key) } else { Vec::new() };
+            return first.into_iter().map(Step::Chunk).collect();
+        }
         if winner == self.me {
             return vec![Step::State(State { meeting: meeting.key.clone(), text: self.cib.document().to_xml() })];
         }
@@ -187,16 +211,84 @@ impl Replica {
             return vec![self.finish(None, false)];
         }
         match Cib::parse(&state.text) {
-            Ok(cib) => {
-                let running = meeting.hellos.get(&self.me).is_some_and(|hello| hello.running);
-                let mine = std::mem::replace(&mut self.cib, Arc::new(cib));
-                let (old, new) = (configuration_version(&mine), configuration_version(&self.cib));
-                // A daemon that starts with an older file has lost nothing: it was behind.
-                let set_aside = (old > new || (running && old != new)).then_some(mine);
-                vec![self.finish(set_aside, true)]
-            }
+            Ok(cib) => vec![self.adopt(cib)],
             Err(error) => vec![Step::Leave { reason: format!("the CIB of node {from} cannot be read here: {error}") }],
         }
+    }
+
+    /// Another's CIB takes the place of ours.
+    fn adopt(&mut self, cib: Cib) -> Step {
+        let running = self.meeting.as_ref().and_then(|meeting| meeting.hellos.get(&self.me)).is_some_and(|h| h.running);
+        let mine = std::mem::replace(&mut self.cib, Arc::new(cib));
+        let (old, new) = (configuration_version(&mine), configuration_version(&self.cib));
+        // A daemon that starts with an older file has lost nothing: it was behind.
+        let set_aside = (old > new || (running && old != new)).then_some(mine);
+        self.finish(set_aside, true)
+    }
+
+    /// The transfer of the meeting at hand, if that is what is spoken of.
+    fn transfer(&mut self, meeting: &str, attempt: u32) -> Option<&mut Transfer> {
+        let now = self.meeting.as_mut().filter(|now| now.key == meeting)?;
+        now.transfer.as_mut().filter(|transfer| transfer.attempt == attempt)
+    }
+
+    /// A piece of the winner's CIB.
+    pub fn chunk(&mut self, from: NodeId, chunk: &Chunk) -> Vec<Step> {
+        let me = self.me;
+        if self.meeting.as_ref().is_none_or(|meeting| meeting.winner != Some(from)) {
+            return Vec::new();
+        }
+        let Some(transfer) = self.transfer(&chunk.meeting, chunk.attempt) else { return Vec::new() };
+        if from == me {
+            return transfer.after(&chunk.meeting, chunk.index).map(Step::Chunk).into_iter().collect();
+        }
+        if !transfer.is_for(me) {
+            return Vec::new();
+        }
+        let (meeting, attempt) = (chunk.meeting.clone(), chunk.attempt);
+        match transfer.take(chunk) {
+            Fit::Waits => Vec::new(),
+            Fit::Whole => vec![Step::Taken(Taken { meeting, attempt })],
+            Fit::Not(reason) if attempt + 1 >= transfer::ATTEMPTS => {
+                vec![Step::Leave { reason: format!("the CIB of node {from} cannot be taken here: {reason}") }]
+            }
+            Fit::Not(reason) => vec![Step::Again(Again { meeting, attempt, reason })],
+        }
+    }
+
+    /// A member has all of it. When all have it, it counts.
+    pub fn taken(&mut self, from: NodeId, taken: &Taken) -> Vec<Step> {
+        let me = self.me;
+        let Some(transfer) = self.transfer(&taken.meeting, taken.attempt) else { return Vec::new() };
+        if !transfer.taken_by(from) {
+            return Vec::new();
+        }
+        let needed = transfer.is_for(me);
+        let whole = self.meeting.as_mut().and_then(|meeting| meeting.transfer.take()).and_then(Transfer::into_whole);
+        match whole {
+            Some(cib) if needed => vec![self.adopt(cib)],
+            None if needed => {
+                vec![Step::Leave { reason: "the others go on with a CIB that has not come whole to this node".into() }]
+            }
+            _ => vec![self.finish(None, false)],
+        }
+    }
+
+    /// A piece did not fit somewhere: all begin anew.
+    pub fn again(&mut self, again: &Again) -> Vec<Step> {
+        let sends = self.meeting.as_ref().is_some_and(|meeting| meeting.winner == Some(self.me));
+        let Some(transfer) = self.transfer(&again.meeting, again.attempt) else { return Vec::new() };
+        transfer.again();
+        if !sends || transfer.attempt >= transfer::ATTEMPTS {
+            // Who asked so often leaves, and the next meeting is without it.
+            return Vec::new();
+        }
+        transfer.first(&again.meeting).into_iter().map(Step::Chunk).collect()
+    }
+
+    /// Whether more is held back than can be: the meeting does not come to an end.
+    pub fn is_stuck(&self) -> bool {
+        self.held_back.len() > MAX_HELD_BACK
     }
 
     fn finish(&mut self, set_aside: Option<Arc<Cib>>, taken: bool) -> Step {

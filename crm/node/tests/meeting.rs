@@ -36,11 +36,16 @@ fn meet(replicas: &mut [Replica], ids: &[(u32, u64)], quorate: bool, running: &[
             let next = match &step {
                 Step::Hello(hello) => replica.hello(from, hello.clone()),
                 Step::State(state) => replica.state(from, state),
+                Step::Chunk(chunk) => replica.chunk(from, chunk),
+                Step::Taken(taken) => replica.taken(from, taken),
+                Step::Again(again) => replica.again(again),
                 _ => Vec::new(),
             };
             for step in next {
                 match step {
-                    Step::Hello(_) | Step::State(_) => said.push_back((me, step)),
+                    Step::Hello(_) | Step::State(_) | Step::Chunk(_) | Step::Taken(_) | Step::Again(_) => {
+                        said.push_back((me, step));
+                    }
                     end => ends.push(end),
                 }
             }
@@ -109,4 +114,93 @@ fn another_cluster_is_left_alone() {
     let mut all = [replica(1, 3), Replica::new(NodeId(2), "other", "incarnation 2", Cib::fresh("other"))];
     let ends = meet(&mut all, &[(1, 1), (2, 2)], true, &[true, false]);
     assert!(ends.iter().any(|end| matches!(end, Step::Leave { reason } if reason.contains("\"test\""))));
+}
+
+/// A replica with a configuration of several pieces.
+fn large(id: u32, epoch: u64) -> Replica {
+    let comment = "x".repeat(node::transfer::PIECE * 3);
+    let text = format!(
+        r#"<cib admin_epoch="0" epoch="{epoch}" num_updates="0"><configuration><!--{comment}--></configuration><status/></cib>"#
+    );
+    Replica::new(NodeId(id), "test", &format!("incarnation {id}"), Cib::parse(&text).unwrap())
+}
+
+/// Hellos of a meeting of two, and what the first, who holds more, says then.
+fn begin(all: &mut [Replica; 2], since: u64) -> Vec<Step> {
+    let view = membership(&[(1, 1), (2, since)], true);
+    let hellos: Vec<Step> = all.iter_mut().filter_map(|one| one.membership(&view, false, Vec::new()).1).collect();
+    let mut said = Vec::new();
+    for (place, hello) in hellos.into_iter().enumerate() {
+        let Step::Hello(hello) = hello else { panic!("a meeting begins with a hello") };
+        for one in all.iter_mut() {
+            said.extend(one.hello(NodeId(place as u32 + 1), hello.clone()));
+        }
+    }
+    said
+}
+
+#[test]
+fn a_large_one_goes_in_pieces_and_writes_wait_between_them() {
+    let mut all = [large(1, 7), replica(2, 3)];
+    let mut said = std::collections::VecDeque::from(begin(&mut all, 2));
+    let (mut pieces, mut at_once) = (0, 0);
+    let mut taken = false;
+    while let Some(step) = said.pop_front() {
+        match step {
+            Step::Chunk(chunk) => {
+                pieces += 1;
+                at_once = at_once.max(said.len() + 1);
+                let write = Write::Node { id: format!("9{pieces}"), uname: format!("n{pieces}") };
+                for one in &mut all {
+                    let delivered = Delivered { from: NodeId(2), origin: Origin::Local, write: write.clone() };
+                    assert!(one.write(delivered).is_none(), "held back");
+                }
+                let more: Vec<Step> = all.iter_mut().flat_map(|one| one.chunk(NodeId(1), &chunk)).collect();
+                said.extend(more);
+            }
+            Step::Taken(of) => {
+                let ends: Vec<Step> = all.iter_mut().flat_map(|one| one.taken(NodeId(2), &of)).collect();
+                taken = ends.len() == 2 && ends.iter().all(|end| matches!(end, Step::InStep { .. }));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(taken && pieces == 4 && at_once <= 2, "{pieces} pieces, {at_once} at once");
+    assert!(all.iter_mut().all(|one| one.release().len() == 4));
+    assert_eq!(all[0].cib().digest(), all[1].cib().digest());
+    assert_eq!(epochs(&all), [11, 11]);
+}
+
+#[test]
+fn a_piece_that_does_not_fit_is_sent_again_and_in_the_end_the_member_leaves() {
+    let mut all = [large(1, 7), replica(2, 3)];
+    let mut said = begin(&mut all, 2);
+    for attempt in 0..3 {
+        let Some(Step::Chunk(mut chunk)) = said.drain(..).next() else { panic!("a piece") };
+        assert_eq!((chunk.attempt, chunk.index), (attempt, 0));
+        chunk.index = 1;
+        let answer = all[1].chunk(NodeId(1), &chunk);
+        match answer.as_slice() {
+            [Step::Again(again)] if attempt < 2 => said = all.iter_mut().flat_map(|one| one.again(again)).collect(),
+            [Step::Leave { reason }] if attempt == 2 => assert!(reason.contains("piece 1"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_dies_midway_is_forgotten() {
+    let mut all = [large(1, 7), replica(2, 3)];
+    let Some(Step::Chunk(chunk)) = begin(&mut all, 2).into_iter().next() else { panic!("a piece") };
+    assert!(all[1].chunk(NodeId(1), &chunk).is_empty());
+    let mut left = [std::mem::replace(&mut all[1], replica(9, 0))];
+    meet(&mut left, &[(2, 2)], true, &[false]);
+    assert!(left[0].in_step());
+    assert!(left[0].chunk(NodeId(1), &chunk).is_empty(), "a piece that comes late");
+    assert_eq!(epochs(&left), [3]);
+    // It comes back: all from the beginning.
+    let [rest] = left;
+    let mut all = [large(1, 7), rest];
+    let ends = meet(&mut all, &[(1, 9), (2, 2)], true, &[false, false]);
+    assert_eq!((ends.len(), epochs(&all)), (2, vec![7, 7]));
 }

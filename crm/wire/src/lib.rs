@@ -13,7 +13,7 @@ pub mod stonith;
 pub mod write;
 
 pub use attribute::{AttributeChange, AttributeState, AttributeValue, Dampening, Update};
-pub use message::{Hello, Message, Origin, State};
+pub use message::{Again, Chunk, Hello, Message, Origin, State, Taken};
 pub use order::{FenceOrder, OrderId, Resource, RunOrder};
 pub use request::{Kept, QueryWhat, Reply, Request, Status, Why};
 

@@ -25,6 +25,12 @@ pub enum Message {
     Hello(Hello),
     /// The CIB that counts from here on, from the member whose it is.
     State(State),
+    /// A piece of the CIB that counts from here on.
+    Chunk(Chunk),
+    /// The sender has all pieces.
+    Taken(Taken),
+    /// A piece did not fit: send all of them again.
+    Again(Again),
     /// A write, to be applied here by everyone.
     Write {
         /// Who waits for it.
@@ -70,7 +76,10 @@ impl Message {
     /// The protocol that a member must know to read it.
     pub fn protocol(&self) -> u32 {
         match self {
-            Message::Update { .. }
+            Message::Chunk(_)
+            | Message::Taken(_)
+            | Message::Again(_)
+            | Message::Update { .. }
             | Message::Gathered { .. }
             | Message::Stonith(_)
             | Message::Write {
@@ -120,4 +129,41 @@ pub struct State {
     pub meeting: String,
     /// The text.
     pub text: String,
+}
+
+/// A piece of a CIB's text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Which meeting it belongs to.
+    pub meeting: String,
+    /// Which attempt, from 0.
+    pub attempt: u32,
+    /// Its place, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// MD5 of the whole text, in the last piece; "" in the others.
+    pub digest: String,
+    /// The text.
+    pub text: String,
+}
+
+/// All pieces have come, and could be read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// Which meeting it belongs to.
+    pub meeting: String,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+/// A piece did not fit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Again {
+    /// Which meeting it belongs to.
+    pub meeting: String,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Why, in words.
+    pub reason: String,
 }
