@@ -20,8 +20,8 @@ pub mod transfer;
 pub mod versions;
 
 pub mod cut_off;
-pub mod fence_history;
 mod disk;
+pub mod fence_history;
 pub mod fencing;
 pub mod orders;
 pub mod watchdog;

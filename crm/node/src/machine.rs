@@ -122,10 +122,17 @@ impl Node {
     pub fn deadline(&self) -> Option<Duration> {
         let gathered = self.writes_what_is_gathered().then(|| self.attributes.deadline()).flatten();
         let proof = self.proof_deadline();
-        [self.controller.deadline(), self.executor.deadline(), self.cut.deadline(), self.disk.deadline(), gathered, proof]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.controller.deadline(),
+            self.executor.deadline(),
+            self.cut.deadline(),
+            self.disk.deadline(),
+            gathered,
+            proof,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Takes in what happened.

@@ -4,6 +4,7 @@ mod cib;
 mod cleanup;
 mod clear;
 mod cluster_stop;
+mod config;
 mod corosync;
 mod migrate;
 mod move_resource;
@@ -42,6 +43,7 @@ pub const COMMANDS: &[Command] = &[
     stonith::COMMAND,
     cluster_stop::COMMAND,
     cib::COMMAND,
+    config::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,
     tools::COMMAND,

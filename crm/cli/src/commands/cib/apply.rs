@@ -109,7 +109,7 @@ fn older(file: &Document, live: (u64, u64)) -> Option<String> {
 }
 
 /// The cluster's CIB with the file's configuration, and the members that the file does not know: these stay.
-fn merged(live: &Document, file: &Document, members: &[String]) -> (Document, Vec<String>) {
+pub fn merged(live: &Document, file: &Document, members: &[String]) -> (Document, Vec<String>) {
     let mut new = live.clone();
     let root = new.root();
     for (name, value) in file.attributes(file.root()).filter(|(name, _)| !OF_THE_CLUSTER.contains(name)) {

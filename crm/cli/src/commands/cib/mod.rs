@@ -2,10 +2,12 @@
 
 mod apply;
 mod check;
-mod differences;
+pub mod differences;
 mod show;
 
 use clap::ArgMatches;
+
+pub use apply::merged;
 
 use super::Command;
 

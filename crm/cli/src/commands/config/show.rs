@@ -1,0 +1,27 @@
+//! `systole config show`: one configuration of the history, as XML.
+
+use clap::ArgMatches;
+
+use super::{document, kept, version, version_argument};
+use crate::EXIT_OK;
+use crate::client::Client;
+use crate::commands::Command;
+use crate::terminal::print;
+
+/// The command.
+pub const COMMAND: Command = Command { name: "show", grammar, run };
+
+fn grammar() -> clap::Command {
+    clap::Command::new("")
+        .about("Show one of the configurations there were, as XML")
+        .after_help("Example:\n  systole config show 12 > cib-12.xml")
+        .arg(version_argument("version", "Which one"))
+}
+
+fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let mut client = Client::from_arguments(arguments)?;
+    let text = arguments.get_one::<String>("version").expect("it is required");
+    let version = version(&kept(&mut client)?, text)?;
+    print(&document(&mut client, version)?.to_xml())?;
+    Ok(EXIT_OK)
+}
