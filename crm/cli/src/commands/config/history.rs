@@ -44,7 +44,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
                 "changes": change.patch.len(),
             })
         });
-        print_json(&list.collect::<Vec<_>>())?;
+        print_json(&serde_json::Value::Array(list.collect()))?;
     } else {
         print(&text(&changes))?;
     }
