@@ -165,7 +165,7 @@ pub struct Controller {
     grace: BTreeMap<NodeId, Option<Duration>>,
     /// Quorum came back a moment ago; until when others are waited for.
     gather_until: Option<Duration>,
-    /// Orders given with quorum were seen: this cluster has started.
+    /// A plan was made, or an order was seen, with quorum: this cluster has started.
     ruled: bool,
     /// Hosts whose daemon went while they stayed, until it is known to be back or they are gone as well.
     stayed: BTreeSet<NodeId>,
@@ -474,6 +474,7 @@ impl Controller {
             self.phase = Phase::Idle;
             return;
         }
+        self.ruled |= self.view.quorate;
         self.transitions += 1;
         transition.settings.transition_id = self.transitions;
         // 0 means never.
