@@ -6,16 +6,19 @@
 pub mod attrd_updater;
 pub mod cibadmin;
 pub mod crm_attribute;
+pub mod crm_diff;
 pub mod crm_error;
 pub mod crm_failcount;
 pub mod crm_master;
 pub mod crm_mon;
 pub mod crm_node;
 pub mod crm_resource;
+pub mod crm_rule;
 pub mod crm_simulate;
 pub mod crm_standby;
 pub mod crm_verify;
 pub mod crmadmin;
+pub mod iso8601;
 pub mod pacemakerd;
 pub mod stonith_admin;
 
@@ -45,16 +48,19 @@ pub const TOOLS: &[Tool] = &[
     attrd_updater::TOOL,
     cibadmin::TOOL,
     crm_attribute::TOOL,
+    crm_diff::TOOL,
     crm_error::TOOL,
     crm_failcount::TOOL,
     crm_master::TOOL,
     crm_mon::TOOL,
     crm_node::TOOL,
     crm_resource::TOOL,
+    crm_rule::TOOL,
     crm_simulate::TOOL,
     crm_standby::TOOL,
     crm_verify::TOOL,
     crmadmin::TOOL,
+    iso8601::TOOL,
     pacemakerd::TOOL,
     stonith_admin::TOOL,
 ];

@@ -166,3 +166,14 @@ fn cibadmin() {
 fn crm_mon() {
     check("crm_mon", super::crm_mon::run);
 }
+
+#[test]
+fn crm_diff() {
+    check("crm_diff", super::crm_diff::run);
+}
+
+#[test]
+fn dates_and_rules() {
+    check("crm_rule", super::crm_rule::run);
+    check("iso8601", super::iso8601::run);
+}
