@@ -119,7 +119,10 @@ impl Node {
             None => self.settings.me.name.clone(),
             Some(node) => match self.uname(node) {
                 Some(uname) => uname,
-                None => return refuse(format!("there is no node '{node}'; the nodes are listed by `systole status`")),
+                None => {
+                    let reason = format!("there is no node '{node}'; the nodes are listed by `systole status`");
+                    return Err(Reply::Refused { why: Why::NotFound, reason });
+                }
             },
         };
         if update.name.is_empty() {

@@ -153,7 +153,7 @@ fn check(document: &Document, id: &str, now: i64) -> Verdict {
             return Verdict::Satisfied;
         }
         let (first, last) = years.split_once('-').unwrap_or((years, years));
-        let year = i64::from(Calendar::at(now).year);
+        let year = Calendar::at(now).year;
         return match (first.parse::<i64>(), last.parse::<i64>()) {
             (_, Ok(last)) if last < year => Verdict::After,
             (Ok(first), _) if first > year => Verdict::Before,

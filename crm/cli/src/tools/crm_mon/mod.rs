@@ -306,8 +306,10 @@ struct Picture<'a> {
     document: &'a Document,
     cluster: &'a Cluster,
     now: i64,
-    /// The name of the node that coordinates.
+    /// The node that coordinates.
     coordinator: Option<NodeId>,
+    /// The version of the program that answered.
+    program: Option<String>,
     nodes: Vec<NodeId>,
     resources: Vec<RscId>,
 }
@@ -327,7 +329,7 @@ impl Picture<'_> {
     }
 
     fn version(&self) -> &str {
-        self.option("dc-version").unwrap_or("unknown")
+        self.option("dc-version").or(self.program.as_deref()).unwrap_or("unknown")
     }
 
     /// The one node that is looked at.
@@ -403,6 +405,7 @@ fn show(call: &mut Call, options: &Options) -> Result<u8, Failure> {
         cluster: &cluster,
         now: view.now,
         coordinator,
+        program: found.status.map(|status| format!("systole-{}", status.program)),
     };
     let text = match (options.simple_status, options.is_xml()) {
         (true, _) => text::simple(&picture),
