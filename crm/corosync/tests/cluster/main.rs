@@ -26,9 +26,13 @@ fn main() {
         ["latency", count, bytes] => measure::be(count, bytes),
         ["watch"] => measure::watch(),
         ["stage"] => on_the_stage(&SCENES),
+        ["stage", "only", word] => {
+            on_the_stage(&SCENES.into_iter().filter(|(name, _)| name.contains(word)).collect::<Vec<_>>());
+        }
         ["stage", "measure"] => on_the_stage(&[("figures", measure::figures)]),
         ["--list", ..] => {}
         ["measure"] => take_the_stage(&["measure"]),
+        [word] if !word.starts_with('-') => take_the_stage(&["only", word]),
         _ => take_the_stage(&[]),
     }
 }
