@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -130,7 +130,8 @@ impl Engine for Client {
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some((connection, event))) => {
-                if self.full.swap(false, Ordering::AcqRel) {
+                fence(Ordering::SeqCst);
+                if self.full.swap(false, Ordering::SeqCst) {
                     self.wake();
                 }
                 self.seen = (!matches!(event, Event::Lost { .. })).then_some(connection);
@@ -248,8 +249,10 @@ impl Task {
         };
         match self.events.try_send((self.connection, event)) {
             Err(mpsc::error::TrySendError::Full((connection, event))) => {
-                // Asked for before we look again, so that room that is made in between is not missed.
-                self.full.store(true, Ordering::Release);
+                // Asked for before we look again, so that room that is made in between is not missed. The fences of both
+                // sides keep each from looking before the other can see what it wrote.
+                self.full.store(true, Ordering::SeqCst);
+                fence(Ordering::SeqCst);
                 self.events.try_send((connection, event)).map_err(without)
             }
             told => told.map_err(without),

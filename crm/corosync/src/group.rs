@@ -56,6 +56,8 @@ pub struct Settings {
     pub started: u32,
     /// The number of the last membership told, so that numbers grow over connections.
     pub number: u64,
+    /// The time now.
+    pub now: Duration,
 }
 
 /// What happened.
@@ -176,7 +178,7 @@ impl Group {
     /// A connection that has heard nothing yet.
     pub fn new(settings: Settings) -> Group {
         Group {
-            now: Duration::ZERO,
+            now: settings.now,
             ring: None,
             hosts: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -186,8 +188,9 @@ impl Group {
             votes: None,
             cut: 0,
             reports: BTreeMap::new(),
-            open_since: None,
-            absent_at: Duration::ZERO,
+            // That we are in is the first thing told, and waited for like a report.
+            open_since: Some(settings.now),
+            absent_at: settings.now + REPORT_WAIT,
             reported: None,
             held: Vec::new(),
             held_bytes: 0,

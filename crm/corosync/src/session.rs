@@ -128,6 +128,7 @@ impl Session {
             nonce: since.subsec_nanos().rotate_left(7) ^ std::process::id().rotate_left(20) ^ task.me.id.0,
             started: u32::try_from(since.as_secs()).unwrap_or(u32::MAX),
             number: task.number,
+            now: Duration::ZERO,
         });
         Ok(Session {
             me: task.me.clone(),

@@ -184,6 +184,7 @@ impl World {
             nonce: self.nonces,
             started: u32::try_from(self.now.as_secs()).expect("a short life"),
             number,
+            now: self.now,
         })
     }
 

@@ -6,7 +6,11 @@ use crate::ring::Process;
 
 impl Group {
     pub(super) fn message(&mut self, from: Process, bytes: &[u8]) {
-        if !self.processes.contains(&from) || self.strangers.contains(&from) {
+        if !self.processes.contains(&from) {
+            return;
+        }
+        if self.strangers.contains(&from) {
+            self.stranger_said(from, bytes);
             return;
         }
         let frame = match Frame::decode(bytes) {
@@ -28,6 +32,17 @@ impl Group {
             }
             Frame::Absent { cut, process, heard } => self.absent(from, cut, process, heard),
             Frame::Alive => {}
+        }
+    }
+
+    /// Nothing that a stranger says counts, but one thing: that we are a stranger to it. Two sides that leave each other
+    /// out in one ring would both have its quorum, so whoever hears that begins anew and is met as someone who joins.
+    fn stranger_said(&mut self, from: Process, bytes: &[u8]) {
+        if let Ok(Frame::Here(here)) = Frame::decode(bytes)
+            && here.cut == self.cut
+            && here.strangers.contains(&self.settings.me)
+        {
+            self.leave(format!("{} and this daemon leave each other out", self.describe(from)));
         }
     }
 

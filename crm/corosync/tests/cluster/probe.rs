@@ -236,6 +236,9 @@ fn tail(lines: &[String]) -> Vec<String> {
 
 impl Drop for Probe {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("n{} was told {:#?} and logged {:#?}", self.id, tail(&self.lines()), tail(&self.errors()));
+        }
         // It may have been waited for before.
         if matches!(self.child.try_wait(), Ok(None)) {
             self.kill();
