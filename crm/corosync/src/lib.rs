@@ -32,8 +32,8 @@
 //! * members are those who reported; who has no place in the order of joining gets one behind all others;
 //! * there is quorum if **all** report it. The votes can differ only while a quorum device speaks to one node and not
 //!   yet to another; who is not sure says no;
-//! * who is of another cluster, or has a name or a node that is taken, is refused: the younger, so that nothing that
-//!   runs can be pushed out by something that comes.
+//! * who is of another cluster, or has a name or a node that is taken, is refused: of the smaller side, then the younger,
+//!   so that nothing that runs can be pushed out by something that comes.
 //!
 //! Then the membership is told, and after it what was delivered since the cut; until then that is held back, and nobody
 //! sends payloads, so it is little. This costs one message in the order at each change (a third of a millisecond on an

@@ -2,6 +2,7 @@
 //!
 //! All members are given the same reports and so call the same roll.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use engine::NodeId;
@@ -26,17 +27,18 @@ pub fn place(count: u32, nonce: u32) -> u64 {
     u64::from(count) << 32 | u64::from(nonce)
 }
 
-/// Calls the roll. The elder comes first, so it is the younger who is refused: a second daemon of a node, a second node
-/// of a name, a node of another cluster.
+/// Calls the roll. Who goes on with most others comes first, and of as many the elder, so that nothing that runs is
+/// refused for something that comes: a second daemon of a node, a second node of a name, a node of another cluster.
 ///
 /// Who has no place yet gets one behind all that anyone has heard of. If nobody is there before it, the time at which
 /// it was started is its place: a node that was alone for a while after its start is then younger than a cluster that
 /// it finds later, as long as clocks are roughly right. Nothing but that order depends on them.
 pub fn call(reports: &BTreeMap<Process, Here>) -> Roll {
+    let mates = |here: &Here| reports.values().filter(|other| other.lineage == here.lineage).count();
     let mut order: Vec<(&Process, &Here)> = reports.iter().collect();
     order.sort_by_key(|(process, here)| {
         let since = if here.since == 0 { u64::MAX } else { here.since };
-        (since, here.started, here.nonce, **process)
+        (Reverse(mates(here)), since, here.started, here.nonce, **process)
     });
     let heard = |here: &Here| here.highest.max(u32::try_from(here.since >> 32).unwrap_or(u32::MAX));
     let mut roll = Roll { highest: reports.values().map(heard).max().unwrap_or(0), ..Roll::default() };
@@ -112,6 +114,18 @@ mod tests {
         let mut reports: BTreeMap<_, _> = [report(1, place(5, 1), 1), report(2, 0, 1)].into();
         reports.values_mut().for_each(|here| here.highest = 9);
         assert_eq!(call(&reports).members[&Process { node: NodeId(2), pid: 10 }], place(10, 2));
+    }
+
+    #[test]
+    fn a_side_of_two_refuses_one_that_was_alone_whatever_their_places() {
+        let mut reports: BTreeMap<_, _> =
+            [report(1, place(7, 1), 1), report(2, place(7, 2), 1), report(3, place(6, 1), 1)].into();
+        for (process, here) in &mut reports {
+            here.lineage = u64::from(process.node == NodeId(3));
+            here.name = if process.node == NodeId(2) { "n2".into() } else { "n1".into() };
+        }
+        let refused: Vec<NodeId> = call(&reports).refused.keys().map(|process| process.node).collect();
+        assert_eq!(refused, [NodeId(3)]);
     }
 
     #[test]
