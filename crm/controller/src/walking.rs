@@ -129,6 +129,8 @@ impl Walking {
         let node = action.router_node.as_deref().or(action.node.as_deref()).unwrap_or("");
         match action.kind {
             ActionKind::Pseudo => Ok(None),
+            // What is known of a resource that is not in the configuration any more, once it is stopped. No agent does that.
+            ActionKind::Resource if action.operation == "delete" => Ok(Some(Step::Write(id, forget(action, false)))),
             ActionKind::Resource => {
                 let to = member_named(view, node)
                     .ok_or_else(|| format!("{} is for {node}, which is not here", action.key))?;

@@ -301,3 +301,15 @@ fn what_waits_for_something_that_no_plan_does_waits_for_news() {
     assert!(bench.ask().is_empty(), "it does not begin, and it is no reason to plan anew");
     assert!(bench.controller.is_quiet());
 }
+
+#[test]
+fn what_is_known_of_a_removed_resource_is_forgotten_and_no_agent_is_asked_to() {
+    let mut bench = Bench::new();
+    let generation = bench.asked_to_plan();
+    let mut transition = Transition::new(Settings::default());
+    transition.add(run(1, "delete", "a", "node2"));
+    bench.tell(Event::Planned { generation, transition });
+    let asked = bench.ask();
+    assert!(!asked.iter().any(|command| matches!(command, Command::Run(_))), "{asked:?}");
+    assert!(asked.is_empty() || matches!(asked.as_slice(), [Command::Plan { .. }]), "{asked:?}");
+}

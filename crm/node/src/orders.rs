@@ -12,6 +12,9 @@ pub struct Orders {
     next: u64,
     given: BTreeMap<u64, RunOrder>,
     owed: BTreeMap<OrderId, u64>,
+    /// What each resource that may be active here was last given as its own parameters. A resource that is taken out of
+    /// the configuration must be stopped too, and nobody else knows any more with what. One entry a resource.
+    parameters: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Orders {
@@ -26,7 +29,7 @@ impl Orders {
                 action: action.clone(),
                 interval_ms: order.interval_ms,
             }),
-            None => Event::Run(operation(id, &order)),
+            None => Event::Run(Operation { parameters: self.parameters_for(&order), ..operation(id, &order) }),
         };
         // The same recurring operation given again takes the place of the old one.
         self.drop_recurring(|old| {
@@ -37,6 +40,21 @@ impl Orders {
         self.owed.insert(order.id.clone(), id);
         self.given.insert(id, order);
         event
+    }
+
+    /// The parameters of an order: its own, or for a stop that has none those that the resource was started with.
+    fn parameters_for(&mut self, order: &RunOrder) -> BTreeMap<String, String> {
+        let mut own = order.parameters.clone();
+        own.retain(|name, _| !name.starts_with("CRM_meta_") && name != "crm_feature_set");
+        let mut parameters = order.parameters.clone();
+        match order.operation.as_str() {
+            "start" | "monitor" => drop(self.parameters.insert(order.resource.id.clone(), own)),
+            "stop" if own.is_empty() => {
+                parameters.extend(self.parameters.get(&order.resource.id).cloned().unwrap_or_default());
+            }
+            _ => {}
+        }
+        parameters
     }
 
     /// What is owed an answer: other members must know when they meet us.
@@ -54,6 +72,11 @@ impl Orders {
         let order = self.given.get(&outcome.operation.id)?.clone();
         let result = result(&order, outcome, unix);
         self.answered(outcome.operation.id);
+        // OCF: 7 is a monitor's word for what is not running.
+        let is_stopped = matches!((order.operation.as_str(), outcome.rc), ("stop", 0) | ("monitor", 7));
+        if is_stopped && outcome.status == Status::Done {
+            self.parameters.remove(&order.resource.id);
+        }
         if order.operation == "stop" && outcome.status == Status::Done && outcome.rc == 0 {
             self.drop_recurring(|old| old.resource.id == order.resource.id);
         }
@@ -128,5 +151,48 @@ fn status(status: Status) -> OpStatus {
         Status::NotSupported => OpStatus::NotSupported,
         Status::Error => OpStatus::Error,
         Status::NotInstalled => OpStatus::NotInstalled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(number: u32, operation: &str, parameters: &[(&str, &str)]) -> RunOrder {
+        RunOrder {
+            id: OrderId { coordinator: "a".to_owned(), transition: 1, number },
+            to: 1,
+            quorate: true,
+            node: "node1".to_owned(),
+            resource: wire::Resource {
+                id: "web".to_owned(),
+                class: "ocf".to_owned(),
+                provider: Some("systole".to_owned()),
+                kind: "Dummy".to_owned(),
+            },
+            operation: operation.to_owned(),
+            interval_ms: 0,
+            cancels: None,
+            timeout_ms: 1_000,
+            start_delay_ms: 0,
+            target_rc: 0,
+            parameters: parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        }
+    }
+
+    fn parameters(event: Event) -> Vec<String> {
+        let Event::Run(operation) = event else { panic!("expected an operation, found {event:?}") };
+        operation.parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn what_was_taken_out_of_the_configuration_is_stopped_with_what_it_was_started_with() {
+        let mut orders = Orders::default();
+        let timeout = ("CRM_meta_timeout", "1000");
+        orders.take(order(1, "start", &[("port", "80"), timeout]));
+        let stopped = orders.take(order(2, "stop", &[timeout]));
+        assert_eq!(parameters(stopped), ["CRM_meta_timeout=1000", "port=80"]);
+        let changed = orders.take(order(3, "stop", &[("port", "81"), timeout]));
+        assert_eq!(parameters(changed), ["CRM_meta_timeout=1000", "port=81"], "what the configuration says counts");
     }
 }
