@@ -235,7 +235,8 @@ fn configuration(at: &Path) -> String {
     ];
     let levels = "<fencing-level id=\"f1\" target=\"c\" index=\"1\" devices=\"noise\"/>\
                   <fencing-level id=\"f2\" target=\"c\" index=\"2\" devices=\"power,outlet\"/>\
-                  <fencing-level id=\"f3\" target=\"b\" index=\"1\" devices=\"power\"/>";
+                  <fencing-level id=\"f3\" target=\"b\" index=\"1\" devices=\"power\"/>\
+                  <fencing-level id=\"f4\" target=\"a\" index=\"1\" devices=\"outlet\"/>";
     // No other node may use the switch: who is told to fence must ask it.
     let only_a = "<rsc_location id=\"l1\" rsc=\"power\" node=\"b\" score=\"-INFINITY\"/>\
                   <rsc_location id=\"l2\" rsc=\"power\" node=\"c\" score=\"-INFINITY\"/>";
@@ -301,4 +302,9 @@ fn nodes_are_cut_off_for_real() {
         all.filter(|line| line.windows(name.len()).any(|part| part == name)).count()
     };
     cluster.until("no agent that hung is left", |_| (left() == 0).then_some(()));
+
+    // A device that says it is done and did nothing to the node is not believed.
+    let record = cluster.fence("b", "a", "off");
+    assert!(matches!(&record.outcome, FenceOutcome::Failed(why) if why.contains("still heard")), "{record:?}");
+    assert!(cluster.status("b").is_some_and(|status| status.members.len() == 3));
 }

@@ -11,7 +11,7 @@ use controller::walking::{WATCHDOG, watchdog_ms};
 use controller::{Level, Note};
 use engine::NodeId;
 use executor::{End, Signal};
-use fencer::{Errand, ErrandEnd, Fencer, Target};
+use fencer::{Errand, ErrandEnd, Fencer, Success, Target};
 use wire::order::BY_HAND;
 use wire::stonith::{
     DeviceView, ErrandEndForm, ErrandForm, FenceOutcome, FenceRecord, StonithMessage, StonithReply, StonithRequest,
@@ -314,6 +314,16 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Whether the devices take a node's disks or networks away and leave it running: it may well be heard then. Those
+    /// are the devices that have to let a node in again.
+    pub(crate) fn only_cuts_access(&self, success: &Success) -> bool {
+        let fencer = &self.cut.fencer;
+        let agent = |name: &String| fencer.devices().find(|device| device.name == *name).map(|device| &device.agent);
+        let lets_in =
+            |name: &String| agent(name).and_then(|agent| fencer.agent(agent)).is_some_and(|agent| agent.automatic);
+        success.devices.iter().any(lets_in)
     }
 
     /// An agent of the fencer ended.
