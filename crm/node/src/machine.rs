@@ -333,12 +333,13 @@ impl Node {
                 Err(error) => self.garbage(from, &format!("a write that cannot be read: {error}")),
             },
             Message::Update { origin, update } => self.update(now, from, origin, update),
-            Message::Gathered { names } if obeyed => {
+            // The eldest says so when the time is over, and any member when somebody does not want to wait.
+            Message::Gathered { names } if self.replica.in_step() => {
                 if let Some(write) = self.attributes.gathered(&names) {
                     self.write_here(now, from, Origin::Local, write);
                 }
             }
-            // Who has become the eldest meanwhile says it again.
+            // After the meeting the eldest says it again.
             Message::Gathered { .. } => {}
             Message::Run(order) => {
                 let valid = obeyed && (self.view.quorate || !order.quorate);
