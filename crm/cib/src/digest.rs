@@ -14,11 +14,9 @@ pub const SECRET_BY_DEFAULT: [&str; 3] = ["passwd", "password", "user"];
 
 /// MD5 in hexadecimal.
 pub fn md5(text: &str) -> String {
-    let mut out = String::with_capacity(32);
-    for byte in Md5::digest(text.as_bytes()) {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digest = Md5::digest(text.as_bytes());
+    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)]).collect()
 }
 
 /// The digest of exactly these parameters: the MD5 of ` <parameters a="v" …/>` with a blank in front, a line end
@@ -30,9 +28,27 @@ pub fn md5(text: &str) -> String {
 /// assert_eq!(of(&Parameters::new()), "f2317cad3d54cec5d7d7aa7d0bf35cf8");
 /// ```
 pub fn of(parameters: &Parameters) -> String {
-    let mut text = String::from(" <parameters");
+    of_pairs(pairs(parameters))
+}
+
+fn pairs(parameters: &Parameters) -> impl Iterator<Item = (&str, &str)> {
+    parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+fn of_pairs<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    // Room for the parameters of most agents.
+    let mut text = String::with_capacity(256);
+    text.push_str(" <parameters");
     for (name, value) in parameters {
-        let _ = write!(text, " {name}=\"");
+        text.push(' ');
+        text.push_str(name);
+        text.push_str("=\"");
+        let plain = |byte: u8| !byte.is_ascii_control() && !matches!(byte, b'<' | b'>' | b'&' | b'"');
+        if value.bytes().all(plain) {
+            text.push_str(value);
+            text.push('"');
+            continue;
+        }
         for character in value.chars() {
             match character {
                 '<' => text.push_str("&lt;"),
@@ -51,12 +67,8 @@ pub fn of(parameters: &Parameters) -> String {
     md5(&text)
 }
 
-/// Leaves what counts in a digest: no `CRM_meta_*` (but `CRM_meta_timeout` when the operation recurs), none of the
-/// names the cluster adds itself.
-pub fn counted(parameters: &Parameters, interval_ms: u64) -> Parameters {
-    parameters.iter().filter(|(name, _)| counts(name, interval_ms)).map(|(n, v)| (n.clone(), v.clone())).collect()
-}
-
+/// What counts in a digest: no `CRM_meta_*` (but `CRM_meta_timeout` when the operation recurs), none of the names the
+/// cluster adds itself.
 fn counts(name: &str, interval_ms: u64) -> bool {
     if name.starts_with("CRM_meta_") {
         return name == "CRM_meta_timeout" && interval_ms > 0;
@@ -66,21 +78,17 @@ fn counts(name: &str, interval_ms: u64) -> bool {
 
 /// `op-digest`: over all parameters that count.
 pub fn all(parameters: &Parameters, interval_ms: u64) -> String {
-    of(&counted(parameters, interval_ms))
+    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms)))
 }
 
 /// `op-restart-digest`: over the parameters that cannot be reloaded (`op-force-restart` lists them).
 pub fn restart(parameters: &Parameters, interval_ms: u64, force_restart: &[&str]) -> String {
-    let mut counted = counted(parameters, interval_ms);
-    counted.retain(|name, _| force_restart.contains(&name.as_str()));
-    of(&counted)
+    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms) && force_restart.contains(name)))
 }
 
 /// `op-secure-digest`: over all but the secret parameters (`op-secure-params` lists them).
 pub fn secure(parameters: &Parameters, interval_ms: u64, secret: &[&str]) -> String {
-    let mut counted = counted(parameters, interval_ms);
-    counted.retain(|name, _| !secret.contains(&name.as_str()));
-    of(&counted)
+    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms) && !secret.contains(name)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! clones a whole CIB whenever it writes while a plan still reads the old one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 mod print;
 mod text;
 
-pub use text::{caret, is_name};
+pub use text::{caret, escape_attribute, is_name};
 use text::{carriable, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
 
 /// Nesting deeper than this is refused: Pacemaker's schema stays below 20, and the writer recurses once per level.
@@ -97,8 +98,8 @@ pub struct Document {
     nodes: Vec<Node>,
     attributes: Vec<Attribute>,
     text: String,
-    names: Vec<Box<str>>,
-    name_index: FxHashMap<Box<str>, u32>,
+    names: Vec<Arc<str>>,
+    name_index: FxHashMap<Arc<str>, u32>,
     root: u32,
     line_starts: Vec<u32>,
 }
@@ -587,8 +588,9 @@ impl Document {
             return *known;
         }
         let symbol = self.names.len() as u32;
-        self.names.push(name.into());
-        self.name_index.insert(name.into(), symbol);
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.name_index.insert(name, symbol);
         symbol
     }
 

@@ -37,17 +37,17 @@ pub fn parse_ms(text: &str) -> Result<u64, Error> {
         return Ok(seconds.saturating_mul(1000));
     }
     let (number, rest) = leading_integer(text).ok_or_else(|| Error::NoNumber(text.into()))?;
-    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim_start().to_ascii_lowercase();
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim_start();
     let number = u64::try_from(number).map_err(|_| Error::Negative(text.into()))?;
     // The order matters: "ms" before "m".
-    let (multiplier, divisor) = match unit.as_str() {
-        "" => (1000, 1),
-        unit if unit.starts_with('s') => (1000, 1),
-        unit if unit.starts_with("ms") => (1, 1),
-        unit if unit.starts_with("us") => (1, 1000),
-        unit if unit.starts_with('m') => (60_000, 1),
-        unit if unit.starts_with('h') => (3_600_000, 1),
-        _ => return Err(Error::Unit(text.into())),
+    let begins = |with: &str| unit.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    let (multiplier, divisor) = match () {
+        () if unit.is_empty() || begins("s") => (1000, 1),
+        () if begins("ms") => (1, 1),
+        () if begins("us") => (1, 1000),
+        () if begins("m") => (60_000, 1),
+        () if begins("h") => (3_600_000, 1),
+        () => return Err(Error::Unit(text.into())),
     };
     Ok(number.saturating_mul(multiplier) / divisor)
 }

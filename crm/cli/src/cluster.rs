@@ -37,9 +37,14 @@ impl View {
         policy::read_status(&self.document, self.now)
     }
 
-    /// What a coordinator would do.
+    /// What a coordinator would do, and why.
     pub fn plan(&self) -> Plan {
         policy::plan(&Input { explain: true, ..Input::new(&self.document, self.now) })
+    }
+
+    /// What a coordinator would do; nobody asks why.
+    pub fn plan_unexplained(&self) -> Plan {
+        policy::plan(&Input::new(&self.document, self.now))
     }
 
     /// The same time with another document.

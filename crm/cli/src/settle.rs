@@ -19,7 +19,7 @@ pub const MOST_ROUNDS: usize = 10;
 pub struct Settled {
     /// What it is then.
     pub view: View,
-    /// The plan of what is then: it does nothing, or nothing that could be done.
+    /// The plan of what is then, without reasons: it does nothing, or nothing that could be done.
     pub last: Plan,
     /// What was done, in order.
     pub steps: Vec<Step>,
@@ -46,7 +46,7 @@ pub fn settle(mut view: View, can_fence: &dyn Fn(&str) -> bool) -> Settled {
     let mut unfenced = BTreeSet::new();
     let mut before: Vec<(String, Option<String>)> = Vec::new();
     for round in 0.. {
-        let mut last = view.plan();
+        let mut last = view.plan_unexplained();
         let possible = possible(&last.transition, can_fence, &mut unfenced);
         let done = deeds(&possible);
         // What a plan repeats word for word changed nothing the last time either.

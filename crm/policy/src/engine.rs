@@ -3,9 +3,12 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use cib::{Document, Element, Name, boolean, duration};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::constraint::colocation::Colocation;
 use crate::constraint::location::Location;
@@ -27,6 +30,10 @@ pub(crate) const MAX_DEPTH: u32 = 2_000;
 
 /// Why every node is allowed in a symmetric cluster.
 pub(crate) const SYMMETRIC_DEFAULT: &str = "symmetric_default";
+
+/// A handful of members, instances, actions or nodes, copied out so that the engine can change meanwhile. Eight hold
+/// most groups and actions of a key; more lie on the heap as they would in a `Vec`.
+pub(crate) type Few<T> = SmallVec<[T; 8]>;
 
 /// Names and values, in the order of names.
 pub(crate) type Values = BTreeMap<String, String>;
@@ -96,6 +103,8 @@ pub(crate) struct Engine<'a> {
     pub action_index: ActionIndex,
     /// Meta attributes of operations, by resource: those of a probe are asked for on every node.
     pub operation_metas: FxHashMap<RscId, Vec<OperationMeta>>,
+    /// The last meta attributes an expected exit status was added to: as they were, the status, as they are with it.
+    pub expecting: Option<(Arc<Values>, i32, Arc<Values>)>,
     pub notifications: crate::schedule::notify::Notifications,
     /// Parameters of a resource on a node.
     pub parameters: FxHashMap<(RscId, Option<NodeId>), std::rc::Rc<Values>>,
@@ -141,6 +150,7 @@ impl<'a> Engine<'a> {
             colocated_scores: FxHashMap::default(),
             action_index: ActionIndex::default(),
             operation_metas: FxHashMap::default(),
+            expecting: None,
             notifications: Default::default(),
             parameters: FxHashMap::default(),
             digests: FxHashMap::default(),
@@ -251,7 +261,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What is alike in a clone or bundle: instances, or containers.
-    pub fn instances_of(&self, rsc: RscId) -> Vec<RscId> {
+    pub fn instances_of(&self, rsc: RscId) -> Few<RscId> {
         match &self.rsc(rsc).kind {
             RscKind::Bundle(data) => data.replicas.iter().map(|replica| replica.container).collect(),
             _ => self.children(rsc),
@@ -259,8 +269,8 @@ impl<'a> Engine<'a> {
     }
 
     /// Members in order, as a copy that survives changes.
-    pub fn children(&self, rsc: RscId) -> Vec<RscId> {
-        self.rsc(rsc).children.clone()
+    pub fn children(&self, rsc: RscId) -> Few<RscId> {
+        Few::from_slice(&self.rsc(rsc).children)
     }
 
     pub fn meta_true(&self, rsc: RscId, name: &str) -> bool {
@@ -412,13 +422,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Nodes a resource (or any of its members) is on: now, or as placed.
-    pub fn locations(&self, rsc: RscId, which: Where) -> Vec<NodeId> {
-        let mut found = Vec::new();
+    pub fn locations(&self, rsc: RscId, which: Where) -> Few<NodeId> {
+        let mut found = Few::new();
         self.collect_locations(rsc, which, &mut found);
         found
     }
 
-    fn collect_locations(&self, rsc: RscId, which: Where, found: &mut Vec<NodeId>) {
+    fn collect_locations(&self, rsc: RscId, which: Where, found: &mut Few<NodeId>) {
         let resource = self.rsc(rsc);
         let mut put = |node: NodeId| {
             if !found.contains(&node) {
@@ -595,9 +605,22 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
     text[..end].trim_start_matches('+').parse().ok()
 }
 
+/// As many digits has the longest interval.
+const DIGITS_OF_U32: usize = 10;
+
 /// The key of an operation.
 pub(crate) fn op_key(rsc: &str, task: &str, interval_ms: u32) -> String {
-    format!("{rsc}_{task}_{interval_ms}")
+    // Keys are made by the million, so they are put together by hand.
+    let mut key = String::with_capacity(rsc.len() + task.len() + 2 + DIGITS_OF_U32);
+    key.push_str(rsc);
+    key.push('_');
+    key.push_str(task);
+    key.push('_');
+    match interval_ms {
+        0 => key.push('0'),
+        _ => drop(write!(key, "{interval_ms}")),
+    }
+    key
 }
 
 /// `web:3` without its instance number; other names stay.

@@ -8,7 +8,7 @@ pub mod node;
 pub mod resource;
 pub mod score;
 
-pub use action::{ActId, Action, OnFail, Related, Requires};
+pub use action::{ActId, Action, OnFail, Related, Requires, Task, task};
 pub use cluster::{Cluster, FailedOperation, NoQuorumPolicy, Options, Placement};
 pub use flags::{ActFlags, NodeFlags, OrderFlags, RscFlags};
 pub use node::{Node, NodeId, NodeKind};

@@ -55,6 +55,11 @@ impl Transition {
         Transition { settings, graph: DiGraph::default(), missing: BTreeMap::new() }
     }
 
+    /// An empty plan with room for so many actions.
+    pub fn with_capacity(settings: Settings, actions: usize) -> Self {
+        Transition { settings, graph: DiGraph::with_capacity(actions, actions), missing: BTreeMap::new() }
+    }
+
     /// Adds an action; it has no order yet.
     pub fn add(&mut self, action: Action) -> ActionId {
         ActionId(self.graph.add_node(action))

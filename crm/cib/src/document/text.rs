@@ -8,6 +8,11 @@ use super::Position;
 
 /// Whether XML allows this as the name of an element or an attribute.
 pub fn is_name(text: &str) -> bool {
+    // Nearly all names are plain, and there are many.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
+    if text.bytes().all(plain) {
+        return text.bytes().next().is_some_and(|first| !first.is_ascii_digit() && !matches!(first, b'-' | b'.'));
+    }
     let first = |c: char| c.is_alphabetic() || c == '_' || c == ':';
     text.starts_with(first) && text.chars().all(|c| first(c) || c.is_numeric() || matches!(c, '-' | '.' | '\u{b7}'))
 }
@@ -87,6 +92,11 @@ pub(super) fn plain_error(error: &quick_xml::Error) -> String {
         }
         other => format!("not well-formed XML: {other}"),
     }
+}
+
+/// Adds `value` as it stands between the quotes of an attribute. Characters that XML cannot carry become U+FFFD.
+pub fn escape_attribute(value: &str, out: &mut String) {
+    escape(&carriable(value), true, out);
 }
 
 pub(super) fn escape(text: &str, attribute: bool, out: &mut String) {

@@ -1,6 +1,8 @@
 //! An action as it is being planned: what it is, whether it is needed and possible, and what comes before it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cib::Element;
 
@@ -68,6 +70,41 @@ pub struct Related {
     pub graphed: bool,
 }
 
+/// What an action does. The usual words cost nothing to make and to copy, see [`task`].
+pub type Task = Cow<'static, str>;
+
+/// A task by its name.
+pub fn task(name: &str) -> Task {
+    const USUAL: [&str; 22] = [
+        "start",
+        "running",
+        "stop",
+        "stopped",
+        "monitor",
+        "promote",
+        "promoted",
+        "demote",
+        "demoted",
+        "notify",
+        "notified",
+        "migrate_to",
+        "migrate_from",
+        "cancel",
+        "reload",
+        "reload-agent",
+        "stonith",
+        "do_shutdown",
+        "clear_failcount",
+        "lrm_delete",
+        "delete",
+        "meta-data",
+    ];
+    match USUAL.iter().find(|usual| **usual == name) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(name.to_owned()),
+    }
+}
+
 /// One planned action.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -82,7 +119,7 @@ pub struct Action {
     /// Its `<op>`, if configured.
     pub config: Option<Element>,
     /// `start`, `monitor`, `stonith`, …
-    pub task: String,
+    pub task: Task,
     /// `RESOURCE_TASK_INTERVAL`.
     pub key: String,
     /// For a cancellation, what is cancelled.
@@ -97,8 +134,8 @@ pub struct Action {
     pub on_fail: OnFail,
     /// Role after its failure.
     pub fail_role: Role,
-    /// Meta attributes.
-    pub meta: BTreeMap<String, String>,
+    /// Meta attributes; actions of one operation share them.
+    pub meta: Arc<BTreeMap<String, String>>,
     /// Parameters of its own.
     pub extra: BTreeMap<String, String>,
     /// Interval in milliseconds.
@@ -114,6 +151,11 @@ pub struct Action {
 }
 
 impl Action {
+    /// The meta attributes, to be changed: from then on they are its own.
+    pub fn meta_mut(&mut self) -> &mut BTreeMap<String, String> {
+        Arc::make_mut(&mut self.meta)
+    }
+
     /// Whether all of `flags` are set.
     pub fn is(&self, flags: ActFlags) -> bool {
         self.flags.has(flags)

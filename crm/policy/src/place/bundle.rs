@@ -11,7 +11,7 @@ impl Engine<'_> {
         self.set_rsc(rsc, RscFlags::ASSIGNING);
         self.log_scores(rsc, "pcmk__bundle_assign");
         let replicas = self.replicas(rsc);
-        let containers = self.instances_of(rsc);
+        let containers = self.instances_of(rsc).into_vec();
         let containers = self.sorted_by(containers, Self::compare_instances);
         let per_host = self.rsc(rsc).bundle_data().map_or(1, |data| data.per_host);
         self.assign_instances(rsc, containers, replicas.len() as u32, per_host);

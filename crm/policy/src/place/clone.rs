@@ -23,7 +23,7 @@ impl Engine<'_> {
         self.log_scores(rsc, "pcmk__clone_assign");
         self.sort_instances(rsc);
         let (max, per_node) = self.rsc(rsc).clone_data().map_or((0, 0), |data| (data.max, data.node_max));
-        let instances = self.children(rsc);
+        let instances = self.children(rsc).into_vec();
         self.assign_instances(rsc, instances, max, per_node);
         if promotable {
             self.choose_promoted(rsc);

@@ -25,13 +25,13 @@ impl Engine<'_> {
     }
 
     pub fn sort_by_number(&mut self, clone: RscId) {
-        let mut children = self.children(clone);
+        let mut children = self.children(clone).into_vec();
         merge_sort(&mut children, &|a, b| instance_number(&self.rsc(*a).id).cmp(&instance_number(&self.rsc(*b).id)));
         self.rsc_mut(clone).children = children;
     }
 
     pub fn sort_instances(&mut self, clone: RscId) {
-        let children = self.children(clone);
+        let children = self.children(clone).into_vec();
         let sorted = self.sorted_by(children, Self::compare_instances);
         self.rsc_mut(clone).children = sorted;
     }

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Few};
 use crate::model::{Entry, INFINITY, NodeId, NodeTable, Placement};
 
 impl Engine<'_> {
     /// The nodes of a table, the best first.
-    pub fn sorted_nodes(&self, table: &NodeTable, active: Option<NodeId>) -> Vec<(NodeId, i32)> {
-        let mut nodes: Vec<(NodeId, &Entry)> = table.iter().collect();
+    pub fn sorted_nodes(&self, table: &NodeTable, active: Option<NodeId>) -> Few<(NodeId, i32)> {
+        let mut nodes: Few<(NodeId, &Entry)> = table.iter().collect();
         nodes.sort_by(|a, b| self.compare_nodes(*a, *b, active));
         nodes.into_iter().map(|(node, entry)| (node, entry.score)).collect()
     }

@@ -182,7 +182,7 @@ impl Engine<'_> {
     fn undo_actions(&mut self, rsc: RscId) {
         for action in self.rsc(rsc).actions.clone() {
             let record = self.act_mut(action);
-            match record.task.as_str() {
+            match &*record.task {
                 "stop" => record.flags.clear(ActFlags::OPTIONAL),
                 "start" => record.flags.clear(ActFlags::RUNNABLE),
                 _ => {

@@ -187,7 +187,7 @@ impl Engine<'_> {
                 resource.promotion_priority = score.unwrap_or(resource.promotion_priority);
             }
         }
-        let children = self.children(clone);
+        let children = self.children(clone).into_vec();
         let sorted = self.sorted_by(children, Self::compare_for_promotion);
         self.rsc_mut(clone).children = sorted;
         self.clear_rsc(clone, RscFlags::UPDATING_NODES);

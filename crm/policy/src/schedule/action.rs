@@ -1,10 +1,12 @@
 //! Making and finding actions, and tying one to another. Whether an action is needed and possible is kept up to date
 //! each time it is asked for; what follows from it for other actions is `propagate`'s affair.
 
-use crate::engine::{Engine, Values, op_key};
+use std::sync::Arc;
+
+use crate::engine::{Engine, Few, Values, op_key};
 use crate::model::{
     ActFlags, ActId, Action, NoQuorumPolicy, NodeFlags, NodeId, OnFail, OrderFlags, Related, Requires, Role, RscFlags,
-    RscId,
+    RscId, task,
 };
 
 impl Engine<'_> {
@@ -27,7 +29,7 @@ impl Engine<'_> {
     }
 
     /// A resource's actions, newest first.
-    pub fn resource_actions(&self, rsc: RscId) -> Vec<ActId> {
+    pub fn resource_actions(&self, rsc: RscId) -> Few<ActId> {
         self.rsc(rsc).actions.iter().rev().copied().collect()
     }
 
@@ -55,7 +57,10 @@ impl Engine<'_> {
 
     fn find_action(&mut self, rsc: Option<RscId>, key: &str, node: Option<NodeId>) -> Option<ActId> {
         match rsc {
-            Some(rsc) => self.find_keyed(rsc, key, node).first().copied(),
+            Some(rsc) => {
+                self.adopt_homeless(rsc, key, node);
+                self.action_index.oldest_keyed(rsc, key, node)
+            }
             None => {
                 let action = *self.singletons.get(key)?;
                 if node.is_some() && self.act(action).node.is_none() {
@@ -70,14 +75,14 @@ impl Engine<'_> {
         &mut self,
         rsc: Option<RscId>,
         key: String,
-        task: &str,
+        name: &str,
         node: Option<NodeId>,
         optional: bool,
     ) -> ActId {
         let id = ActId(self.cluster.actions.len() as u32);
         let interval_ms = key.rsplit_once('_').and_then(|(_, interval)| interval.parse().ok()).unwrap_or(0);
         let mut flags = ActFlags::RUNNABLE;
-        if task == "lrm_delete" {
+        if name == "lrm_delete" {
             flags.set(ActFlags::ON_DC);
         }
         if optional {
@@ -89,7 +94,7 @@ impl Engine<'_> {
             resource: rsc,
             node,
             config: None,
-            task: task.to_owned(),
+            task: task(name),
             key: key.clone(),
             cancel_task: None,
             reason: None,
@@ -97,7 +102,7 @@ impl Engine<'_> {
             needs: Requires::Nothing,
             on_fail: OnFail::Ignore,
             fail_role: Role::Unknown,
-            meta: Values::new(),
+            meta: Arc::default(),
             extra: Values::new(),
             interval_ms: if rsc.is_some() { interval_ms } else { 0 },
             runnable_before: 0,
@@ -106,20 +111,21 @@ impl Engine<'_> {
             after: Vec::new(),
         };
         if let Some(rsc) = rsc {
-            action.config = self.operation_config(rsc, task, interval_ms, true);
+            action.config = self.operation_config(rsc, name, interval_ms, true);
             if action.config.is_none() && key.contains("_notify_") {
                 action.config = self.operation_config(rsc, "notify", 0, true);
             }
-            action.meta = self.operation_meta(rsc, node, task, interval_ms, action.config);
-            action.needs = self.action_needs(rsc, task);
+            action.meta = self.operation_meta(rsc, node, name, interval_ms, action.config);
+            action.needs = self.action_needs(rsc, name);
             let on_fail = action.meta.get("on-fail").map(String::as_str);
-            action.on_fail = self.on_fail(rsc, task, interval_ms, on_fail);
-            action.fail_role = self.role_after_failure(rsc, task, action.on_fail);
+            action.on_fail = self.on_fail(rsc, name, interval_ms, on_fail);
+            action.fail_role = self.role_after_failure(rsc, name, action.on_fail);
         }
         self.cluster.actions.push(action);
         match rsc {
             Some(rsc) => {
-                self.action_index.add(rsc, &key, task, id, node);
+                let task = self.act(id).task.clone();
+                self.action_index.add(rsc, &key, &task, id, node);
                 self.rsc_mut(rsc).actions.push(id);
             }
             None => drop(self.singletons.insert(key, id)),
@@ -263,29 +269,33 @@ impl Engine<'_> {
     }
 
     /// Actions of a resource with that key, oldest first. Asked for a node, those without one take it.
-    pub fn find_keyed(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) -> Vec<ActId> {
+    pub fn find_keyed(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) -> Few<ActId> {
+        self.adopt_homeless(rsc, key, node);
+        self.action_index.keyed(rsc, key, node)
+    }
+
+    fn adopt_homeless(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) {
         if let Some(node) = node {
             for action in self.action_index.adopt(rsc, key, node) {
                 self.act_mut(action).node = Some(node);
             }
         }
-        self.action_index.keyed(rsc, key, node)
     }
 
     /// Like [`find_keyed`](Self::find_keyed), only actions that are on that very node.
-    pub fn find_keyed_exact(&self, rsc: RscId, key: &str, node: NodeId) -> Vec<ActId> {
+    pub fn find_keyed_exact(&self, rsc: RscId, key: &str, node: NodeId) -> Few<ActId> {
         self.action_index.keyed(rsc, key, Some(node))
     }
 
     /// Actions of a resource that are done once, by task, oldest first.
-    pub fn find_task(&mut self, rsc: RscId, task: &str, node: Option<NodeId>, exact: bool) -> Vec<ActId> {
+    pub fn find_task(&mut self, rsc: RscId, task: &str, node: Option<NodeId>, exact: bool) -> Few<ActId> {
         if self.rsc(rsc).actions.is_empty() {
-            return Vec::new();
+            return Few::new();
         }
         let key = op_key(&self.rsc(rsc).id, task, 0);
         match node {
             Some(node) if exact => self.find_keyed_exact(rsc, &key, node),
-            None if exact => Vec::new(),
+            None if exact => Few::new(),
             _ => self.find_keyed(rsc, &key, node),
         }
     }

@@ -1,13 +1,21 @@
 //! Finding the actions of a resource by key or task without looking at each of them: a cold start gives every resource
 //! a probe for every node, and whoever looks for its start must not pass them all.
 
+use std::borrow::Cow;
+
+use crate::engine::Few;
 use crate::model::{ActId, NodeId, RscId};
+
+/// Whether two words are the same but for their case. Nearly all that are the same are so to the letter.
+fn same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && (one == other || one.eq_ignore_ascii_case(other))
+}
 
 /// Actions of one resource that have one key, which differ in their nodes.
 #[derive(Clone, Debug)]
 struct Group {
     key: String,
-    task: String,
+    task: Cow<'static, str>,
     /// Some of them have got another task since: they must be asked themselves.
     mixed: bool,
     /// Oldest first.
@@ -26,23 +34,23 @@ impl ActionIndex {
     }
 
     fn with_key(&self, rsc: RscId, key: &str) -> Option<&Group> {
-        self.groups(rsc).iter().find(|group| group.key.eq_ignore_ascii_case(key))
+        self.groups(rsc).iter().find(|group| same(&group.key, key))
     }
 
     /// Takes in a new action, which is younger than all others.
-    pub fn add(&mut self, rsc: RscId, key: &str, task: &str, action: ActId, node: Option<NodeId>) {
+    pub fn add(&mut self, rsc: RscId, key: &str, task: &Cow<'static, str>, action: ActId, node: Option<NodeId>) {
         if self.by_resource.len() <= rsc.index() {
             self.by_resource.resize_with(rsc.index() + 1, Vec::new);
         }
         let groups = &mut self.by_resource[rsc.index()];
-        match groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) {
+        match groups.iter_mut().find(|group| same(&group.key, key)) {
             Some(group) => {
-                group.mixed |= group.task != task;
+                group.mixed |= group.task != *task;
                 group.actions.push((action, node));
             }
             None => groups.push(Group {
                 key: key.to_owned(),
-                task: task.to_owned(),
+                task: task.clone(),
                 mixed: false,
                 actions: vec![(action, node)],
             }),
@@ -50,10 +58,16 @@ impl ActionIndex {
     }
 
     /// Actions of that key, oldest first; on that node, if one is given.
-    pub fn keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Vec<ActId> {
-        let Some(group) = self.with_key(rsc, key) else { return Vec::new() };
+    pub fn keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Few<ActId> {
+        let Some(group) = self.with_key(rsc, key) else { return Few::new() };
         let fits = |place: &Option<NodeId>| node.is_none() || *place == node;
         group.actions.iter().filter(|(_, place)| fits(place)).map(|(action, _)| *action).collect()
+    }
+
+    /// The oldest action of that key; on that node, if one is given.
+    pub fn oldest_keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Option<ActId> {
+        let mut actions = self.with_key(rsc, key)?.actions.iter();
+        actions.find(|(_, place)| node.is_none() || *place == node).map(|(action, _)| *action)
     }
 
     /// The newest action of that key.
@@ -62,10 +76,10 @@ impl ActionIndex {
     }
 
     /// Gives the node to all actions of the key that have none, and tells which.
-    pub fn adopt(&mut self, rsc: RscId, key: &str, node: NodeId) -> Vec<ActId> {
+    pub fn adopt(&mut self, rsc: RscId, key: &str, node: NodeId) -> Few<ActId> {
         let groups = self.by_resource.get_mut(rsc.index()).map_or(&mut [][..], Vec::as_mut_slice);
-        let Some(group) = groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) else {
-            return Vec::new();
+        let Some(group) = groups.iter_mut().find(|group| same(&group.key, key)) else {
+            return Few::new();
         };
         let homeless = group.actions.iter_mut().filter(|(_, place)| place.is_none());
         homeless
@@ -79,7 +93,7 @@ impl ActionIndex {
     /// An action has another task than its key was made with.
     pub fn retask(&mut self, rsc: RscId, key: &str) {
         let groups = self.by_resource.get_mut(rsc.index()).map_or(&mut [][..], Vec::as_mut_slice);
-        if let Some(group) = groups.iter_mut().find(|group| group.key.eq_ignore_ascii_case(key)) {
+        if let Some(group) = groups.iter_mut().find(|group| same(&group.key, key)) {
             group.mixed = true;
         }
     }
@@ -92,7 +106,7 @@ impl ActionIndex {
         node: Option<NodeId>,
         has_task: impl Fn(ActId) -> bool,
     ) -> Option<ActId> {
-        let candidates = self.groups(rsc).iter().filter(|group| group.mixed || group.task.eq_ignore_ascii_case(task));
+        let candidates = self.groups(rsc).iter().filter(|group| group.mixed || same(&group.task, task));
         let newest = candidates.filter_map(|group| {
             let fits = |(action, place): &&(ActId, Option<NodeId>)| {
                 (node.is_none() || *place == node) && (!group.mixed || has_task(*action))
@@ -111,10 +125,10 @@ mod tests {
     fn the_newest_of_a_task_is_found_whatever_its_key() {
         let mut index = ActionIndex::default();
         let (rsc, [north, south]) = (RscId(1), [NodeId(0), NodeId(1)]);
-        index.add(rsc, "ip_monitor_0", "monitor", ActId(0), Some(north));
-        index.add(rsc, "ip_monitor_0", "monitor", ActId(1), Some(south));
-        index.add(rsc, "ip_stop_0", "stop", ActId(2), None);
-        index.add(rsc, "ip_monitor_10000", "monitor", ActId(3), Some(south));
+        index.add(rsc, "ip_monitor_0", &"monitor".into(), ActId(0), Some(north));
+        index.add(rsc, "ip_monitor_0", &"monitor".into(), ActId(1), Some(south));
+        index.add(rsc, "ip_stop_0", &"stop".into(), ActId(2), None);
+        index.add(rsc, "ip_monitor_10000", &"monitor".into(), ActId(3), Some(south));
         let newest = |task: &str, node| index.newest_with_task(rsc, task, node, |_| true);
         assert_eq!(newest("monitor", None), Some(ActId(3)));
         assert_eq!(newest("Monitor", Some(north)), Some(ActId(0)));

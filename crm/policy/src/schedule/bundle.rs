@@ -2,7 +2,7 @@
 
 use crate::constraint::colocation::Colocation;
 use crate::constraint::order::End;
-use crate::engine::{Engine, op_key};
+use crate::engine::{Engine, Few, op_key};
 use crate::model::{ActId, INFINITY, NodeId, OrderFlags, Replica, Role, RscFlags, RscId};
 
 impl Engine<'_> {
@@ -120,9 +120,9 @@ impl Engine<'_> {
     }
 
     /// What an action of the whole is made of: containers, but for promotions and the like what is inside.
-    pub fn instances_for(&self, rsc: RscId, action: ActId) -> Vec<RscId> {
+    pub fn instances_for(&self, rsc: RscId, action: ActId) -> Few<RscId> {
         let Some(clone) = self.bundled(rsc) else { return self.instances_of(rsc) };
-        match self.act(action).task.as_str() {
+        match &*self.act(action).task {
             "start" | "running" | "stop" | "stopped" | "monitor" | "do_shutdown" | "stonith" => self.instances_of(rsc),
             _ => self.children(clone),
         }
@@ -138,7 +138,7 @@ impl Engine<'_> {
         node: Option<NodeId>,
         is_first: bool,
     ) -> Option<ActId> {
-        let inside = match (is_first, self.act(whole).task.as_str()) {
+        let inside = match (is_first, &*self.act(whole).task) {
             (true, task) => !matches!(task, "stop" | "stopped"),
             (false, task) => matches!(task, "promote" | "promoted" | "demote" | "demoted"),
         };

@@ -69,7 +69,8 @@ impl Engine<'_> {
         }
         // Of meta attributes, only the timeout of what recurs counts.
         if interval_ms > 0
-            && let Some(timeout) = self.operation_meta(rsc, Some(node), task, interval_ms, config).remove("timeout")
+            && let Some(timeout) =
+                self.operation_meta(rsc, Some(node), task, interval_ms, config).get("timeout").cloned()
         {
             all.entry("CRM_meta_timeout".to_owned()).or_insert(timeout);
         }

@@ -23,7 +23,7 @@ impl Engine<'_> {
             Some(action) => *action,
             None => {
                 let action = self.action(None, key, "stonith", Some(node), true);
-                let meta = &mut self.act_mut(action).meta;
+                let meta = self.act_mut(action).meta_mut();
                 meta.insert("on_node".into(), name);
                 meta.insert("on_node_uuid".into(), id);
                 meta.insert("stonith_action".into(), kind);
@@ -38,7 +38,7 @@ impl Engine<'_> {
             && (priority_delay || self.act(action).meta.contains_key(delay))
         {
             let seconds = self.priority_delay(node);
-            self.act_mut(action).meta.insert(delay.into(), seconds.to_string());
+            self.act_mut(action).meta_mut().insert(delay.into(), seconds.to_string());
         }
         if !optional && self.can_fence(node) {
             self.act_mut(action).flags.clear(ActFlags::OPTIONAL);
@@ -70,7 +70,7 @@ impl Engine<'_> {
             all.push_str(&format!("{id}:{agent}:{},", digest.all));
             secure.push_str(&format!("{id}:{agent}:{},", digest.secure.unwrap_or_default()));
         }
-        let meta = &mut self.act_mut(action).meta;
+        let meta = self.act_mut(action).meta_mut();
         meta.insert("digests-all".into(), all);
         meta.insert("digests-secure".into(), secure);
         changed
@@ -214,7 +214,7 @@ impl Engine<'_> {
             let flags = OrderFlags::ORDERED | OrderFlags::UNRUNNABLE_FIRST_BLOCKS;
             self.add_ordering(Self::action_end(action), Self::action_end(shutdown), flags);
         }
-        self.act_mut(shutdown).meta.insert("op_no_wait".into(), "true".into());
+        self.act_mut(shutdown).meta_mut().insert("op_no_wait".into(), "true".into());
         shutdown
     }
 

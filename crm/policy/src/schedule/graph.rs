@@ -111,7 +111,7 @@ impl Engine<'_> {
         {
             return false;
         }
-        if record.is(ActFlags::PSEUDO) || matches!(record.task.as_str(), "stonith" | "do_shutdown") {
+        if record.is(ActFlags::PSEUDO) || matches!(&*record.task, "stonith" | "do_shutdown") {
             return true;
         }
         let Some(node) = record.node else { return false };
@@ -179,7 +179,7 @@ impl Engine<'_> {
     }
 
     fn write_transition(&mut self, settings: Settings, order: Vec<(ActId, Vec<ActId>)>) -> Transition {
-        let mut transition = Transition::new(settings);
+        let mut transition = Transition::with_capacity(settings, order.len());
         let mut ids = rustc_hash::FxHashMap::default();
         for (action, _) in &order {
             let deed = self.describe(*action);
@@ -204,7 +204,7 @@ impl Engine<'_> {
     fn describe(&mut self, action: ActId) -> Deed {
         let record = self.act(action);
         let pseudo = record.is(ActFlags::PSEUDO);
-        let kind = match record.task.as_str() {
+        let kind = match &*record.task {
             "stonith" if pseudo => ActionKind::Pseudo,
             "stonith" => ActionKind::Cluster(ClusterAction::Fence),
             "do_shutdown" => ActionKind::Cluster(ClusterAction::Shutdown),
@@ -227,9 +227,6 @@ impl Engine<'_> {
         }
         if on_node && let Some(node) = node {
             let (name, id) = (self.node(node).name.clone(), self.node(node).id.clone());
-            let meta = &mut self.act_mut(action).meta;
-            meta.insert("on_node".into(), name.clone());
-            meta.insert("on_node_uuid".into(), id.clone());
             (deed.node, deed.node_uuid) = (Some(name), Some(id));
             deed.router_node = self.router(action).map(|router| self.node(router).name.clone());
         }
@@ -237,7 +234,7 @@ impl Engine<'_> {
             self.add_lock(action, rsc, &mut deed);
             deed.resource = Some(self.describe_resource(rsc));
         }
-        deed.attributes = self.attributes_of(action);
+        deed.attributes = self.attributes_of(action, deed.node.as_deref().zip(deed.node_uuid.as_deref()));
         let priority = rsc.map_or(0, |rsc| self.rsc(rsc).priority).max(self.act(action).priority);
         deed.priority = priority.max(0);
         if on_node && node.is_some() {
@@ -256,7 +253,7 @@ impl Engine<'_> {
             return format!("{history}_{}_notify_{}_0", meta("notify_type"), meta("notify_operation"));
         }
         let interval = integer(meta("interval")).unwrap_or(0).max(0) as u32;
-        op_key(history, record.cancel_task.as_deref().unwrap_or(&record.task), interval)
+        op_key(history, record.cancel_task.as_deref().unwrap_or(&*record.task), interval)
     }
 
     fn add_lock(&self, action: ActId, rsc: RscId, deed: &mut Deed) {
@@ -288,8 +285,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Parameters and meta attributes as an agent gets them: the operation's own first, then the resource's.
-    fn attributes_of(&mut self, action: ActId) -> Values {
+    /// Parameters and meta attributes as an agent gets them: the operation's own first, then the resource's. `place` is
+    /// the name and id of the node it is done on.
+    fn attributes_of(&mut self, action: ActId, place: Option<(&str, &str)>) -> Values {
         let record = self.act(action);
         let (rsc, node) = (record.resource, record.node);
         let mut values = Values::new();
@@ -307,10 +305,14 @@ impl Engine<'_> {
                 put(name, host.as_deref().filter(|_| leads_to_host).unwrap_or(value));
             }
         }
-        for (name, value) in &self.act(action).meta {
+        for (name, value) in self.act(action).meta.iter() {
             if !name.contains(['#', ':']) {
                 put(&meta_name(name), value);
             }
+        }
+        if let Some((name, id)) = place {
+            put("CRM_meta_on_node", name);
+            put("CRM_meta_on_node_uuid", id);
         }
         let mut at = rsc;
         while let Some(current) = at {
@@ -368,7 +370,7 @@ impl Engine<'_> {
             return;
         }
         let Some(launcher) = self.node(guest).remote.and_then(|remote| self.rsc(remote).launcher) else { return };
-        let task = match record.task.as_str() {
+        let task = match &*record.task {
             "notify" | "notified" => record.meta.get("notify_operation").map(String::as_str).unwrap_or_default(),
             other => other,
         };

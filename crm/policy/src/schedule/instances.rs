@@ -50,7 +50,7 @@ impl Engine<'_> {
         let (mut starting, mut stopping) = (false, false);
         for action in self.resource_actions(rsc) {
             let record = self.act(action);
-            match record.task.as_str() {
+            match &*record.task {
                 "start" => starting |= record.required() && record.runnable(),
                 "stop" => {
                     stopping |= record.required() && record.flags.any(ActFlags::PSEUDO | ActFlags::RUNNABLE);

@@ -2,7 +2,7 @@
 
 use crate::constraint::order::Ordering;
 use crate::engine::Engine;
-use crate::model::{ActFlags, NodeId, OrderFlags, RscFlags, RscId};
+use crate::model::{ActFlags, NodeId, OrderFlags, RscFlags, RscId, task as task_named};
 use crate::schedule::ordering::split_key;
 
 impl Engine<'_> {
@@ -41,7 +41,7 @@ impl Engine<'_> {
         let (source, target) = (self.node(current).name.clone(), self.node(target).name.clone());
         let connection = self.is(rsc, RscFlags::REMOTE_CONNECTION);
         for action in to.into_iter().chain([from]) {
-            let meta = &mut self.act_mut(action).meta;
+            let meta = self.act_mut(action).meta_mut();
             meta.insert("migrate_source".into(), source.clone());
             meta.insert("migrate_target".into(), target.clone());
             if Some(action) == to && !connection {
@@ -63,13 +63,13 @@ impl Engine<'_> {
         }
         let task = |end: &crate::constraint::order::End| match (end.action, &end.key) {
             (Some(action), _) => Some(self.act(action).task.clone()),
-            (None, Some(key)) => split_key(key).map(|(task, _)| task.to_owned()),
+            (None, Some(key)) => split_key(key).map(|(name, _)| task_named(name)),
             (None, None) => None,
         };
         let (Some(first_task), Some(then_task)) = (task(&ordering.first), task(&ordering.then)) else { return };
         let ordered = OrderFlags::ORDERED;
         let unless_first = if first_migrates { ordered | OrderFlags::IF_FIRST_UNMIGRATABLE } else { ordered };
-        match (first_task.as_str(), then_task.as_str()) {
+        match (&*first_task, &*then_task) {
             ("start", "start") => {
                 if first_migrates && then_migrates {
                     self.order_tasks(first, "migrate_from", then, "migrate_to", ordered);

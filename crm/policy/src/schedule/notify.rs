@@ -141,10 +141,10 @@ impl Engine<'_> {
         let point = self.action(Some(rsc), full_key, task, None, optional);
         let record = self.act_mut(point);
         record.flags.set(ActFlags::PSEUDO);
-        record.meta.insert("notify_key_type".into(), key.to_owned());
-        record.meta.insert("notify_key_operation".into(), action_task);
-        record.meta.insert("notify_type".into(), kind.to_owned());
-        record.meta.insert("notify_operation".into(), of.to_owned());
+        record.meta_mut().insert("notify_key_type".into(), key.to_owned());
+        record.meta_mut().insert("notify_key_operation".into(), action_task.into_owned());
+        record.meta_mut().insert("notify_type".into(), kind.to_owned());
+        record.meta_mut().insert("notify_operation".into(), of.to_owned());
         point
     }
 
@@ -189,7 +189,7 @@ impl Engine<'_> {
                 continue;
             }
             let entry = (rsc, Some(node));
-            match record.task.as_str() {
+            match &*record.task {
                 "start" => lists.start.push(entry),
                 "stop" => lists.stop.push(entry),
                 "promote" => lists.promote.push(entry),
@@ -297,7 +297,7 @@ impl Engine<'_> {
             let record = self.act(action);
             if record.required()
                 && record.node.is_some()
-                && matches!(record.task.as_str(), "start" | "stop" | "promote" | "demote")
+                && matches!(&*record.task, "start" | "stop" | "promote" | "demote")
             {
                 self.add_keys(action, notification);
             }
@@ -353,7 +353,7 @@ impl Engine<'_> {
     }
 
     fn add_keys(&mut self, action: ActId, notification: &Notification) {
-        let meta = &mut self.act_mut(action).meta;
+        let meta = self.act_mut(action).meta_mut();
         for (name, value) in &notification.keys {
             meta.insert((*name).to_owned(), value.clone());
         }
@@ -372,13 +372,14 @@ impl Engine<'_> {
             return None;
         }
         let record = self.act(point);
-        let meta = record.meta.clone();
+        let meta = std::sync::Arc::clone(&record.meta);
         let (task, optional) = (record.task.clone(), !record.required());
         let get = |name: &str| meta.get(name).map(String::as_str).unwrap_or_default();
         let key = format!("{}_{}_notify_{}_0", self.rsc(rsc).id, get("notify_type"), get("notify_operation"));
         let action = self.action(Some(rsc), key, &task, Some(node), optional);
-        for (name, value) in meta {
-            self.act_mut(action).meta.entry(name).or_insert(value);
+        let own = self.act_mut(action).meta_mut();
+        for (name, value) in meta.iter() {
+            own.entry(name.clone()).or_insert_with(|| value.clone());
         }
         self.add_keys(action, notification);
         self.order_actions(point, action, OrderFlags::ORDERED);

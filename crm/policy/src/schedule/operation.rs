@@ -1,6 +1,8 @@
 //! What the configuration says about an operation: its `<op>`, meta attributes, parameters, what it needs and what
 //! follows from its failure.
 
+use std::sync::Arc;
+
 use cib::{Element, boolean, date, duration};
 
 use crate::engine::{Engine, Values};
@@ -16,7 +18,7 @@ pub(crate) struct OperationMeta {
     task: String,
     interval_ms: u32,
     config: Option<Element>,
-    values: Values,
+    values: Arc<Values>,
 }
 
 impl<'a> Engine<'a> {
@@ -68,18 +70,18 @@ impl<'a> Engine<'a> {
         task: &str,
         interval_ms: u32,
         config: Option<Element>,
-    ) -> Values {
+    ) -> Arc<Values> {
         // Only a fence device's depend on the node: its parameters may have rules.
         let fixed = !self.is(rsc, RscFlags::FENCE_DEVICE);
         let known = self.operation_metas.get(&rsc).and_then(|all| {
             all.iter().find(|meta| meta.interval_ms == interval_ms && meta.config == config && meta.task == task)
         });
         if let Some(known) = known.filter(|_| fixed) {
-            return known.values.clone();
+            return Arc::clone(&known.values);
         }
-        let values = self.read_operation_meta(rsc, node, task, interval_ms, config);
+        let values = Arc::new(self.read_operation_meta(rsc, node, task, interval_ms, config));
         if fixed {
-            let meta = OperationMeta { task: task.to_owned(), interval_ms, config, values: values.clone() };
+            let meta = OperationMeta { task: task.to_owned(), interval_ms, config, values: Arc::clone(&values) };
             self.operation_metas.entry(rsc).or_default().push(meta);
         }
         values

@@ -2,7 +2,7 @@
 //! actions that later ones find.
 
 use crate::constraint::order::Ordering;
-use crate::engine::{Engine, op_key};
+use crate::engine::{Engine, Few, op_key};
 use crate::model::{ActFlags, ActId, OrderFlags, Role, RscId};
 
 impl Engine<'_> {
@@ -33,21 +33,21 @@ impl Engine<'_> {
     }
 
     /// Actions of a resource by key; of an instance, also by its own name for the same operation.
-    fn actions_by_key(&mut self, rsc: RscId, key: &str) -> Vec<ActId> {
+    fn actions_by_key(&mut self, rsc: RscId, key: &str) -> Few<ActId> {
         let found = self.find_keyed(rsc, key, None);
         if !found.is_empty() {
             return found;
         }
         let Some((task, interval)) = split_key(key) else { return found };
-        let key = op_key(&self.rsc(rsc).id, task, interval);
-        self.find_keyed(rsc, &key, None)
+        let own = op_key(&self.rsc(rsc).id, task, interval);
+        if own == key { found } else { self.find_keyed(rsc, &own, None) }
     }
 
     fn bind_first(&mut self, first_rsc: RscId, ordering: &Ordering) {
         let mut actions = match (ordering.first.action, &ordering.first.key) {
-            (Some(action), _) => vec![action],
+            (Some(action), _) => Few::from_slice(&[action]),
             (None, Some(key)) => self.actions_by_key(first_rsc, key),
-            (None, None) => Vec::new(),
+            (None, None) => Few::new(),
         };
         if actions.is_empty()
             && Some(first_rsc) != ordering.then.rsc
@@ -59,7 +59,7 @@ impl Engine<'_> {
             if !needless {
                 let key = op_key(&self.rsc(first_rsc).id, task, interval);
                 let task = task.to_owned();
-                actions = vec![self.action(Some(first_rsc), key, &task, None, true)];
+                actions = Few::from_slice(&[self.action(Some(first_rsc), key, &task, None, true)]);
             }
         }
         let then_rsc = match (ordering.then.rsc, ordering.then.action) {
@@ -80,9 +80,9 @@ impl Engine<'_> {
 
     fn bind_then(&mut self, first: Option<ActId>, then_rsc: RscId, ordering: &Ordering) {
         let actions = match (ordering.then.action, &ordering.then.key) {
-            (Some(action), _) => vec![action],
+            (Some(action), _) => Few::from_slice(&[action]),
             (None, Some(key)) => self.actions_by_key(then_rsc, key),
-            (None, None) => Vec::new(),
+            (None, None) => Few::new(),
         };
         let mut flags = ordering.flags;
         let Some(first) = first else {

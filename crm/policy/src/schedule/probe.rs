@@ -1,6 +1,6 @@
 //! Probes: finding out what runs where it is not known, before anything is started; and what must wait for them.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Few};
 use crate::model::{ActFlags, ActId, NodeFlags, NodeId, OrderFlags, ProbeMode, Role, RscFlags, RscId, RscKind};
 
 /// Which actions a walk has met. Walks are many and mostly short, so beginning one costs nothing.
@@ -209,7 +209,7 @@ impl Engine<'_> {
         if !self.rsc(rsc).is_primitive() || rsc == probed {
             return;
         }
-        let undo = match self.act(after).task.as_str() {
+        let undo = match &*self.act(after).task {
             "start" => "stop",
             "promote" => "demote",
             _ => return,
@@ -284,7 +284,7 @@ impl Engine<'_> {
                 continue;
             }
             let then = match (ordering.then.action, ordering.then.rsc, &ordering.then.key) {
-                (Some(action), _, _) => vec![action],
+                (Some(action), _, _) => Few::from_slice(&[action]),
                 (None, Some(rsc), Some(key)) => self.find_keyed(rsc, key, None),
                 _ => continue,
             };

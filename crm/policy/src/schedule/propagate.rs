@@ -2,8 +2,8 @@
 //! nothing changes. The order in which actions are looked at is part of the result: reasons are kept by who comes
 //! first, and some relations undo what others did.
 
-use crate::engine::{Engine, Where};
-use crate::model::{ActFlags, ActId, INFINITY, NodeId, OrderFlags, Role, RscFlags, RscId, RscKind};
+use crate::engine::{Engine, Few, Where};
+use crate::model::{ActFlags, ActId, INFINITY, NodeId, OrderFlags, Role, RscFlags, RscId, RscKind, Task, task};
 
 /// Which of two actions changed.
 #[derive(Clone, Copy, Default, Debug)]
@@ -81,7 +81,7 @@ impl Engine<'_> {
         }
     }
 
-    fn after(&self, action: ActId) -> Vec<ActId> {
+    fn after(&self, action: ActId) -> Few<ActId> {
         self.act(action).after.iter().rev().map(|relation| relation.action).collect()
     }
 
@@ -185,15 +185,17 @@ impl Engine<'_> {
     }
 
     /// The task of a member that a task of the whole consists of.
-    fn member_task<'t>(&self, member: RscId, task: &'t str) -> &'t str {
-        let own = match task {
-            "running" | "started" => "start",
-            "stopped" => "stop",
-            "promoted" => "promote",
-            "demoted" => "demote",
-            other => other,
-        };
-        if self.rsc(member).is_primitive() { own } else { task }
+    fn member_task(&self, member: RscId, task: &Task) -> Task {
+        if !self.rsc(member).is_primitive() {
+            return task.clone();
+        }
+        match &**task {
+            "running" | "started" => Task::Borrowed("start"),
+            "stopped" => Task::Borrowed("stop"),
+            "promoted" => Task::Borrowed("promote"),
+            "demoted" => Task::Borrowed("demote"),
+            _ => task.clone(),
+        }
     }
 
     fn group_action_flags(&mut self, rsc: RscId, action: ActId, node: Option<NodeId>) -> ActFlags {
@@ -201,7 +203,7 @@ impl Engine<'_> {
         let task = self.act(action).task.clone();
         for member in self.children(rsc) {
             let member_task = self.member_task(member, &task);
-            match self.first_with_task(member, member_task, node) {
+            match self.first_with_task(member, &member_task, node) {
                 Some(found) => {
                     let member_flags = self.action_flags(found, node);
                     if flags.has(ActFlags::OPTIONAL) && !member_flags.has(ActFlags::OPTIONAL) {
@@ -221,18 +223,18 @@ impl Engine<'_> {
     }
 
     /// The task of instances that an action of their clone is about.
-    fn instance_task(&self, action: ActId) -> String {
+    fn instance_task(&self, action: ActId) -> Task {
         let record = self.act(action);
         let Some(rsc) = record.resource else { return record.task.clone() };
-        let mut task = record.task.as_str();
-        if matches!(task, "notify" | "notified")
-            && let Some((_, rest)) = record.key.rsplit_once("_notify_")
-        {
-            task = rest.split_once('_').map_or(rest, |(task, _)| task);
-        }
+        let task = match record.key.rsplit_once("_notify_") {
+            Some((_, rest)) if matches!(&*record.task, "notify" | "notified") => {
+                task(rest.split_once('_').map_or(rest, |(task, _)| task))
+            }
+            _ => record.task.clone(),
+        };
         match self.rsc(rsc).children.first() {
-            Some(instance) => self.member_task(*instance, task).to_owned(),
-            None => task.to_owned(),
+            Some(instance) => self.member_task(*instance, &task),
+            None => task,
         }
     }
 
@@ -573,7 +575,7 @@ impl Engine<'_> {
         let mut changed = self.update_pair(first, then, asked);
         let task = self.act(then).task.clone();
         // An action of the dependent clone's resource may be of an instance; then the clone has it already.
-        let instances = if self.rsc(clone).is_primitive() { Vec::new() } else { self.instances_of(clone) };
+        let instances = if self.rsc(clone).is_primitive() { Few::new() } else { self.instances_of(clone) };
         for instance in instances {
             let Some(action) = self.first_with_task(instance, &task, node) else { continue };
             if !self.action_flags(action, node).has(ActFlags::RUNNABLE) {

@@ -1,6 +1,8 @@
 //! Recurring operations: begun where a resource runs (or, for the Stopped role, where it does not), cancelled where
 //! they no longer fit.
 
+use std::sync::Arc;
+
 use cib::Element;
 
 use crate::engine::{Engine, op_key};
@@ -173,7 +175,19 @@ impl Engine<'_> {
 
     /// The exit status that means success.
     pub fn expect(&mut self, action: ActId, rc: i32) {
-        self.act_mut(action).meta.insert("op_target_rc".into(), rc.to_string());
+        // Probes of a resource say the same on every node.
+        let meta = &self.act(action).meta;
+        let expecting = match &self.expecting {
+            Some((like, for_rc, expecting)) if Arc::ptr_eq(like, meta) && *for_rc == rc => Arc::clone(expecting),
+            _ => {
+                let mut expecting = (**meta).clone();
+                expecting.insert("op_target_rc".into(), rc.to_string());
+                let expecting = Arc::new(expecting);
+                self.expecting = Some((Arc::clone(meta), rc, Arc::clone(&expecting)));
+                expecting
+            }
+        };
+        self.act_mut(action).meta = expecting;
     }
 
     pub fn cancel_action(&mut self, rsc: RscId, task: &str, interval_ms: u32, node: Option<NodeId>) -> ActId {
@@ -181,10 +195,10 @@ impl Engine<'_> {
         let cancel = self.action(Some(rsc), key.clone(), "cancel", node, false);
         self.action_index.retask(rsc, &key);
         let record = self.act_mut(cancel);
-        record.task = "cancel".into();
+        record.task = crate::model::task("cancel");
         record.cancel_task = Some(task.to_owned());
-        record.meta.insert("operation".into(), task.to_owned());
-        record.meta.insert("interval".into(), interval_ms.to_string());
+        record.meta_mut().insert("operation".into(), task.to_owned());
+        record.meta_mut().insert("interval".into(), interval_ms.to_string());
         cancel
     }
 
@@ -192,7 +206,7 @@ impl Engine<'_> {
     pub fn schedule_cancel(&mut self, rsc: RscId, call_id: Option<&str>, task: &str, interval_ms: u32, node: NodeId) {
         let cancel = self.cancel_action(rsc, task, interval_ms, Some(node));
         if let Some(call_id) = call_id {
-            self.act_mut(cancel).meta.insert("call-id".into(), call_id.to_owned());
+            self.act_mut(cancel).meta_mut().insert("call-id".into(), call_id.to_owned());
         }
         let end = self.end(rsc, "stop");
         self.add_ordering(end, Self::action_end(cancel), OrderFlags::ORDERED);

@@ -98,7 +98,7 @@ impl Engine<'_> {
         let Some(state) = self.connection(node) else { return };
         let recurs = self.act(action).meta.get("interval").is_some_and(|interval| interval != "0");
         let task = self.act(action).task.clone();
-        match task.as_str() {
+        match &*task {
             "start" | "promote" => {
                 let failed = state == Connection::Failed;
                 let extra = if failed { OrderFlags::FIRST_IMPLIES_THEN } else { OrderFlags::NONE };
@@ -142,7 +142,7 @@ impl Engine<'_> {
             self.fence_node(node, "container failed", false);
         }
         let recurs = self.act(action).meta.get("interval").is_some_and(|interval| interval != "0");
-        match self.act(action).task.as_str() {
+        match &*self.act(action).task {
             "start" | "promote" => {
                 self.after_start_of(launcher, action, OrderFlags::FIRST_IMPLIES_THEN);
                 self.after_start_of(remote, action, OrderFlags::NONE);
@@ -215,7 +215,7 @@ impl Engine<'_> {
         let (began, ended) = (self.current_node(remote), self.rsc(remote).assigned);
         let (Some(began), Some(ended)) = (began, ended) else { return began.or(ended) };
         let migrating = self.rsc(remote).launcher.is_none() && self.rsc(remote).migration_target.is_some();
-        let task = match record.task.as_str() {
+        let task = match &*record.task {
             "notify" => record.meta.get("notify_operation").map(String::as_str).unwrap_or_default(),
             other => other,
         };

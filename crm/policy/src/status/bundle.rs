@@ -33,7 +33,7 @@ impl Engine<'_> {
         let mut inside = Vec::new();
         if let Some(clone) = doc.child(xml, "clone") {
             let Some(clone) = self.read_resource(clone, Some(rsc), None) else { return false };
-            inside = self.children(clone);
+            inside = self.children(clone).into_vec();
             self.adopt(rsc, clone, &inside);
             data.bundled = Some(clone);
         }

@@ -109,7 +109,7 @@ impl Engine<'_> {
     pub fn clear_fail_count(&mut self, rsc: RscId, node: NodeId) -> ActId {
         let key = op_key(&self.rsc(rsc).id, "clear_failcount", 0);
         let action = self.action(Some(rsc), key, "clear_failcount", Some(node), false);
-        self.act_mut(action).meta.insert("op_no_wait".into(), "true".into());
+        self.act_mut(action).meta_mut().insert("op_no_wait".into(), "true".into());
         action
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use cib::Element;
 
-use crate::engine::{Engine, Where, base_name, op_key};
+use crate::engine::{Engine, Few, Where, base_name, op_key};
 use crate::model::{ActFlags, INFINITY, MultiplyActive, NodeFlags, NodeId, OnFail, Role, RscFlags, RscId, RscKind};
 use crate::reasons::Source;
 
@@ -122,8 +122,8 @@ impl Engine<'_> {
     }
 
     /// The entries of one resource, oldest first.
-    pub fn sorted_operations(&self, entry: Element) -> Vec<Element> {
-        let mut operations: Vec<Element> = self.doc.children_named(entry, "lrm_rsc_op").collect();
+    pub fn sorted_operations(&self, entry: Element) -> Few<Element> {
+        let mut operations: Few<Element> = self.doc.children_named(entry, "lrm_rsc_op").collect();
         operations.reverse();
         // The order of entries is not total (pending ones, entries of two nodes), so this is a merge sort like
         // Pacemaker's: other algorithms would give other results.
@@ -559,8 +559,10 @@ impl Engine<'_> {
 
     /// Which of two history entries is the newer.
     pub fn compare_operations(&self, a: Element, b: Element) -> Ordering {
-        let same_node = self.attr(a, "on_node").map(str::to_ascii_lowercase)
-            == self.attr(b, "on_node").map(str::to_ascii_lowercase);
+        let same_node = match (self.attr(a, "on_node"), self.attr(b, "on_node")) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        };
         if same_node && self.attr(a, "id") == self.attr(b, "id") {
             return Ordering::Equal;
         }
@@ -629,14 +631,18 @@ pub(crate) fn merge_sort<T: Copy>(items: &mut [T], compare: &dyn Fn(&T, &T) -> O
     let middle = items.len() / 2;
     merge_sort(&mut items[..middle], compare);
     merge_sort(&mut items[middle..], compare);
-    let (left, right) = (items[..middle].to_vec(), items[middle..].to_vec());
-    let (mut i, mut j) = (0, 0);
-    for slot in items.iter_mut() {
-        let take_left = j == right.len() || (i < left.len() && compare(&left[i], &right[j]).is_le());
-        *slot = if take_left { left[i] } else { right[j] };
-        if take_left {
+    // What is merged never overtakes what is left of the right half, so only the left one is copied.
+    let left: Few<T> = items[..middle].iter().copied().collect();
+    let (mut i, mut j) = (0, middle);
+    for at in 0..items.len() {
+        if i == left.len() {
+            break;
+        }
+        if j == items.len() || compare(&left[i], &items[j]).is_le() {
+            items[at] = left[i];
             i += 1;
         } else {
+            items[at] = items[j];
             j += 1;
         }
     }

@@ -193,8 +193,10 @@ impl<'a> Engine<'a> {
             self.read_pairs(defaults, "meta_attributes", &context, None, &mut meta);
         }
         if let Some(parent) = parent {
-            for (name, value) in self.rsc(parent).meta.clone() {
-                meta.entry(name).or_insert(value);
+            for (name, value) in &self.rsc(parent).meta {
+                if !meta.contains_key(name) {
+                    meta.insert(name.clone(), value.clone());
+                }
             }
         }
         self.rsc_mut(rsc).meta = meta;

@@ -15,7 +15,9 @@ pub mod step;
 mod tests;
 
 use std::ffi::OsString;
-use std::fs;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,6 +30,9 @@ use self::options::{Operation, Options, Source};
 use self::report::{Moment, Report};
 use super::Tool;
 use super::status::{self, Failure};
+
+/// Files are written in pieces of so many bytes: large enough that calls of the system do not count.
+const PIECE: usize = 1 << 16;
 
 /// The tool.
 pub const TOOL: Tool = Tool { name: "crm_simulate", about: "Simulate a cluster's response to events", run };
@@ -83,7 +88,7 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
             plan.warnings.iter().for_each(|warning| out.complain(&format!("warning: {warning}")));
         }
         out.scores(&plan);
-        save_drawing(options.save_graph.as_deref(), || transition::xml::write(&plan.transition).to_xml())?;
+        save_drawing(options.save_graph.as_deref(), || transition::xml::text(&plan.transition))?;
         save_drawing(options.save_dotfile.as_deref(), || {
             picture::of(&plan.cluster, options.all_actions, options.verbose > 0).write()
         })?;
@@ -113,15 +118,18 @@ fn read(options: &Options) -> Result<Document, Failure> {
     }
 }
 
-fn save(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
-    match path {
-        Some(path) => fs::write(path, text()).map_err(|error| Failure::cannot_create(path, &error)),
-        None => Ok(()),
-    }
+fn save<T: Display>(path: Option<&Path>, text: impl FnOnce() -> T) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let write = || {
+        let mut file = BufWriter::with_capacity(PIECE, File::create(path)?);
+        write!(file, "{}", text())?;
+        file.flush()
+    };
+    write().map_err(|error: io::Error| Failure::cannot_create(path, &error))
 }
 
 /// As [`save`], for a picture of the transition: there Pacemaker's status says only that it failed.
-fn save_drawing(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), Failure> {
+fn save_drawing<T: Display>(path: Option<&Path>, text: impl FnOnce() -> T) -> Result<(), Failure> {
     save(path, text).map_err(|failure| Failure { status: status::IO_ERROR, ..failure })
 }
 

@@ -55,16 +55,16 @@ fn name(cluster: &Cluster, action: &Action) -> String {
     let meta = |name: &str| action.meta.get(name).map_or("", String::as_str);
     let (prefix, task) = match &action.cancel_task {
         Some(task) if action.task == "cancel" => ("Cancel ", task.as_str()),
-        _ => ("", action.task.as_str()),
+        _ => ("", &*action.task),
     };
     let resource = action.resource.map(|resource| cluster.resource(resource));
     let what = match resource.and_then(|resource| resource.history_id.as_deref()) {
-        Some(id) if matches!(action.task.as_str(), "notify" | "notified") => {
+        Some(id) if matches!(&*action.task, "notify" | "notified") => {
             format!("{id}_{}_notify_{}_0", meta("notify_key_type"), meta("notify_key_operation"))
         }
         Some(id) => format!("{id}_{task}_{}", meta("interval").parse().unwrap_or(0u32)),
         None if action.task == "stonith" => format!("{} '{}'", action.task, meta("stonith_action")),
-        None if resource.is_none() && node.is_some() => action.task.clone(),
+        None if resource.is_none() && node.is_some() => action.task.clone().into_owned(),
         None => action.key.clone(),
     };
     match node {
