@@ -3,6 +3,13 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Plans are made of millions of small pieces: a tenth of the time goes with the system's own allocator, and a cold start
+/// of a large cluster takes more memory.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(cli::run(std::env::args_os().collect()))
 }

@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cib::{Document, Element, Name, boolean, duration};
@@ -16,7 +17,7 @@ use crate::constraint::order::Ordering;
 use crate::constraint::ticket::{RscTicket, Ticket};
 use crate::model::{
     ActId, Cluster, Entry, INFINITY, Node, NodeFlags, NodeId, NodeTable, ProbeMode, Resource, Role, RscFlags, RscId,
-    RscKind, add,
+    RscKind, Task, add,
 };
 use crate::reasons::Source;
 use crate::schedule::action_index::ActionIndex;
@@ -107,8 +108,8 @@ pub(crate) struct Engine<'a> {
     pub expecting: Option<(Arc<Values>, i32, Arc<Values>)>,
     pub notifications: crate::schedule::notify::Notifications,
     /// Parameters of a resource on a node.
-    pub parameters: FxHashMap<(RscId, Option<NodeId>), std::rc::Rc<Values>>,
-    pub digests: FxHashMap<(NodeId, String), Digest>,
+    pub parameters: FxHashMap<(RscId, Option<NodeId>), Rc<Values>>,
+    pub digests: FxHashMap<(NodeId, RscId, u32, Task), Rc<Digest>>,
     /// History entries whose failure expired: their recurring operation is scheduled anew.
     pub expired_operations: rustc_hash::FxHashSet<Element>,
     /// What can be compared with the configuration only when everything has its place.
@@ -452,9 +453,15 @@ impl<'a> Engine<'a> {
 
     /// The one node a resource is on, if it is on exactly one.
     pub fn location(&self, rsc: RscId, which: Where) -> Option<NodeId> {
-        match self.locations(rsc, which).as_slice() {
-            [one] => Some(*one),
-            _ => None,
+        let resource = self.rsc(rsc);
+        match (which, resource.children.as_slice(), resource.active.as_slice()) {
+            // Most of those asked about are primitives.
+            (Where::Assigned, [], _) => resource.assigned,
+            (Where::Current, [], [one]) => Some(*one),
+            _ => match self.locations(rsc, which).as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            },
         }
     }
 
@@ -597,12 +604,20 @@ fn elements_by_id(doc: &Document) -> FxHashMap<&str, Vec<Element>> {
 
 /// A whole number at the beginning of a text, as C reads it; blanks before it are skipped.
 pub(crate) fn integer(text: &str) -> Option<i64> {
-    let text = text.trim_start();
-    let end = text
-        .char_indices()
-        .find(|(i, c)| !(c.is_ascii_digit() || (*i == 0 && matches!(c, '+' | '-'))))
-        .map_or(text.len(), |(i, _)| i);
-    text[..end].trim_start_matches('+').parse().ok()
+    let text = text.trim_start().as_bytes();
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if !digits.first().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut digits = digits.iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| i64::from(byte - b'0'));
+    digits.try_fold(0i64, |value, digit| {
+        let value = value.checked_mul(10)?;
+        if negative { value.checked_sub(digit) } else { value.checked_add(digit) }
+    })
 }
 
 /// As many digits has the longest interval.

@@ -6,14 +6,15 @@ use cib::score::Score;
 
 use crate::constraint::Ignored;
 use crate::constraint::sets::{Named, ResourceSet};
-use crate::engine::{Engine, integer, op_key};
-use crate::model::{ActId, OrderFlags, RscId};
+use crate::engine::{Engine, integer};
+use crate::model::{ActId, OrderFlags, RscId, Task, task};
 
 /// One end of an order: an action, or an operation of a resource that may or may not become one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct End {
     pub rsc: Option<RscId>,
-    pub key: Option<String>,
+    /// The resource whose task it is, mostly `rsc` itself, and the task.
+    pub task: Option<(RscId, Task)>,
     pub action: Option<ActId>,
 }
 
@@ -96,9 +97,7 @@ impl Engine<'_> {
     pub fn add_ordering(&mut self, first: End, then: End, flags: OrderFlags) {
         let complete = |engine: &Self, mut end: End| {
             if let Some(action) = end.action {
-                let action = engine.act(action);
-                end.rsc = end.rsc.or(action.resource);
-                end.key = end.key.or_else(|| Some(action.key.clone()));
+                end.rsc = end.rsc.or(engine.act(action).resource);
             }
             end
         };
@@ -110,8 +109,8 @@ impl Engine<'_> {
         self.orderings[at] = ordering;
     }
 
-    pub fn end(&self, rsc: RscId, task: &str) -> End {
-        End { rsc: Some(rsc), key: Some(op_key(&self.rsc(rsc).id, task, 0)), action: None }
+    pub fn end(&self, rsc: RscId, name: &str) -> End {
+        End { rsc: Some(rsc), task: Some((rsc, task(name))), action: None }
     }
 
     pub fn action_end(action: ActId) -> End {

@@ -279,14 +279,18 @@ impl Engine<'_> {
         current: bool,
         attribute: Option<&str>,
     ) -> bool {
+        // What most instances fail comes first.
+        let which = if current { Where::Current } else { Where::Assigned };
+        let Some(place) = self.location(instance, which) else { return false };
+        if attribute.is_none() && place != node {
+            return false;
+        }
         if role != Role::Unknown && role != self.role(instance, current) {
             return false;
         }
         if self.any_flag_below(instance, RscFlags::BLOCKED) {
             return false;
         }
-        let which = if current { Where::Current } else { Where::Assigned };
-        let Some(place) = self.location(instance, which) else { return false };
         match attribute {
             None => place == node,
             Some(name) => {

@@ -8,6 +8,7 @@ use crate::model::{
     ActFlags, ActId, Action, NoQuorumPolicy, NodeFlags, NodeId, OnFail, OrderFlags, Related, Requires, Role, RscFlags,
     RscId, task,
 };
+use crate::schedule::action_index::ActionIndex;
 
 impl Engine<'_> {
     pub fn act(&self, id: ActId) -> &Action {
@@ -47,19 +48,23 @@ impl Engine<'_> {
             Some(action) => action,
             None => self.new_action(rsc, key, task, node, optional),
         };
+        self.ask_for(action, optional);
+        action
+    }
+
+    fn ask_for(&mut self, action: ActId, optional: bool) {
         self.update_optional(action, optional);
-        if let Some(rsc) = rsc {
+        if let Some(rsc) = self.act(action).resource {
             self.read_action_parameters(action);
             self.update_runnable(action, rsc);
         }
-        action
     }
 
     fn find_action(&mut self, rsc: Option<RscId>, key: &str, node: Option<NodeId>) -> Option<ActId> {
         match rsc {
             Some(rsc) => {
-                self.adopt_homeless(rsc, key, node);
-                self.action_index.oldest_keyed(rsc, key, node)
+                adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &[key], node);
+                self.action_index.oldest_keyed(rsc, &[key], node)
             }
             None => {
                 let action = *self.singletons.get(key)?;
@@ -243,8 +248,16 @@ impl Engine<'_> {
     }
 
     pub fn simple_action(&mut self, rsc: RscId, task: &str, node: Option<NodeId>, optional: bool) -> ActId {
-        let key = op_key(&self.rsc(rsc).id, task, 0);
-        self.action(Some(rsc), key, task, node, optional)
+        // Most are there already: the key is put together only for a new one.
+        let key = once(&self.cluster.resources[rsc.index()].id, task);
+        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &key, node);
+        let found = self.action_index.oldest_keyed(rsc, &key, node);
+        let action = found.unwrap_or_else(|| {
+            let key = op_key(&self.rsc(rsc).id, task, 0);
+            self.new_action(Some(rsc), key, task, node, optional)
+        });
+        self.ask_for(action, optional);
+        action
     }
 
     /// A point in the order that belongs to no resource.
@@ -268,23 +281,9 @@ impl Engine<'_> {
         action
     }
 
-    /// Actions of a resource with that key, oldest first. Asked for a node, those without one take it.
-    pub fn find_keyed(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) -> Few<ActId> {
-        self.adopt_homeless(rsc, key, node);
-        self.action_index.keyed(rsc, key, node)
-    }
-
-    fn adopt_homeless(&mut self, rsc: RscId, key: &str, node: Option<NodeId>) {
-        if let Some(node) = node {
-            for action in self.action_index.adopt(rsc, key, node) {
-                self.act_mut(action).node = Some(node);
-            }
-        }
-    }
-
-    /// Like [`find_keyed`](Self::find_keyed), only actions that are on that very node.
+    /// Actions of a resource with that key on that very node, oldest first.
     pub fn find_keyed_exact(&self, rsc: RscId, key: &str, node: NodeId) -> Few<ActId> {
-        self.action_index.keyed(rsc, key, Some(node))
+        self.action_index.keyed(rsc, &[key], Some(node))
     }
 
     /// Actions of a resource that are done once, by task, oldest first.
@@ -292,12 +291,19 @@ impl Engine<'_> {
         if self.rsc(rsc).actions.is_empty() {
             return Few::new();
         }
-        let key = op_key(&self.rsc(rsc).id, task, 0);
-        match node {
-            Some(node) if exact => self.find_keyed_exact(rsc, &key, node),
-            None if exact => Few::new(),
-            _ => self.find_keyed(rsc, &key, node),
+        if exact {
+            let key = once(&self.rsc(rsc).id, task);
+            return node.map_or_else(Few::new, |node| self.action_index.keyed(rsc, &key, Some(node)));
         }
+        self.find_task_of(rsc, rsc, task, node)
+    }
+
+    /// Actions of a resource whose key is that of a task of `of`, done once, oldest first. Asked for a node, those
+    /// without one take it.
+    pub fn find_task_of(&mut self, rsc: RscId, of: RscId, task: &str, node: Option<NodeId>) -> Few<ActId> {
+        let key = once(&self.cluster.resources[of.index()].id, task);
+        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &key, node);
+        self.action_index.keyed(rsc, &key, node)
     }
 
     /// The newest action of a resource with that task, on that node if one is given.
@@ -306,8 +312,8 @@ impl Engine<'_> {
         self.action_index.newest_with_task(rsc, task, node, has_task)
     }
 
-    /// The newest action of a resource with that key.
-    pub fn first_with_key(&self, rsc: RscId, key: &str) -> Option<ActId> {
+    /// The newest action of a resource with the key of these pieces.
+    pub fn first_with_key(&self, rsc: RscId, key: &[&str]) -> Option<ActId> {
         self.action_index.newest_keyed(rsc, key)
     }
 
@@ -322,5 +328,18 @@ impl Engine<'_> {
         self.act_mut(first).after.push(Related { action: then, flags, graphed: false });
         self.act_mut(then).before.push(Related { action: first, flags, graphed: false });
         true
+    }
+}
+
+/// The pieces of the key of what is done once.
+fn once<'k>(id: &'k str, task: &'k str) -> [&'k str; 4] {
+    [id, "_", task, "_0"]
+}
+
+/// Gives the node to the actions of a key that have none.
+fn adopt_homeless(index: &mut ActionIndex, actions: &mut [Action], rsc: RscId, key: &[&str], node: Option<NodeId>) {
+    let Some(node) = node else { return };
+    for action in index.adopt(rsc, key, node) {
+        actions[action.index()].node = Some(node);
     }
 }

@@ -8,7 +8,22 @@ use crate::model::{ActId, NodeId, RscId};
 
 /// Whether two words are the same but for their case. Nearly all that are the same are so to the letter.
 fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && (one == other || one.eq_ignore_ascii_case(other))
+    // Tasks of one length mostly differ in their first letter.
+    let begin = |word: &str| word.as_bytes().first().map(u8::to_ascii_lowercase);
+    one.len() == other.len() && begin(one) == begin(other) && (one == other || one.eq_ignore_ascii_case(other))
+}
+
+/// Whether `text` is these pieces, put together.
+fn is_joined(text: &str, pieces: &[&str]) -> bool {
+    if text.len() != pieces.iter().map(|piece| piece.len()).sum() {
+        return false;
+    }
+    let mut rest = text;
+    pieces.iter().all(|piece| {
+        let Some((begin, end)) = rest.split_at_checked(piece.len()) else { return false };
+        rest = end;
+        same(begin, piece)
+    })
 }
 
 /// Actions of one resource that have one key, which differ in their nodes.
@@ -22,7 +37,8 @@ struct Group {
     actions: Vec<(ActId, Option<NodeId>)>,
 }
 
-/// The actions of all resources by their keys. Whoever changes an action's node or task says so here.
+/// The actions of all resources by their keys. Whoever looks for a key gives its pieces, so that it need not be put
+/// together. Whoever changes an action's node or task says so here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ActionIndex {
     by_resource: Vec<Vec<Group>>,
@@ -33,8 +49,8 @@ impl ActionIndex {
         self.by_resource.get(rsc.index()).map_or(&[], Vec::as_slice)
     }
 
-    fn with_key(&self, rsc: RscId, key: &str) -> Option<&Group> {
-        self.groups(rsc).iter().find(|group| same(&group.key, key))
+    fn with_key(&self, rsc: RscId, key: &[&str]) -> Option<&Group> {
+        self.groups(rsc).iter().find(|group| is_joined(&group.key, key))
     }
 
     /// Takes in a new action, which is younger than all others.
@@ -58,27 +74,27 @@ impl ActionIndex {
     }
 
     /// Actions of that key, oldest first; on that node, if one is given.
-    pub fn keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Few<ActId> {
+    pub fn keyed(&self, rsc: RscId, key: &[&str], node: Option<NodeId>) -> Few<ActId> {
         let Some(group) = self.with_key(rsc, key) else { return Few::new() };
         let fits = |place: &Option<NodeId>| node.is_none() || *place == node;
         group.actions.iter().filter(|(_, place)| fits(place)).map(|(action, _)| *action).collect()
     }
 
     /// The oldest action of that key; on that node, if one is given.
-    pub fn oldest_keyed(&self, rsc: RscId, key: &str, node: Option<NodeId>) -> Option<ActId> {
+    pub fn oldest_keyed(&self, rsc: RscId, key: &[&str], node: Option<NodeId>) -> Option<ActId> {
         let mut actions = self.with_key(rsc, key)?.actions.iter();
         actions.find(|(_, place)| node.is_none() || *place == node).map(|(action, _)| *action)
     }
 
     /// The newest action of that key.
-    pub fn newest_keyed(&self, rsc: RscId, key: &str) -> Option<ActId> {
+    pub fn newest_keyed(&self, rsc: RscId, key: &[&str]) -> Option<ActId> {
         self.with_key(rsc, key)?.actions.last().map(|(action, _)| *action)
     }
 
     /// Gives the node to all actions of the key that have none, and tells which.
-    pub fn adopt(&mut self, rsc: RscId, key: &str, node: NodeId) -> Few<ActId> {
+    pub fn adopt(&mut self, rsc: RscId, key: &[&str], node: NodeId) -> Few<ActId> {
         let groups = self.by_resource.get_mut(rsc.index()).map_or(&mut [][..], Vec::as_mut_slice);
-        let Some(group) = groups.iter_mut().find(|group| same(&group.key, key)) else {
+        let Some(group) = groups.iter_mut().find(|group| is_joined(&group.key, key)) else {
             return Few::new();
         };
         let homeless = group.actions.iter_mut().filter(|(_, place)| place.is_none());
@@ -133,7 +149,7 @@ mod tests {
         assert_eq!(newest("monitor", None), Some(ActId(3)));
         assert_eq!(newest("Monitor", Some(north)), Some(ActId(0)));
         assert_eq!(newest("start", None), None);
-        assert_eq!(index.keyed(rsc, "IP_monitor_0", None), [ActId(0), ActId(1)]);
+        assert_eq!(index.keyed(rsc, &["IP_monitor_0"], None), [ActId(0), ActId(1)]);
         assert_eq!(index.keyed(RscId(7), "ip_monitor_0", None), []);
     }
 

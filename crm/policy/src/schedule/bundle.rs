@@ -110,7 +110,7 @@ impl Engine<'_> {
                 let key = op_key(&self.rsc(connection).id, "monitor", 0);
                 if let Some(probe) = self.find_keyed_exact(connection, &key, node).last().copied() {
                     any = true;
-                    let then = End { rsc: Some(connection), key: None, action: Some(probe) };
+                    let then = End { rsc: Some(connection), task: None, action: Some(probe) };
                     let first = self.end(replica.container, "start");
                     self.add_ordering(first, then, OrderFlags::NESTED_REMOTE_PROBE);
                 }

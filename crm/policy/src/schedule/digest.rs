@@ -1,10 +1,12 @@
 //! Whether the configuration of an operation is still the one it ran with: digests of parameters, compared with those
 //! the history keeps. What follows from a difference is `config_change`'s affair.
 
+use std::rc::Rc;
+
 use cib::rule::compare_versions;
 use cib::{Element, digest};
 
-use crate::engine::{Engine, Values, op_key};
+use crate::engine::{Engine, Values};
 use crate::model::{NodeId, RscFlags, RscId};
 
 /// How a configuration compares with the one an operation ran with.
@@ -33,13 +35,20 @@ pub(crate) struct Digest {
 const SECURE_COVERS_ALL: &str = "3.16.0";
 
 impl Engine<'_> {
-    fn digest_of(&mut self, rsc: RscId, task: &str, interval_ms: u32, node: NodeId, entry: Option<Element>) -> Digest {
-        let key = (node, op_key(&self.rsc(rsc).id, task, interval_ms));
+    fn digest_of(
+        &mut self,
+        rsc: RscId,
+        task: &str,
+        interval_ms: u32,
+        node: NodeId,
+        entry: Option<Element>,
+    ) -> Rc<Digest> {
+        let key = (node, rsc, interval_ms, crate::model::task(task));
         if let Some(known) = self.digests.get(&key) {
-            return known.clone();
+            return Rc::clone(known);
         }
-        let computed = self.compute_digest(rsc, task, interval_ms, node, entry);
-        self.digests.insert(key, computed.clone());
+        let computed = Rc::new(self.compute_digest(rsc, task, interval_ms, node, entry));
+        self.digests.insert(key, Rc::clone(&computed));
         computed
     }
 
@@ -58,21 +67,22 @@ impl Engine<'_> {
             None => Values::new(),
         };
         let own_parameters = interval_ms == 0 && !own.is_empty();
-        let mut all: Values = (*parameters).clone();
+        // Most operations have the parameters of their resource and no others: these are not copied.
+        let mut all = Rc::clone(&parameters);
         for (name, value) in own {
-            all.entry(name).or_insert(value);
+            Rc::make_mut(&mut all).entry(name).or_insert(value);
         }
         if all.get("addr").is_some_and(|address| address == "#uname")
             && let Some(host) = self.container_host_name(rsc)
         {
-            all.insert("addr".to_owned(), host);
+            Rc::make_mut(&mut all).insert("addr".to_owned(), host);
         }
         // Of meta attributes, only the timeout of what recurs counts.
         if interval_ms > 0
             && let Some(timeout) =
                 self.operation_meta(rsc, Some(node), task, interval_ms, config).get("timeout").cloned()
         {
-            all.entry("CRM_meta_timeout".to_owned()).or_insert(timeout);
+            Rc::make_mut(&mut all).entry("CRM_meta_timeout".to_owned()).or_insert(timeout);
         }
         let interval = u64::from(interval_ms);
         let restart = entry.and_then(|entry| {
@@ -158,13 +168,13 @@ impl Engine<'_> {
         }
         let task = self.attr(entry, "operation").unwrap_or_default();
         let interval = self.number(entry, "interval").unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32;
-        let secure = self.digest_of(rsc, task, interval, node, Some(entry)).secure;
+        let secure = self.digest_of(rsc, task, interval, node, Some(entry)).secure.clone();
         let then = self.attr(entry, "op-secure-digest");
         then.is_some() && secure.as_deref() == then
     }
 
     /// The digests of a fence device for unfencing a node, and how they compare with what the node was unfenced with.
-    pub fn compare_unfencing(&mut self, rsc: RscId, node: NodeId) -> (Digest, Verdict) {
+    pub fn compare_unfencing(&mut self, rsc: RscId, node: NodeId) -> (Rc<Digest>, Verdict) {
         let computed = self.digest_of(rsc, "stonith-on", 0, node, None);
         let agent = self.rsc(rsc).agent.clone();
         let id = self.rsc(rsc).id.clone();

@@ -68,7 +68,7 @@ impl Engine<'_> {
                 self.notices.push(format!("notice: Unfencing node {name} because the definition of {id} changed"));
             }
             all.push_str(&format!("{id}:{agent}:{},", digest.all));
-            secure.push_str(&format!("{id}:{agent}:{},", digest.secure.unwrap_or_default()));
+            secure.push_str(&format!("{id}:{agent}:{},", digest.secure.as_deref().unwrap_or_default()));
         }
         let meta = self.act_mut(action).meta_mut();
         meta.insert("digests-all".into(), all);

@@ -2,8 +2,7 @@
 
 use crate::constraint::order::Ordering;
 use crate::engine::Engine;
-use crate::model::{ActFlags, NodeId, OrderFlags, RscFlags, RscId, task as task_named};
-use crate::schedule::ordering::split_key;
+use crate::model::{ActFlags, NodeId, OrderFlags, RscFlags, RscId};
 
 impl Engine<'_> {
     pub fn can_migrate(&self, rsc: RscId, current: NodeId) -> bool {
@@ -61,9 +60,9 @@ impl Engine<'_> {
         if !first_migrates && !then_migrates {
             return;
         }
-        let task = |end: &crate::constraint::order::End| match (end.action, &end.key) {
+        let task = |end: &crate::constraint::order::End| match (end.action, &end.task) {
             (Some(action), _) => Some(self.act(action).task.clone()),
-            (None, Some(key)) => split_key(key).map(|(name, _)| task_named(name)),
+            (None, Some((_, task))) => Some(task.clone()),
             (None, None) => None,
         };
         let (Some(first_task), Some(then_task)) = (task(&ordering.first), task(&ordering.then)) else { return };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cib::{Element, boolean, date, duration};
 
 use crate::engine::{Engine, Values};
-use crate::model::{NodeId, OnFail, Requires, Role, RscFlags, RscId};
+use crate::model::{NodeId, OnFail, Requires, Role, RscFlags, RscId, Task};
 use crate::nvpairs::Context;
 
 /// The time an operation has if nothing is said.
@@ -15,7 +15,7 @@ const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 /// The meta attributes of one operation of a resource, as they were worked out.
 #[derive(Clone, Debug)]
 pub(crate) struct OperationMeta {
-    task: String,
+    task: Task,
     interval_ms: u32,
     config: Option<Element>,
     values: Arc<Values>,
@@ -81,7 +81,8 @@ impl<'a> Engine<'a> {
         }
         let values = Arc::new(self.read_operation_meta(rsc, node, task, interval_ms, config));
         if fixed {
-            let meta = OperationMeta { task: task.to_owned(), interval_ms, config, values: Arc::clone(&values) };
+            let meta =
+                OperationMeta { task: crate::model::task(task), interval_ms, config, values: Arc::clone(&values) };
             self.operation_metas.entry(rsc).or_default().push(meta);
         }
         values

@@ -2,7 +2,7 @@
 //! actions that later ones find.
 
 use crate::constraint::order::Ordering;
-use crate::engine::{Engine, Few, op_key};
+use crate::engine::{Engine, Few};
 use crate::model::{ActFlags, ActId, OrderFlags, Role, RscId};
 
 impl Engine<'_> {
@@ -32,34 +32,27 @@ impl Engine<'_> {
         self.disable_invalid_orderings();
     }
 
-    /// Actions of a resource by key; of an instance, also by its own name for the same operation.
-    fn actions_by_key(&mut self, rsc: RscId, key: &str) -> Few<ActId> {
-        let found = self.find_keyed(rsc, key, None);
-        if !found.is_empty() {
-            return found;
-        }
-        let Some((task, interval)) = split_key(key) else { return found };
-        let own = op_key(&self.rsc(rsc).id, task, interval);
-        if own == key { found } else { self.find_keyed(rsc, &own, None) }
+    /// Actions of a resource for the task of another, or for its own if there are none.
+    fn actions_by_task(&mut self, rsc: RscId, of: RscId, task: &str) -> Few<ActId> {
+        let found = self.find_task_of(rsc, of, task, None);
+        if found.is_empty() && of != rsc { self.find_task_of(rsc, rsc, task, None) } else { found }
     }
 
     fn bind_first(&mut self, first_rsc: RscId, ordering: &Ordering) {
-        let mut actions = match (ordering.first.action, &ordering.first.key) {
+        let mut actions = match (ordering.first.action, &ordering.first.task) {
             (Some(action), _) => Few::from_slice(&[action]),
-            (None, Some(key)) => self.actions_by_key(first_rsc, key),
+            (None, Some((of, task))) => self.actions_by_task(first_rsc, *of, task),
             (None, None) => Few::new(),
         };
         if actions.is_empty()
             && Some(first_rsc) != ordering.then.rsc
-            && let Some((task, interval)) = ordering.first.key.as_deref().and_then(split_key)
+            && let Some((_, task)) = &ordering.first.task
         {
             // What is not there cannot be waited for, unless its absence matters: then it is made.
             let role = self.role(first_rsc, true);
             let needless = (role == Role::Stopped && task == "stop") || (role == Role::Unpromoted && task == "demote");
             if !needless {
-                let key = op_key(&self.rsc(first_rsc).id, task, interval);
-                let task = task.to_owned();
-                actions = Few::from_slice(&[self.action(Some(first_rsc), key, &task, None, true)]);
+                actions = Few::from_slice(&[self.simple_action(first_rsc, task, None, true)]);
             }
         }
         let then_rsc = match (ordering.then.rsc, ordering.then.action) {
@@ -79,9 +72,9 @@ impl Engine<'_> {
     }
 
     fn bind_then(&mut self, first: Option<ActId>, then_rsc: RscId, ordering: &Ordering) {
-        let actions = match (ordering.then.action, &ordering.then.key) {
+        let actions = match (ordering.then.action, &ordering.then.task) {
             (Some(action), _) => Few::from_slice(&[action]),
-            (None, Some(key)) => self.actions_by_key(then_rsc, key),
+            (None, Some((of, task))) => self.actions_by_task(then_rsc, *of, task),
             (None, None) => Few::new(),
         };
         let mut flags = ordering.flags;
@@ -161,7 +154,7 @@ pub(crate) fn split_key(key: &str) -> Option<(&str, u32)> {
             return Some((&rest[rest.len() - task.len()..], interval));
         }
     }
-    if let Some(at) = rest.rfind("_notify_") {
+    if let Some(at) = rest.as_bytes().windows("_notify_".len()).rposition(|part| part == b"_notify_") {
         // `web_pre_notify_start`, `web_confirmed-post_notify_running`
         let begin = rest[..at].rfind('_').map_or(0, |at| at + 1);
         return Some((&rest[begin..], interval));

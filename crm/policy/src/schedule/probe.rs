@@ -1,5 +1,6 @@
 //! Probes: finding out what runs where it is not known, before anything is started; and what must wait for them.
 
+use crate::constraint::order::End;
 use crate::engine::{Engine, Few};
 use crate::model::{ActFlags, ActId, NodeFlags, NodeId, OrderFlags, ProbeMode, Role, RscFlags, RscId, RscKind};
 
@@ -111,7 +112,7 @@ impl Engine<'_> {
         }
         let (start, reload) = (self.end(top, "start"), self.end(rsc, "reload-agent"));
         self.add_ordering(Self::action_end(probe), start, flags);
-        let reload = crate::constraint::order::End { rsc: Some(top), ..reload };
+        let reload = End { rsc: Some(top), ..reload };
         self.add_ordering(Self::action_end(probe), reload, OrderFlags::ORDERED);
     }
 
@@ -254,18 +255,16 @@ impl Engine<'_> {
             if ordering.then.rsc == Some(first_rsc) {
                 continue;
             }
-            let is_stop = |action: Option<ActId>, key: &Option<String>| match action {
+            let is_stop = |end: &End| match end.action {
                 Some(action) => self.act(action).task == "stop",
-                None => key.as_deref().is_some_and(|key| key.ends_with("_stop_0")),
+                None => end.task.as_ref().is_some_and(|(_, task)| task == "stop"),
             };
-            let has_end = |action: Option<ActId>, key: &Option<String>| action.is_some() || key.is_some();
-            if !has_end(ordering.then.action, &ordering.then.key)
-                || !is_stop(ordering.first.action, &ordering.first.key)
-            {
+            let has_end = |end: &End| end.action.is_some() || end.task.is_some();
+            if !has_end(&ordering.then) || !is_stop(&ordering.first) {
                 continue;
             }
             let launches = ordering.then.rsc.is_some() && self.rsc(first_rsc).launcher == ordering.then.rsc;
-            if launches && is_stop(ordering.then.action, &ordering.then.key) {
+            if launches && is_stop(&ordering.then) {
                 continue;
             }
             let mut flags = OrderFlags::ORDERED;
@@ -283,9 +282,9 @@ impl Engine<'_> {
             if probes.is_empty() {
                 continue;
             }
-            let then = match (ordering.then.action, ordering.then.rsc, &ordering.then.key) {
+            let then = match (ordering.then.action, ordering.then.rsc, &ordering.then.task) {
                 (Some(action), _, _) => Few::from_slice(&[action]),
-                (None, Some(rsc), Some(key)) => self.find_keyed(rsc, key, None),
+                (None, Some(rsc), Some((of, task))) => self.find_task_of(rsc, *of, task, None),
                 _ => continue,
             };
             for probe in probes {

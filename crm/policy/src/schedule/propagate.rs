@@ -133,12 +133,12 @@ impl Engine<'_> {
         if first_rsc == then_rsc || self.is_ancestor(first_rsc, then_rsc) || self.rsc(first_rsc).is_primitive() {
             return first;
         }
-        let key = self.completed_key(first_rsc, &self.act(first).key);
-        key.and_then(|key| self.first_with_key(first_rsc, &key)).unwrap_or(first)
+        self.completion(first_rsc, &self.act(first).key).unwrap_or(first)
     }
 
-    fn completed_key(&self, rsc: RscId, key: &str) -> Option<String> {
-        if key.contains("notify") {
+    /// The action that says that another of a group or clone is complete.
+    fn completion(&self, rsc: RscId, key: &str) -> Option<ActId> {
+        if key.as_bytes().windows("notify".len()).any(|part| part == b"notify") {
             return None;
         }
         let (task, interval) = super::ordering::split_key(key)?;
@@ -154,10 +154,10 @@ impl Engine<'_> {
             _ => return None,
         };
         let resource = self.rsc(rsc);
-        if resource.is(RscFlags::NOTIFY) && (resource.is_clone() || resource.is_bundle() || self.is_bundled(rsc)) {
-            return Some(format!("{id}_confirmed-post_notify_{done}_0"));
-        }
-        Some(format!("{id}_{done}_0"))
+        let notifies =
+            resource.is(RscFlags::NOTIFY) && (resource.is_clone() || resource.is_bundle() || self.is_bundled(rsc));
+        let point = if notifies { "_confirmed-post_notify_" } else { "_" };
+        self.first_with_key(rsc, &[id, point, done, "_0"])
     }
 
     fn flags_for_ordering(&mut self, action: ActId, node: Option<NodeId>) -> ActFlags {
@@ -226,11 +226,13 @@ impl Engine<'_> {
     fn instance_task(&self, action: ActId) -> Task {
         let record = self.act(action);
         let Some(rsc) = record.resource else { return record.task.clone() };
-        let task = match record.key.rsplit_once("_notify_") {
-            Some((_, rest)) if matches!(&*record.task, "notify" | "notified") => {
-                task(rest.split_once('_').map_or(rest, |(task, _)| task))
-            }
-            _ => record.task.clone(),
+        let told_of = match &*record.task {
+            "notify" | "notified" => record.key.rsplit_once("_notify_"),
+            _ => None,
+        };
+        let task = match told_of {
+            Some((_, rest)) => task(rest.split_once('_').map_or(rest, |(task, _)| task)),
+            None => record.task.clone(),
         };
         match self.rsc(rsc).children.first() {
             Some(instance) => self.member_task(*instance, &task),
