@@ -1,19 +1,21 @@
 #!/bin/sh
-# Plans of made-up clusters, by ours and by Pacemaker's crm_simulate in turn: CPU time and peak memory of the whole
-# process, and the ratios. Usage: crm/policy/benches/peer.sh [NODES PRIMITIVES]...
+# Whole processes, ours and Pacemaker's crm_simulate in turn: CPU time, peak memory, and the ratios. `cargo bench -p policy`
+# runs it; alone it wants to know the benchmark program, which writes the clusters, in BENCH.
 #
-# Ours is built with `cargo build --release -p cli`, or named in SYSTOLE; the peer is looked for in PATH, or named in PEER.
-# A run that takes longer than LIMIT seconds (600) is given up.
+#   SYSTOLE  ours; without it, `cargo build --release -p cli` builds it
+#   PEER     the peer; without it, crm_simulate is looked for in PATH; without any, ours is measured alone
+#   CORPUS   a directory of CIBs that are all planned as well, as `--profile` does it
+#   LIMIT    seconds of CPU after which a run is given up (120)
 set -eu
 
 cd "$(dirname "$0")/../../.."
 target=${CARGO_TARGET_DIR:-target}
 ours=${SYSTOLE:-$target/release/systole}
 peer=${PEER:-$(PATH=$PATH:/usr/sbin command -v crm_simulate || true)}
-limit=${LIMIT:-600}
+limit=${LIMIT:-120}
 
-if [ -z "$peer" ]; then
-    echo "peer.sh: Pacemaker's crm_simulate is missing; install the package pacemaker-cli-utils, or name the program in PEER" >&2
+if [ -z "${BENCH:-}" ]; then
+    echo "peer.sh: BENCH names no program; run it by: cargo bench -p policy -- peer" >&2
     exit 2
 fi
 if ! command -v python3 >/dev/null; then
@@ -21,13 +23,19 @@ if ! command -v python3 >/dev/null; then
     exit 2
 fi
 [ -n "${SYSTOLE:-}" ] || cargo build --quiet --release -p cli
-[ $# -gt 0 ] || set -- 16 500 32 1000
+if [ -n "$peer" ]; then
+    echo "ours against $("$peer" --version | head -n 1) ($peer)"
+else
+    echo "ours alone: Pacemaker's crm_simulate is missing; install the package pacemaker-cli-utils, or name it in PEER"
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+file=$work/cib.xml
 
 # CPU seconds and MB of a run, or a word why there are none.
 measure() {
+    [ -n "$1" ] || { echo "- -"; return; }
     LC_ALL=C TZ=UTC python3 - "$limit" "$work" "$@" <<'EOF'
 import os, resource, subprocess, sys
 limit, home, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
@@ -53,21 +61,33 @@ ratio() {
     }'
 }
 
-echo "$("$peer" --version | head -n 1) ($peer)"
-printf '%-7s %6s %11s %7s | %9s %9s %7s | %8s %8s %7s\n' \
-    state nodes primitives 'XML MB' 'peer s' 'ours s' ratio 'peer MB' 'ours MB' ratio
-while [ $# -ge 2 ]; do
-    for state in steady lost cold; do
-        file=$work/cib.xml
-        cargo bench --quiet -p policy --bench plan -- write "$1" "$2" "$state" "$file"
-        # shellcheck disable=SC2046 # two words each
-        set -- "$1" "$2" $(measure "$peer" -x "$file" -R -Q -G "$work/graph") \
-            $(measure "$ours" crm_simulate -x "$file" -R -Q -G "$work/graph") -- "$@"
-        printf '%-7s %6s %11s %7s | %9s %9s %7s | %8s %8s %7s\n' "$state" "$1" "$2" \
-            "$(awk -v bytes="$(wc -c <"$file")" 'BEGIN { printf "%.1f", bytes / 1e6 }')" \
-            "$3" "$5" "$(ratio "$3" "$5")" "$4" "$6" "$(ratio "$4" "$6")"
-        while [ "$1" != -- ]; do shift; done
-        shift
-    done
-    shift 2
+line='%-25s %7s | %9s %9s %7s | %8s %8s %7s\n'
+
+# row WHAT MB PEERS-SECONDS PEERS-MB OUR-SECONDS OUR-MB
+row() {
+    # shellcheck disable=SC2059 # the form of every line
+    printf "$line" "$1" "$2" "$3" "$5" "$(ratio "$3" "$5")" "$4" "$6" "$(ratio "$4" "$6")"
+}
+
+# shellcheck disable=SC2059 # the form of every line
+printf "$line" 'CPU and memory' 'XML MB' 'peer s' 'ours s' ratio 'peer MB' 'ours MB' ratio
+if [ -n "${CORPUS:-}" ]; then
+    size=$(cat "$CORPUS"/*.xml | wc -c | awk '{ printf "%.1f", $1 / 1e6 }')
+    # shellcheck disable=SC2046 # two words each
+    row "corpus, ten times" "$size" $(measure "$peer" --profile "$CORPUS" -N 10) \
+        $(measure "$ours" crm_simulate --profile "$CORPUS" -N 10)
+else
+    echo "corpus: no directory of CIBs is named in CORPUS"
+fi
+for cluster in '32 1000 steady' '32 1000 lost' '32 1000 cold' '100 1000 steady' '100 1000 cold' '100 5000 steady'; do
+    # shellcheck disable=SC2086 # nodes, primitives, state
+    "$BENCH" write $cluster "$file"
+    size=$(wc -c <"$file" | awk '{ printf "%.1f", $1 / 1e6 }')
+    # shellcheck disable=SC2046 # two words each
+    row "$(echo "$cluster" | sed 's/ / x /')" "$size" $(measure "$peer" -x "$file" -R -Q -G "$work/graph") \
+        $(measure "$ours" crm_simulate -x "$file" -R -Q -G "$work/graph")
 done
+"$BENCH" write 16 200 steady "$file"
+size=$(wc -c <"$file" | awk '{ printf "%.1f", $1 / 1e6 }')
+# shellcheck disable=SC2046 # two words
+row "16 x 200 --all-failures" "$size" - - $(measure "$ours" simulate "$file" --all-failures --force)

@@ -1,5 +1,6 @@
-//! How long a plan takes, and how that grows: `cargo bench -p policy`. Each case runs in a process of its own, so that
-//! its peak of memory is its own. The clusters are made up by `clusters`; `peer.sh` compares with Pacemaker.
+//! How long a plan takes, how that grows, and how it compares with Pacemaker: `cargo bench -p policy` prints it all,
+//! `-- growth` and `-- peer` one half. Each case runs in a process of its own, so that its peak of memory is its own. The
+//! clusters are made up by `clusters`; `peer.sh` measures whole processes.
 
 // A benchmark is the place for clocks and processes; the crate itself stays without.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -9,6 +10,7 @@ mod clusters;
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -25,7 +27,13 @@ const AT_LEAST: Duration = Duration::from_millis(600);
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] if env::args().any(|argument| argument == "--bench") => table(),
+        [] if env::args().any(|argument| argument == "--bench") => {
+            growth()?;
+            println!();
+            peer()
+        }
+        ["growth"] => growth(),
+        ["peer"] => peer(),
         // `cargo test --benches`: what is measured must be what it is said to be.
         [] => {
             check();
@@ -35,7 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["write", nodes, primitives, state, file] => {
             Ok(fs::write(file, clusters::cib(nodes.parse()?, primitives.parse()?, state_of(state)?))?)
         }
-        _ => Err("expected nothing, or: case NODES PRIMITIVES STATE, or: write NODES PRIMITIVES STATE FILE".into()),
+        _ => {
+            Err("expected nothing, growth, peer, case NODES PRIMITIVES STATE, or write NODES PRIMITIVES STATE FILE"
+                .into())
+        }
     }
 }
 
@@ -98,7 +109,14 @@ fn peak_memory() -> Result<u64, Box<dyn Error>> {
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
-fn table() -> Result<(), Box<dyn Error>> {
+/// Ours and Pacemaker's programs in turn.
+fn peer() -> Result<(), Box<dyn Error>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer.sh");
+    let status = Command::new(&script).env("BENCH", env::current_exe()?).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", script.display()).into()) }
+}
+
+fn growth() -> Result<(), Box<dyn Error>> {
     println!(
         "{:<7} {:>5} {:>10} {:>8} {:>8} {:>10} {:>12} {:>8} {:>9} {:>9}",
         "state", "nodes", "primitives", "XML MB", "actions", "plan ms", "+parse ms", "peak MB", "growth", "+parse"

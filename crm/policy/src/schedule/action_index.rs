@@ -149,23 +149,25 @@ mod tests {
         assert_eq!(newest("monitor", None), Some(ActId(3)));
         assert_eq!(newest("Monitor", Some(north)), Some(ActId(0)));
         assert_eq!(newest("start", None), None);
-        assert_eq!(index.keyed(rsc, &["IP_monitor_0"], None), [ActId(0), ActId(1)]);
-        assert_eq!(index.keyed(RscId(7), "ip_monitor_0", None), []);
+        assert_eq!(index.keyed(rsc, &["IP_monitor_0"], None).to_vec(), [ActId(0), ActId(1)]);
+        assert_eq!(index.keyed(RscId(7), &["ip_monitor_0"], None).to_vec(), []);
+        assert_eq!(index.newest_keyed(rsc, &["ip", "_", "stop", "_0"]), Some(ActId(2)));
+        assert_eq!(index.newest_keyed(rsc, &["ip", "_", "ston", "_0"]), None);
     }
 
     #[test]
     fn what_has_no_node_takes_the_one_asked_for() {
         let mut index = ActionIndex::default();
-        index.add(RscId(0), "ip_stop_0", "stop", ActId(5), None);
-        assert_eq!(index.keyed(RscId(0), "ip_stop_0", Some(NodeId(2))), []);
-        assert_eq!(index.adopt(RscId(0), "ip_stop_0", NodeId(2)), [ActId(5)]);
-        assert_eq!(index.keyed(RscId(0), "ip_stop_0", Some(NodeId(2))), [ActId(5)]);
+        index.add(RscId(0), "ip_stop_0", &"stop".into(), ActId(5), None);
+        assert_eq!(index.keyed(RscId(0), &["ip_stop_0"], Some(NodeId(2))).to_vec(), []);
+        assert_eq!(index.adopt(RscId(0), &["ip_stop_0"], NodeId(2)).to_vec(), [ActId(5)]);
+        assert_eq!(index.keyed(RscId(0), &["ip_stop_0"], Some(NodeId(2))).to_vec(), [ActId(5)]);
     }
 
     #[test]
     fn an_action_that_became_another_is_asked_itself() {
         let mut index = ActionIndex::default();
-        index.add(RscId(0), "ip_monitor_10000", "monitor", ActId(0), None);
+        index.add(RscId(0), "ip_monitor_10000", &"monitor".into(), ActId(0), None);
         index.retask(RscId(0), "ip_monitor_10000");
         assert_eq!(index.newest_with_task(RscId(0), "monitor", None, |_| false), None);
         assert_eq!(index.newest_with_task(RscId(0), "cancel", None, |_| true), Some(ActId(0)));
