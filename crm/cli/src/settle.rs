@@ -63,6 +63,7 @@ pub fn settle(mut view: View, can_fence: &dyn Fn(&str) -> bool) -> Settled {
             failures,
             now: view.now,
             forget_cancelled: true,
+            configure_nodes: false,
             list: &mut told,
         }
         .run(&possible);

@@ -59,6 +59,7 @@ fn settle(document: &mut Document) -> Result<usize, TestCaseError> {
             failures: &[],
             now: NOW,
             forget_cancelled: true,
+            configure_nodes: false,
             list: &mut list,
         };
         prop_assert!(execution.run(&plan.transition) == End::Complete, "the plan has a circle");

@@ -216,6 +216,7 @@ fn carry_out(view: &mut View, plan: &Plan) -> anyhow::Result<Vec<String>> {
         failures: &[],
         now: view.now,
         forget_cancelled: true,
+        configure_nodes: false,
         list: &mut told,
     }
     .run(&plan.transition);

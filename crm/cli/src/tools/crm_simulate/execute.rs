@@ -31,6 +31,9 @@ pub struct Execution<'a> {
     /// What is cancelled leaves the history, as on a node; Pacemaker's simulation leaves it there, so that its next plan
     /// would cancel it again.
     pub forget_cancelled: bool,
+    /// A node that something is done on enters the configuration, if it is not in it: so Pacemaker does once a node was
+    /// brought up by hand.
+    pub configure_nodes: bool,
     /// Where it is told what is done.
     pub list: &'a mut dyn Tell,
 }
@@ -86,6 +89,9 @@ impl Execution<'_> {
                 let what = action.fence_action().unwrap_or_default();
                 self.list.step(&Step::Fence { node, what });
                 if !what.eq_ignore_ascii_case("on") {
+                    if self.configure_nodes {
+                        history::configure_node(self.cib, node);
+                    }
                     history::set_node_up(self.cib, node, false);
                     history::forget_node(self.cib, node);
                 }
@@ -114,6 +120,9 @@ impl Execution<'_> {
             return State::Done;
         }
 
+        if self.configure_nodes {
+            history::configure_node(self.cib, node);
+        }
         // A remote node's id is its name; that of the node it is reached through would be another's.
         let id = if action.router_node.is_some() { Some(node) } else { action.node_uuid.as_deref() };
         let state = history::node_state(self.cib, node, id);
@@ -225,9 +234,16 @@ mod tests {
         let mut cib = Document::parse("<cib/>").unwrap();
         let mut list = List::new();
         let cluster = Cluster::default();
-        let end =
-            Execution { cib: &mut cib, cluster: &cluster, failures, now: 9, forget_cancelled: false, list: &mut list }
-                .run(plan);
+        let end = Execution {
+            cib: &mut cib,
+            cluster: &cluster,
+            failures,
+            now: 9,
+            forget_cancelled: false,
+            configure_nodes: false,
+            list: &mut list,
+        }
+        .run(plan);
         (end, list.take(), cib)
     }
 

@@ -123,6 +123,18 @@ pub fn resource_history(cib: &mut Document, state: Element, instance: &str, name
     history
 }
 
+/// A node by its name alone, if the configuration has none of that name.
+pub fn configure_node(cib: &mut Document, name: &str) {
+    let Some(configuration) = cib.child(cib.root(), "configuration") else { return };
+    let nodes = cib.child(configuration, "nodes").unwrap_or_else(|| cib.append(configuration, "nodes"));
+    if cib.children_named(nodes, "node").any(|node| cib.attribute(node, "uname") == Some(name)) {
+        return;
+    }
+    let node = cib.append(nodes, "node");
+    cib.set(node, "id", name);
+    cib.set(node, "uname", name);
+}
+
 /// Takes a recurring operation out of a resource's history.
 pub fn forget_recurring(cib: &mut Document, history: Element, operation: &str, interval_ms: u32) {
     let interval = interval_ms.to_string();

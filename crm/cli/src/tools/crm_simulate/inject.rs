@@ -18,6 +18,13 @@ pub fn inject(cib: &mut Document, cluster: &Cluster, options: &Options, now: i64
         told.step(&Step::Watchdog(watchdog));
         set_property(cib, "have-watchdog", watchdog);
     }
+    if !options.node_up.is_empty() {
+        let nodes = [&options.node_up, &options.node_down, &options.node_fail].into_iter().flatten();
+        nodes.for_each(|node| history::configure_node(cib, node));
+        options.op_inject.iter().filter_map(|text| text.parse::<Operation>().ok()).for_each(|operation| {
+            history::configure_node(cib, &operation.node);
+        });
+    }
     for node in &options.node_up {
         told.step(&Step::Node(NodeStep::Up, node));
         history::set_node_up(cib, node, true);

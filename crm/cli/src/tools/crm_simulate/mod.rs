@@ -65,10 +65,11 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
         let now = clock.recording(&cib);
         let complaints = inject::inject(&mut cib, &cluster, options, now, out.tell());
         out.end();
-        clock.tell(out);
         out.hush();
         out.flush()?;
         complaints.iter().for_each(|complaint| out.complain(complaint));
+        clock.tell(out);
+        out.hush();
     }
     let mut input = clock.input(&cib);
     input.scores = options.show_scores;
@@ -197,8 +198,15 @@ fn carry_out(
     complaints.into_iter().filter_map(Result::err).for_each(|complaint| out.complain(&complaint));
     out.begin_execution();
     let now = clock.recording(cib);
-    let mut execution =
-        Execution { cib, cluster: &plan.cluster, failures: &failures, now, forget_cancelled: false, list: out.tell() };
+    let mut execution = Execution {
+        cib,
+        cluster: &plan.cluster,
+        failures: &failures,
+        now,
+        forget_cancelled: false,
+        configure_nodes: !options.node_up.is_empty(),
+        list: out.tell(),
+    };
     let end = execution.run(&plan.transition);
     out.end();
     out.hush();
