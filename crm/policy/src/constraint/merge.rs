@@ -49,7 +49,13 @@ impl Engine<'_> {
         for (node, entry) in after.iter() {
             let was = before.get(node).map_or(0, |entry| entry.score);
             let source = || crate::reasons::Source::Pull { id: id.clone(), by: with.clone() };
-            self.note(primary, node, entry.score.saturating_sub(was), source);
+            if was.abs() >= INFINITY && entry.score.abs() < INFINITY {
+                // No sum of reasons leads back from infinity: this one counts alone.
+                self.changes.retain(|change| (change.0, change.1) != (primary, node));
+                self.note(primary, node, entry.score, source);
+            } else {
+                self.note(primary, node, entry.score.saturating_sub(was), source);
+            }
         }
     }
 
