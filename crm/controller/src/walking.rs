@@ -47,6 +47,7 @@ impl Walking {
     /// Stands before the first action. `number` is the transition's.
     pub fn new(mut transition: Transition, coordinator: &str, number: u32) -> Self {
         let_go_last(&mut transition);
+        look_before_promoting(&mut transition);
         Walking {
             walk: Walk::new(transition),
             coordinator: coordinator.to_owned(),
@@ -305,6 +306,23 @@ fn let_go_last(transition: &mut Transition) {
         };
         let on_it: Vec<ActionId> = transition.ids().filter(there).collect();
         on_it.into_iter().for_each(|first| transition.order(first, let_go));
+    }
+}
+
+/// Nothing is promoted while a probe of the same resource is under way anywhere: it may find another one promoted.
+fn look_before_promoting(transition: &mut Transition) {
+    let named = |id: &ActionId, operation: &str| {
+        let action = transition.action(*id);
+        let resource = action.resource.as_ref().map(|resource| resource.id.split(':').next().unwrap_or("").to_owned());
+        (action.operation == operation && action.interval_ms() == 0).then_some(resource).flatten()
+    };
+    let all = |operation| -> Vec<(ActionId, String)> {
+        transition.ids().filter_map(|id| Some((id, named(&id, operation)?))).collect()
+    };
+    let (probes, promotions) = (all("monitor"), all("promote"));
+    for (promote, resource) in promotions {
+        let same = probes.iter().filter(|(_, probed)| *probed == resource);
+        same.for_each(|(probe, _)| transition.order(*probe, promote));
     }
 }
 
