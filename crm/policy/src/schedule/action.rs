@@ -130,7 +130,7 @@ impl Engine<'_> {
         match rsc {
             Some(rsc) => {
                 let task = self.act(id).task.clone();
-                self.action_index.add(rsc, &key, &task, id, node);
+                self.action_index.add(rsc, &key, task.clone(), id, node);
                 self.rsc_mut(rsc).actions.push(id);
             }
             None => drop(self.singletons.insert(key, id)),

@@ -54,19 +54,19 @@ impl ActionIndex {
     }
 
     /// Takes in a new action, which is younger than all others.
-    pub fn add(&mut self, rsc: RscId, key: &str, task: &Cow<'static, str>, action: ActId, node: Option<NodeId>) {
+    pub fn add(&mut self, rsc: RscId, key: &str, task: Cow<'static, str>, action: ActId, node: Option<NodeId>) {
         if self.by_resource.len() <= rsc.index() {
             self.by_resource.resize_with(rsc.index() + 1, Vec::new);
         }
         let groups = &mut self.by_resource[rsc.index()];
         match groups.iter_mut().find(|group| same(&group.key, key)) {
             Some(group) => {
-                group.mixed |= group.task != *task;
+                group.mixed |= group.task != task;
                 group.actions.push((action, node));
             }
             None => groups.push(Group {
                 key: key.to_owned(),
-                task: task.clone(),
+                task,
                 mixed: false,
                 actions: vec![(action, node)],
             }),
@@ -141,10 +141,10 @@ mod tests {
     fn the_newest_of_a_task_is_found_whatever_its_key() {
         let mut index = ActionIndex::default();
         let (rsc, [north, south]) = (RscId(1), [NodeId(0), NodeId(1)]);
-        index.add(rsc, "ip_monitor_0", &"monitor".into(), ActId(0), Some(north));
-        index.add(rsc, "ip_monitor_0", &"monitor".into(), ActId(1), Some(south));
-        index.add(rsc, "ip_stop_0", &"stop".into(), ActId(2), None);
-        index.add(rsc, "ip_monitor_10000", &"monitor".into(), ActId(3), Some(south));
+        index.add(rsc, "ip_monitor_0", "monitor".into(), ActId(0), Some(north));
+        index.add(rsc, "ip_monitor_0", "monitor".into(), ActId(1), Some(south));
+        index.add(rsc, "ip_stop_0", "stop".into(), ActId(2), None);
+        index.add(rsc, "ip_monitor_10000", "monitor".into(), ActId(3), Some(south));
         let newest = |task: &str, node| index.newest_with_task(rsc, task, node, |_| true);
         assert_eq!(newest("monitor", None), Some(ActId(3)));
         assert_eq!(newest("Monitor", Some(north)), Some(ActId(0)));
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_has_no_node_takes_the_one_asked_for() {
         let mut index = ActionIndex::default();
-        index.add(RscId(0), "ip_stop_0", &"stop".into(), ActId(5), None);
+        index.add(RscId(0), "ip_stop_0", "stop".into(), ActId(5), None);
         assert_eq!(index.keyed(RscId(0), &["ip_stop_0"], Some(NodeId(2))).to_vec(), []);
         assert_eq!(index.adopt(RscId(0), &["ip_stop_0"], NodeId(2)).to_vec(), [ActId(5)]);
         assert_eq!(index.keyed(RscId(0), &["ip_stop_0"], Some(NodeId(2))).to_vec(), [ActId(5)]);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn an_action_that_became_another_is_asked_itself() {
         let mut index = ActionIndex::default();
-        index.add(RscId(0), "ip_monitor_10000", &"monitor".into(), ActId(0), None);
+        index.add(RscId(0), "ip_monitor_10000", "monitor".into(), ActId(0), None);
         index.retask(RscId(0), "ip_monitor_10000");
         assert_eq!(index.newest_with_task(RscId(0), "monitor", None, |_| false), None);
         assert_eq!(index.newest_with_task(RscId(0), "cancel", None, |_| true), Some(ActId(0)));
