@@ -78,7 +78,9 @@ fn answer(command: &str, cib: &str, tool: fn(&mut Call) -> u8) -> String {
         text.push('\n');
     }
     let here = directory.path().display().to_string();
-    call.err.lines().for_each(|line| text.push_str(&format!("! {}\n", line.replace(&here, "HERE"))));
+    call.err
+        .lines()
+        .for_each(|line| text.push_str(&format!("! {}\n", line.replace(&here, "HERE").replace(DIRECTORY, "DIR"))));
     for change in patch::diff(&before, &after).changes {
         text.push_str(&format!("~ {}\n", told(&change)));
     }

@@ -64,12 +64,7 @@ impl ActionIndex {
                 group.mixed |= group.task != task;
                 group.actions.push((action, node));
             }
-            None => groups.push(Group {
-                key: key.to_owned(),
-                task,
-                mixed: false,
-                actions: vec![(action, node)],
-            }),
+            None => groups.push(Group { key: key.to_owned(), task, mixed: false, actions: vec![(action, node)] }),
         }
     }
 
