@@ -193,7 +193,10 @@ mod tests {
     #[test]
     fn packages_are_named_once_and_only_to_those_who_need_them() {
         assert_eq!(missing(true, |_| true), Vec::<&str>::new());
-        assert_eq!(missing(true, |_| false), ["util-linux", "mount", "iproute2", "e2fsprogs", "corosync"]);
+        assert_eq!(
+            missing(true, |_| false),
+            ["util-linux", "mount", "iproute2", "fence-agents", "e2fsprogs", "corosync"]
+        );
         assert_eq!(missing(false, |program| program != "mkfs.ext4" && program != "ip"), ["iproute2"]);
     }
 
