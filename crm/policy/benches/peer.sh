@@ -33,7 +33,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 file=$work/cib.xml
 
-# CPU seconds and MB of a run, or a word why there are none.
+# CPU seconds and MB of the best run, or a word why there are none.
 measure() {
     [ -n "$1" ] || { echo "- -"; return; }
     LC_ALL=C TZ=UTC python3 - "$limit" "$work" "$@" <<'EOF'
@@ -41,16 +41,22 @@ import os, resource, subprocess, sys
 limit, home, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 def bound():
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=bound,
-                           cwd=home, env=dict(os.environ, CIB_shadow_dir=home))
-_, status, used = os.wait4(process.pid, 0)
-cpu = used.ru_utime + used.ru_stime
+def run():
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=bound,
+                               cwd=home, env=dict(os.environ, CIB_shadow_dir=home))
+    _, status, used = os.wait4(process.pid, 0)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6, status
+# The first run of a program pays for fresh memory and cold caches: of short ones, the best of three counts.
+runs = []
+while len(runs) < 3 and sum(cpu for cpu, _, _ in runs) < 10:
+    runs.append(run())
+cpu, memory, status = min(runs)
 if status and cpu >= limit:
     print(f">{limit} -")
 elif status:
     print("failed -")
 else:
-    print(f"{cpu:.3f} {used.ru_maxrss * 1024 / 1e6:.0f}")
+    print(f"{cpu:.3f} {memory:.0f}")
 EOF
 }
 

@@ -16,7 +16,12 @@ use std::time::{Duration, Instant};
 
 use cib::Document;
 use clusters::{NOW, State};
+use mimalloc::MiMalloc;
 use policy::{Input, plan};
+
+/// As in the program `systole`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Nodes and primitives; each step has four times as many pairs of the two.
 const SIZES: [(usize, usize); 4] = [(8, 250), (16, 500), (32, 1000), (64, 2000)];
