@@ -152,6 +152,19 @@ pub fn strict(document: &Document) -> Vec<Finding> {
     findings
 }
 
+/// Whether Pacemaker's tools would take a configuration: whether it is as the schema says. It is fast, and does not say
+/// what is wrong; [`strict`] does.
+///
+/// ```
+/// use cib::{Document, check::conforms};
+/// let of = |inside: &str| Document::parse(&format!("<cib><configuration>{inside}</configuration><status/></cib>")).unwrap();
+/// assert!(conforms(&of("<crm_config/><nodes/><resources/><constraints/>")));
+/// assert!(!conforms(&of("<crm_config/><nodes/><resources><primitive id='a'/></resources><constraints/>")));
+/// ```
+pub fn conforms(document: &Document) -> bool {
+    schema::takes_configuration(document)
+}
+
 fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.severity, finding.position.map_or((0, 0), |p| (p.line, p.column))));
 }

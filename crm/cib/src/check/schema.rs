@@ -29,6 +29,23 @@ pub(super) fn check(document: &Document, known: &[Finding]) -> Vec<Finding> {
     findings
 }
 
+/// Whether the schema takes a CIB's configuration. The status is left out: the cluster writes it, and it is by far the
+/// larger part.
+pub(super) fn takes_configuration(document: &Document) -> bool {
+    let root = document.root();
+    let none = document.attribute(root, "validate-with").is_some_and(|name| name.eq_ignore_ascii_case("none"));
+    let Some(configuration) = document.child(root, "configuration") else { return false };
+    if none {
+        return true;
+    }
+    let mut alone = Document::new(document.name(root));
+    for (name, value) in document.attributes(root) {
+        alone.set(alone.root(), name, value);
+    }
+    alone.graft(alone.root(), document, configuration);
+    SCHEMA.validate(&alone).is_empty()
+}
+
 fn message(document: &Document, fault: &Fault) -> String {
     let around = || document.parent(fault.element).map_or("a document", |parent| document.name(parent));
     match &fault.problem {

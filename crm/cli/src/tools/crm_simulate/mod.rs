@@ -22,6 +22,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::Document;
+use cib::check::conforms;
 use clap::Parser;
 use policy::{Input, Plan, Reader};
 
@@ -55,6 +56,11 @@ fn run(arguments: Vec<OsString>) -> u8 {
 
 fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     let mut cib = status::prepare(read(options)?)?;
+    if !conforms(&cib) {
+        let message = "the configuration is not as its schema says, and Pacemaker would not take it; `crm_verify -V` says \
+                       where, and `systole simulate --force` plans all the same";
+        return Err(Failure::new(status::BAD_CONFIGURATION, message.to_owned()));
+    }
     let clock = Clock::new(&cib, options)?;
 
     clock.tell(out);
