@@ -143,11 +143,27 @@ pub trait Agent {
     /// Looks whether the configuration can work, without looking at this host unless the check level says so.
     fn validate(&self, call: &Context) -> Result<(), Failure>;
 
+    /// Stays, and returns the result of a monitor as soon as it is another than `Running`: the action `watch`, beyond
+    /// the contract. Calls `armed` once, when nothing that happens from then on can be missed and all is well. Returns
+    /// `Running` when it is told to end; `None` if the agent cannot watch.
+    fn watch(&self, _call: &Context, _armed: &mut dyn FnMut()) -> Option<Result<Status, Failure>> {
+        None
+    }
+
+    /// What would keep a stop from working now, one thing a line: the action `stop-check`, beyond the contract. Changes
+    /// nothing. `None` if the agent cannot tell.
+    fn stop_check(&self, _call: &Context) -> Option<Result<Vec<String>, Failure>> {
+        None
+    }
+
     /// Any other action; `None` if the agent does not know it.
     fn other(&self, _action: &str, _call: &Context) -> Option<Result<(), Failure>> {
         None
     }
 }
+
+/// What an agent says on standard output when its `watch` is armed.
+pub const WATCHING: &str = "watching";
 
 /// The answer of an agent: exit status, and what goes to standard output and as the exit reason to standard error.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -160,8 +176,9 @@ pub struct Outcome {
     pub reason: Option<String>,
 }
 
-/// Carries out the action that the environment names.
-pub fn run(agent: &dyn Agent, environment: Environment) -> Outcome {
+/// Carries out the action that the environment names. `say` writes a line to standard output at once; only an action
+/// that stays needs it.
+pub fn run(agent: &dyn Agent, environment: Environment, say: &mut dyn FnMut(&str)) -> Outcome {
     let metadata = agent.metadata();
     let said = |code, output: String| Outcome { code, output, reason: None };
     let action = environment.action.clone();
@@ -176,16 +193,15 @@ pub fn run(agent: &dyn Agent, environment: Environment) -> Outcome {
         "stop" => agent.stop(&call).map(|()| Status::Running),
         "monitor" | "status" => agent.monitor(&call),
         "validate-all" => agent.validate(&call).map(|()| Status::Running),
+        "watch" => agent.watch(&call, &mut || say(WATCHING)).unwrap_or_else(|| Err(unknown(&call, "watch"))),
+        "stop-check" => match agent.stop_check(&call) {
+            Some(Ok(lines)) => return said(ExitCode::Ok, lines.iter().map(|line| format!("{line}\n")).collect()),
+            Some(Err(failure)) => Err(failure),
+            None => Err(unknown(&call, "stop-check")),
+        },
         other => match agent.other(other, &call) {
             Some(result) => result.map(|()| Status::Running),
-            None => Err(Failure::new(
-                ExitCode::Unimplemented,
-                format!(
-                    "{} does not know the action {other:?}; {}",
-                    call.metadata.name,
-                    usage(&call.metadata).trim_end()
-                ),
-            )),
+            None => Err(unknown(&call, other)),
         },
     };
     match result {
@@ -196,6 +212,14 @@ pub fn run(agent: &dyn Agent, environment: Environment) -> Outcome {
         Ok(status) => said(status.exit_code(), String::new()),
         Err(failure) => Outcome { code: failure.code, output: String::new(), reason: Some(failure.reason) },
     }
+}
+
+fn unknown(call: &Context, action: &str) -> Failure {
+    let usage = usage(&call.metadata);
+    Failure::new(
+        ExitCode::Unimplemented,
+        format!("{} does not know the action {action:?}; {}", call.metadata.name, usage.trim_end()),
+    )
 }
 
 fn usage(metadata: &Metadata) -> String {
@@ -271,6 +295,12 @@ mod tests {
             ("usage", "ok (0)", "usage: Lamp {start|monitor}\n", ""),
             ("reload-agent", "ok (0)", "", ""),
             (
+                "watch",
+                "unimplemented feature (3)",
+                "",
+                "Lamp does not know the action \"watch\"; usage: Lamp {start|monitor}",
+            ),
+            (
                 "dance",
                 "unimplemented feature (3)",
                 "",
@@ -281,7 +311,7 @@ mod tests {
             let mut words = line.split(' ');
             let mut environment = Environment::new("l", "test", "Lamp", words.next().unwrap());
             environment.add_attributes(words.filter_map(|word| word.split_once('=')));
-            let outcome = run(&Lamp, environment);
+            let outcome = run(&Lamp, environment, &mut |line| panic!("{line}"));
             let expected = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
             assert_eq!((outcome.code.to_string().as_str(), outcome.output.as_str()), (code, output), "{line}");
             assert_eq!(outcome.reason, expected, "{line}");

@@ -26,7 +26,7 @@ mod parse;
 mod reason;
 mod words;
 
-pub use agent::{Agent, Context, Failure, Outcome, Status, run};
+pub use agent::{Agent, Context, Failure, Outcome, Status, WATCHING, run};
 pub use environment::{DEFAULT_ROOT, Environment, EnvironmentError};
 pub use exit_code::ExitCode;
 pub use metadata::{ActionMetadata, Content, Metadata, Parameter, Symlink};

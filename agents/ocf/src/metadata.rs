@@ -24,7 +24,13 @@ pub struct Metadata {
     pub actions: Vec<ActionMetadata>,
     /// Fence agents only: other names this agent goes by.
     pub symlinks: Vec<Symlink>,
+    /// Actions beyond the contract that this agent knows, such as `watch`. They stand in a processing instruction: the
+    /// document type allows no other action, and tools that make an operation of every action shall make none of these.
+    pub extra_actions: Vec<String>,
 }
+
+/// The target of the processing instruction that names [`Metadata::extra_actions`].
+pub(crate) const EXTRA_ACTIONS: &str = "systole";
 
 /// A parameter of an agent.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -191,6 +197,10 @@ impl Metadata {
         let mut out = String::from("<?xml version=\"1.0\"?>\n");
         if !modern {
             out += "<!DOCTYPE resource-agent SYSTEM \"ra-api-1.dtd\">\n";
+        }
+        if !self.extra_actions.is_empty() {
+            let actions = self.extra_actions.join(" ");
+            put(&mut out, &format!("<?{EXTRA_ACTIONS}"), &[("actions", &actions)], "?>\n");
         }
         put(&mut out, "<resource-agent", &[("name", &self.name), ("version", &self.version)], ">\n");
         put_text(&mut out, "version", self.ocf_version.as_deref().unwrap_or("1.0"));

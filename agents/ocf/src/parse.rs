@@ -3,7 +3,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::metadata::{ActionMetadata, Metadata, Parameter, Symlink};
+use crate::metadata::{ActionMetadata, EXTRA_ACTIONS, Metadata, Parameter, Symlink};
 use crate::words::boolean;
 
 /// Metadata are nested five deep; more than this is no metadata.
@@ -63,6 +63,9 @@ impl Metadata {
                     },
                 },
                 Event::Eof => break,
+                Event::PI(instruction) if instruction.target() == EXTRA_ACTIONS => {
+                    state.metadata.extra_actions.extend(extra_actions(&instruction));
+                }
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
             }
         }
@@ -75,6 +78,12 @@ impl Metadata {
         }
         Ok(state.metadata)
     }
+}
+
+/// The words of `actions="…"` in our processing instruction.
+fn extra_actions(instruction: &str) -> Vec<String> {
+    let value = instruction.split_once("actions=\"").and_then(|(_, rest)| rest.split_once('"'));
+    value.map_or_else(Vec::new, |(words, _)| words.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
 struct Element {
@@ -239,7 +248,8 @@ mod tests {
                 },
                 ActionMetadata::new("reload-agent", ""),
             ],
-            symlinks: vec![],
+            extra_actions: vec!["watch".into(), "stop-check".into()],
+            ..Metadata::default()
         }
     }
 
@@ -270,7 +280,7 @@ mod tests {
 
     #[test]
     fn fence_agents_metadata() {
-        let mut metadata = Metadata { version: String::new(), ocf_version: None, ..example() };
+        let mut metadata = Metadata { version: String::new(), ocf_version: None, extra_actions: vec![], ..example() };
         metadata.parameters = vec![Parameter::new("plug", "string", "Node", "").getopt("-n, --plug=[id]")];
         metadata.actions = vec![
             ActionMetadata { automatic: true, on_target: true, ..ActionMetadata::new("on", "") },

@@ -5,13 +5,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     self, AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, sockopt,
 };
+
+use crate::duplicate::{Command, Detection, Event};
 
 /// A hardware address.
 pub type Mac = [u8; 6];
@@ -24,8 +27,6 @@ const ARP_REQUEST: u8 = 1;
 const ARP_REPLY: u8 = 2;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-/// Between the repetitions of a question, so that one lost frame does not hide an owner.
-const QUESTIONS: u32 = 2;
 
 /// What we say to the link when we have taken an address: frames in the order to send them.
 ///
@@ -189,28 +190,120 @@ impl Speaker {
     /// Asks who has the address and listens for at most `wait`. Returns at the first answer.
     pub fn find_owner(&self, wait: Duration) -> io::Result<Option<Mac>> {
         let begin = Instant::now();
-        // 1 MiB holds some thousand frames: more than come in while we look away.
-        let _ = socket::setsockopt(&self.socket, sockopt::RcvBuf, &(1 << 20));
-        // Now it hears, but only what could be an answer, not all traffic of the link.
-        socket::bind(self.socket.as_raw_fd(), &self.destination)?;
-        let mut buffer = [0; 2048];
-        for round in 1..=QUESTIONS {
-            self.send(&question(self.ip, self.mac))?;
-            let until = begin + wait * round / QUESTIONS;
-            while wait_readable(&self.socket, until)? {
-                let length = socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).unwrap_or(0);
-                if let Some(owner) = owner(&buffer[..length], self.ip, self.mac) {
-                    return Ok(Some(owner));
+        self.listen()?;
+        let mut detection = Detection::new(wait);
+        loop {
+            match detection.poll(begin.elapsed()) {
+                Some(Command::Free) => return Ok(None),
+                Some(Command::Owned(mac)) => return Ok(Some(mac)),
+                Some(Command::Ask | Command::Announce) => {
+                    self.ask()?;
+                    continue;
                 }
+                None => {}
+            }
+            let event = match wait_readable(&self.socket, begin + detection.deadline())? {
+                false => Some(Event::Timeout),
+                true => self.hear()?.map(Event::Claimed),
+            };
+            if let Some(event) = event {
+                detection.handle(begin.elapsed(), event);
             }
         }
-        Ok(None)
+    }
+
+    /// Asks the link once who has the address.
+    pub fn ask(&self) -> io::Result<()> {
+        self.send(&question(self.ip, self.mac))
+    }
+
+    /// From now on the socket hears frames about the address, and no others.
+    pub fn listen(&self) -> io::Result<()> {
+        filter(&self.socket, self.ip)?;
+        // 1 MiB holds some thousand frames: more than come in while we look away.
+        let _ = socket::setsockopt(&self.socket, sockopt::RcvBuf, &(1 << 20));
+        Ok(socket::bind(self.socket.as_raw_fd(), &self.destination)?)
+    }
+
+    /// Reads one frame, if there is one; the owner that it shows.
+    pub fn hear(&self) -> io::Result<Option<Mac>> {
+        let mut buffer = [0; 2048];
+        match socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => Ok(owner(&buffer[..length], self.ip, self.mac)),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn send(&self, frame: &[u8]) -> io::Result<()> {
         socket::sendto(self.socket.as_raw_fd(), frame, &self.destination, MsgFlags::empty())?;
         Ok(())
     }
+}
+
+impl AsFd for Speaker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The frames that could show an owner, told apart by the kernel: a busy link has thousands a second that could not.
+///
+/// Classic BPF; each jump says how many instructions to skip if it holds and if not. The last two accept and drop.
+fn filter_program(ip: IpAddr) -> Vec<libc::sock_filter> {
+    const LOAD_WORD: u16 = 0x20;
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const WHOLE_FRAME: u32 = 0xffff;
+    let rows: Vec<(u16, u8, u8, u32)> = match ip {
+        IpAddr::V4(ip) => vec![
+            (LOAD_HALF, 0, 0, 12),
+            (JUMP_IF_EQUAL, 0, 5, ETHERTYPE_ARP.into()),
+            (LOAD_WORD, 0, 0, 28), // sender's address
+            (JUMP_IF_EQUAL, 2, 0, ip.into()),
+            (LOAD_WORD, 0, 0, 38), // target's address
+            (JUMP_IF_EQUAL, 0, 1, ip.into()),
+            (RETURN, 0, 0, WHOLE_FRAME),
+            (RETURN, 0, 0, 0),
+        ],
+        IpAddr::V6(ip) => vec![
+            (LOAD_HALF, 0, 0, 12),
+            (JUMP_IF_EQUAL, 0, 8, ETHERTYPE_IPV6.into()),
+            (LOAD_BYTE, 0, 0, 20), // next header
+            (JUMP_IF_EQUAL, 0, 6, 58),
+            (LOAD_BYTE, 0, 0, 54), // type of the message
+            (JUMP_IF_EQUAL, 1, 0, NEIGHBOUR_ADVERTISEMENT.into()),
+            (JUMP_IF_EQUAL, 0, 3, NEIGHBOUR_SOLICITATION.into()),
+            (LOAD_WORD, 0, 0, 74), // the end of the address it is about
+            (JUMP_IF_EQUAL, 0, 1, (u128::from(ip) & u128::from(u32::MAX)) as u32),
+            (RETURN, 0, 0, WHOLE_FRAME),
+            (RETURN, 0, 0, 0),
+        ],
+    };
+    rows.into_iter().map(|(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect()
+}
+
+fn filter(socket: &OwnedFd, ip: IpAddr) -> io::Result<()> {
+    let mut rows = filter_program(ip);
+    let program = libc::sock_fprog {
+        len: u16::try_from(rows.len()).expect("a filter of ours has a dozen rows"),
+        filter: rows.as_mut_ptr(),
+    };
+    // SAFETY: the pointer is to a whole sock_fprog of that length, which points to as many rows as it says; both live
+    // until the call returns, and the kernel copies them. nix does not offer this option.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 /// Waits until there is something to read, or until the moment; says which.
@@ -224,7 +317,7 @@ pub fn wait_readable(socket: &impl AsFd, until: Instant) -> io::Result<bool> {
         let milliseconds = u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         let mut ask = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ask, PollTimeout::from(milliseconds)) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(true),
             Err(error) => return Err(error.into()),
         }
@@ -286,6 +379,44 @@ mod tests {
         let asked = question(IpAddr::V6(ip), OURS);
         assert_eq!(hex(&asked[..6]), "3333ff000007");
         assert_eq!(hex(&asked[38..54]), "ff0200000000000000000001ff000007");
+    }
+
+    /// Runs a filter as the kernel does; a load past the end drops the frame.
+    fn passes(program: &[libc::sock_filter], frame: &[u8]) -> bool {
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let row = program[at];
+            at += 1;
+            let load = |size: usize| frame.get(row.k as usize..row.k as usize + size);
+            let number = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+            match row.code {
+                0x20 | 0x28 | 0x30 => match load(if row.code == 0x20 { 4 } else { usize::from(0x38 - row.code) / 8 }) {
+                    Some(bytes) => value = number(bytes),
+                    None => return false,
+                },
+                0x15 => at += usize::from(if value == row.k { row.jt } else { row.jf }),
+                _ => return row.k != 0,
+            }
+        }
+    }
+
+    #[test]
+    fn the_filter_passes_what_could_show_an_owner() {
+        let four = IpAddr::from([192, 0, 2, 7]);
+        let six = IpAddr::V6("2001:db8::7".parse().unwrap());
+        let others = [IpAddr::from([192, 0, 2, 8]), IpAddr::V6("2001:db8::8".parse().unwrap())];
+        for ip in [four, six] {
+            let program = filter_program(ip);
+            for frame in announcements(ip, THEIRS).into_iter().chain([question(ip, THEIRS)]) {
+                assert!(passes(&program, &frame), "{ip}: {}", hex(&frame));
+                assert!(!passes(&program, &frame[..30]));
+            }
+            for other in others.into_iter().chain([if ip == four { six } else { four }]) {
+                for frame in announcements(other, THEIRS) {
+                    assert!(!passes(&program, &frame), "{ip}: {}", hex(&frame));
+                }
+            }
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Agent for Dummy {
                 action("meta-data", "5s"),
                 action("validate-all", "20s"),
             ],
-            symlinks: vec![],
+            ..Metadata::default()
         }
     }
 

@@ -4,6 +4,7 @@
 mod describe;
 mod place;
 mod settings;
+mod watch;
 
 use std::fs;
 use std::io;
@@ -18,10 +19,11 @@ use ocf::{Agent, Context, ExitCode, Failure, Metadata, Status};
 
 use crate::announce::{Mac, Speaker, mac_text, wait_readable};
 use crate::netlink::{
-    Address, HARDWARE_ETHERNET, IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_NOPREFIXROUTE, Link, Netlink, SCOPE_HOST,
+    Address, Events, HARDWARE_ETHERNET, IFA_F_DADFAILED, IFA_F_NODAD, IFA_F_NOPREFIXROUTE, IFA_F_TENTATIVE, Link,
+    Netlink, SCOPE_HOST,
 };
 use crate::run_directory::{Level, log, run_directory};
-use place::{Network, broadcast_of, contains, network_of};
+use place::{Network, broadcast_of, contains, has_route, network_of};
 use settings::{Settings, is_impossible, whole_label};
 
 /// The agent.
@@ -30,10 +32,11 @@ pub struct IPaddr2;
 /// First argument of the process that sends the announcements after the first.
 pub const ANNOUNCE: &str = "--announce";
 
-/// How long a link that was down may take to find its peer: as long as copper needs to agree on a speed.
+/// How long a link without carrier may take to find its peer: as long as copper needs to agree on a speed.
 const CARRIER_WAIT: Duration = Duration::from_secs(5);
-/// Between two looks at it.
-const CARRIER_LOOK: Duration = Duration::from_millis(10);
+/// How long the kernel may take to find out whether somebody else has an address that it was given without us: a second
+/// by default, and as much again for a delay before it.
+const DETECTION_WAIT: Duration = Duration::from_secs(4);
 
 impl Agent for IPaddr2 {
     fn metadata(&self) -> Metadata {
@@ -44,8 +47,8 @@ impl Agent for IPaddr2 {
         let settings = Settings::read(call)?;
         enter_namespace(&settings)?;
         let mut host = Host::open()?;
-        for (address, link) in host.present(&settings)? {
-            match fault(&settings, &address, &link) {
+        for (address, link) in host.settled(&settings)? {
+            match host.fault(&settings, &address, &link)? {
                 Some(Fault::Address(why)) => {
                     log(Level::Info, &format!("taking {} from {} first: {why}", settings.ip, link.name));
                     host.delete(&address, &link)?;
@@ -82,17 +85,20 @@ impl Agent for IPaddr2 {
             Err(_) if call.environment.is_probe() => return Ok(Status::Stopped),
             entered => entered?,
         }
-        let present = Host::open()?.present(&settings)?;
-        let Some((address, link)) = present.first() else { return Ok(Status::Stopped) };
-        match fault(&settings, address, link) {
-            Some(Fault::Link(why) | Fault::Address(why)) => Err(Failure::error(why)),
-            None => {
-                if settings.refresh_count > 0 {
-                    announce(&settings, link, settings.refresh_count)?;
-                }
-                Ok(Status::Running)
-            }
+        let Some((_, link)) = Host::open()?.judge(&settings)? else { return Ok(Status::Stopped) };
+        if settings.refresh_count > 0 {
+            announce(&settings, &link, settings.refresh_count)?;
         }
+        Ok(Status::Running)
+    }
+
+    fn watch(&self, call: &Context, armed: &mut dyn FnMut()) -> Option<Result<Status, Failure>> {
+        let mut watch = || {
+            let settings = Settings::read(call)?;
+            enter_namespace(&settings)?;
+            watch::watch(&settings, armed)
+        };
+        Some(watch())
     }
 
     fn validate(&self, call: &Context) -> Result<(), Failure> {
@@ -111,23 +117,14 @@ enum Fault {
     Link(String),
 }
 
-fn fault(settings: &Settings, address: &Address, link: &Link) -> Option<Fault> {
-    let ip = settings.ip;
-    if address.flags & IFA_F_DADFAILED != 0 {
-        return Some(Fault::Address(format!("the kernel found another host with {ip} on {}", link.name)));
-    }
-    if let (Some(label), Some(actual)) = (&settings.label, &address.label)
-        && *actual != format!("{}:{label}", link.name)
-    {
-        return Some(Fault::Address(format!("{ip} has the label {actual}, expected {}:{label}", link.name)));
-    }
+fn link_fault(settings: &Settings, link: &Link) -> Option<String> {
     let state = link.fault.or((!link.up).then_some("DOWN"))?;
     settings.check_link.then(|| {
-        Fault::Link(format!(
-            "{ip} is on {}, but the interface is {state}: look at its cable, its peer or its administrative state, or set \
-             check_link_status=false",
-            link.name
-        ))
+        format!(
+            "{} is to be on {}, but the interface is {state}: look at its cable, its peer or its administrative state, or \
+             set check_link_status=false",
+            settings.ip, link.name
+        )
     })
 }
 
@@ -184,6 +181,74 @@ impl Host {
             }
         }
         Ok(found)
+    }
+
+    /// The same, once the kernel knows whether an address that it is still asking about is free.
+    fn settled(&mut self, settings: &Settings) -> Result<Vec<(Address, Link)>, Failure> {
+        self.when(DETECTION_WAIT, |host| {
+            let present = host.present(settings)?;
+            let tentative = |(address, _): &(Address, Link)| {
+                address.flags & IFA_F_TENTATIVE != 0 && address.flags & IFA_F_DADFAILED == 0
+            };
+            Ok((!present.iter().any(tentative), present))
+        })
+    }
+
+    /// The address as it is served: `None` if it is not there, a failure if something is wrong with it.
+    fn judge(&mut self, settings: &Settings) -> Result<Option<(Address, Link)>, Failure> {
+        let Some((address, link)) = self.present(settings)?.into_iter().next() else { return Ok(None) };
+        match self.fault(settings, &address, &link)? {
+            Some(Fault::Link(why) | Fault::Address(why)) => Err(Failure::error(why)),
+            None => Ok(Some((address, link))),
+        }
+    }
+
+    fn fault(&mut self, settings: &Settings, address: &Address, link: &Link) -> Result<Option<Fault>, Failure> {
+        let ip = settings.ip;
+        if address.flags & IFA_F_DADFAILED != 0 {
+            return Ok(Some(Fault::Address(format!("the kernel found another host with {ip} on {}", link.name))));
+        }
+        if let (Some(label), Some(actual)) = (&settings.label, &address.label)
+            && *actual != format!("{}:{label}", link.name)
+        {
+            return Ok(Some(Fault::Address(format!("{ip} has the label {actual}, expected {}:{label}", link.name))));
+        }
+        if let Some(why) = link_fault(settings, link) {
+            return Ok(Some(Fault::Link(why)));
+        }
+        let wants_route = settings.check_link && !settings.no_prefix_route && !link.loopback;
+        if wants_route && !has_route(address, &self.netlink.routes(ip).map_err(|e| reading("routes", e))?) {
+            return Ok(Some(Fault::Address(format!(
+                "{ip}/{} is on {}, but no route leads to its network by this interface: nothing can be answered from it; \
+                 somebody took the route away, or set noprefixroute=true if there is to be none",
+                address.prefix, link.name
+            ))));
+        }
+        Ok(None)
+    }
+
+    /// Looks until the first part of the answer is true, at each change that the kernel tells; at most for so long.
+    fn when<T>(
+        &mut self,
+        wait: Duration,
+        mut look: impl FnMut(&mut Host) -> Result<(bool, T), Failure>,
+    ) -> Result<T, Failure> {
+        let until = Instant::now() + wait;
+        let mut events: Option<Events> = None;
+        loop {
+            let (settled, seen) = look(self)?;
+            if settled || Instant::now() >= until {
+                return Ok(seen);
+            }
+            match &mut events {
+                // Subscribe, and look once more before waiting: it may just have changed.
+                None => events = Some(Events::open().map_err(|e| reading("changes", e))?),
+                Some(events) => {
+                    wait_readable(events, until).map_err(|e| reading("changes", e))?;
+                    events.read().map_err(|e| reading("changes", e))?;
+                }
+            }
+        }
     }
 
     /// The link and the prefix that the address belongs to.
@@ -245,9 +310,7 @@ impl Host {
         if settings.lvs && !link.loopback {
             self.take_from_loopback(ip, run_directory)?;
         }
-        if !link.up {
-            self.set_up(&link)?;
-        }
+        self.set_up(settings, &link)?;
         let speaker = speaker(ip, &link)?;
         if let Some(speaker) = speaker.as_ref().filter(|_| !settings.conflict_wait.is_zero()) {
             refuse_owned(speaker, settings, &link)?;
@@ -281,25 +344,32 @@ impl Host {
             }
             _ => log(Level::Info, &format!("added {ip}/{prefix} to {}", link.name)),
         }
+        // What the next monitor would find wrong is said now, while another node can still be tried.
+        let now = link_now(self, &link)?;
+        if let Some(Fault::Link(why) | Fault::Address(why)) = self.fault(settings, &address, &now)? {
+            self.delete(&address, &link)?;
+            return Err(Failure::error(why));
+        }
         match speaker {
             Some(speaker) => announce_with(speaker, settings, &link, settings.announce_count),
             None => Ok(()),
         }
     }
 
-    /// Sets a link up and waits until it can carry packets: who is asked over a link without carrier cannot answer.
-    fn set_up(&mut self, link: &Link) -> Result<(), Failure> {
-        self.netlink.set_up(link.index).map_err(|error| denied(&format!("setting {} up", link.name), error))?;
-        let until = Instant::now() + CARRIER_WAIT;
-        while Instant::now() < until {
-            let now = self.netlink.link_numbered(link.index).map_err(|e| reading("interfaces", e))?;
-            if now.is_none_or(|now| now.fault.is_none()) {
-                return Ok(());
-            }
-            std::thread::sleep(CARRIER_LOOK);
+    /// Sets a link up and waits until it can carry packets: who is asked over a link without carrier cannot answer,
+    /// and an address there would fail at the first monitor, over and over.
+    fn set_up(&mut self, settings: &Settings, link: &Link) -> Result<(), Failure> {
+        if !link.up {
+            self.netlink.set_up(link.index).map_err(|error| denied(&format!("setting {} up", link.name), error))?;
         }
-        log(Level::Warning, &format!("{} has been set up, but has no carrier", link.name));
-        Ok(())
+        let now = self.when(CARRIER_WAIT, |host| {
+            let now = link_now(host, link)?;
+            Ok((now.up && now.fault.is_none(), now))
+        })?;
+        match link_fault(settings, &now) {
+            Some(why) => Err(Failure::error(why)),
+            None => Ok(()),
+        }
     }
 
     fn release(&mut self, settings: &Settings, run_directory: &std::path::Path) -> Result<(), Failure> {
@@ -391,6 +461,11 @@ impl Host {
                 .map_err(|error| Failure::error(format!("removing the note {}: {error}", note.display()))),
         }
     }
+}
+
+fn link_now(host: &mut Host, link: &Link) -> Result<Link, Failure> {
+    let now = host.netlink.link_numbered(link.index).map_err(|e| reading("interfaces", e))?;
+    now.ok_or_else(|| Failure::error(format!("interface {} vanished while an address was placed on it", link.name)))
 }
 
 fn loopback_note(ip: IpAddr, run_directory: &std::path::Path) -> PathBuf {

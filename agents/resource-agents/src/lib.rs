@@ -7,6 +7,7 @@
 pub mod announce;
 mod bounded;
 pub mod dummy;
+pub mod duplicate;
 pub mod filesystem;
 pub mod ipaddr2;
 pub mod netlink;

@@ -4,12 +4,16 @@
 //! Six kinds of message are all that an address agent needs. Encoding them takes less room than the crates that can
 //! encode every kind, and the tests hold the layout against recorded bytes.
 
+mod events;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
+
+pub use events::{Change, Events};
 
 /// How long the kernel may take for an answer. It answers at once; this is for a kernel that is stuck.
 const ANSWER_WAIT_S: i64 = 5;
@@ -65,6 +69,8 @@ const RTA_TABLE: u16 = 15;
 
 /// The kernel shall not look for duplicates itself.
 pub const IFA_F_NODAD: u32 = 0x02;
+/// The kernel has not yet found out whether there is a duplicate.
+pub const IFA_F_TENTATIVE: u32 = 0x40;
 /// The kernel found a duplicate.
 pub const IFA_F_DADFAILED: u32 = 0x08;
 /// The kernel shall not make a route to the prefix.
@@ -201,6 +207,13 @@ impl Netlink {
                 _ => Err(error),
             },
         }
+    }
+
+    /// Every link.
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        let mut message = Message::link(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 0, 0, 0);
+        message.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+        self.exchange(message, |kind, body| (kind == RTM_NEWLINK).then(|| read_link(body)).flatten())
     }
 
     /// Every address of the family that `like` is of.

@@ -68,7 +68,9 @@ fn run_agent(name: &str, action: &str) -> ExitCode {
     let variables =
         std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     let outcome = match Environment::parse(variables, action) {
-        Ok(environment) => ocf::run(agent, environment),
+        Ok(environment) => ocf::run(agent, environment, &mut |line| {
+            let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+        }),
         Err(error) => {
             Outcome { code: ocf::ExitCode::InvalidParameter, output: String::new(), reason: Some(error.to_string()) }
         }

@@ -60,7 +60,7 @@ impl Agent for TcpFile {
                 ActionMetadata::new("meta-data", "5s"),
                 ActionMetadata::new("validate-all", "20s"),
             ],
-            symlinks: vec![],
+            ..Metadata::default()
         }
     }
 

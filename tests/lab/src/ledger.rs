@@ -75,7 +75,7 @@ fn run_agent(action: &str) -> ExitCode {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match Environment::parse(variables, action) {
         Ok(environment) => {
-            let outcome = ocf::run(&Ledger, environment);
+            let outcome = ocf::run(&Ledger, environment, &mut |line| println!("{line}"));
             if let Some(reason) = &outcome.reason {
                 eprintln!("{}{}", ocf::EXIT_REASON_PREFIX, reason.replace('\n', " "));
             }
@@ -110,7 +110,7 @@ impl Agent for Ledger {
                 ActionMetadata::new("monitor", "20s").every("10s", "0"),
                 ActionMetadata::new("meta-data", "5s"),
             ],
-            symlinks: vec![],
+            ..Metadata::default()
         }
     }
 

@@ -25,7 +25,7 @@ pub fn metadata() -> Metadata {
             ActionMetadata::new("validate-all", "5s"),
             ActionMetadata::new("meta-data", "5s"),
         ],
-        symlinks: vec![],
+        ..Metadata::default()
     }
 }
 

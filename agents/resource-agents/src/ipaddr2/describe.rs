@@ -18,6 +18,9 @@ pub fn metadata() -> Metadata {
         longdesc: "Gives an address to a network interface of this host and takes it away again. Before the address is \
                    taken, other hosts on the link are asked whether they have it; once it is taken, they are told where it \
                    is now (gratuitous ARP for IPv4, unsolicited neighbour advertisements for IPv6).\n\n\
+                   A resource manager that knows the action watch need not ask again and again: it stays, and ends at once \
+                   with the result of a monitor when the address, its interface or its route goes, or when another host \
+                   claims the address; meanwhile it tells the link once a minute where the address is.\n\n\
                    Takes the parameters of ocf:heartbeat:IPaddr2. It speaks to the kernel itself and needs no other \
                    program. One address shared by several hosts (cluster IP) is not supported and is refused."
             .into(),
@@ -30,7 +33,8 @@ pub fn metadata() -> Metadata {
             ActionMetadata::new("meta-data", "5s"),
             ActionMetadata::new("validate-all", "20s"),
         ],
-        symlinks: vec![],
+        extra_actions: vec!["watch".into()],
+        ..Metadata::default()
     }
 }
 
@@ -190,7 +194,8 @@ fn parameters() -> Vec<Parameter> {
             "check_link_status",
             "string",
             "A link without carrier is a failure",
-            "Monitor fails if the interface is DOWN or LOWERLAYERDOWN.",
+            "Monitor fails if the interface is DOWN or LOWERLAYERDOWN, or if no route leads to the address's network by it; \
+             start refuses an interface that does not come up within five seconds.",
         )
         .default_value("true"),
     ]

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::settings::Broadcast;
-use crate::netlink::{Address, ROUTE_UNICAST, Route, SCOPE_LINK, TABLE_MAIN};
+use crate::netlink::{Address, IFA_F_NOPREFIXROUTE, ROUTE_UNICAST, Route, SCOPE_LINK, TABLE_MAIN};
 
 /// The link and the length of the prefix that the routes name for an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,19 @@ pub fn network_of(
     };
     let best = routes.iter().filter(fits).max_by_key(|route| (route.prefix, std::cmp::Reverse(route.metric)))?;
     Some(Network { link: best.link?, prefix: prefix.unwrap_or(best.prefix) })
+}
+
+/// Does a route over its link lead to the network of an address? One that is alone in its network needs none, and one
+/// that was added without a route has it somewhere else.
+pub fn has_route(address: &Address, routes: &[Route]) -> bool {
+    let alone = address.prefix == if address.ip.is_ipv4() { 32 } else { 128 };
+    alone
+        || address.flags & IFA_F_NOPREFIXROUTE != 0
+        || routes.iter().any(|route| {
+            route.kind == ROUTE_UNICAST
+                && route.link == Some(address.link)
+                && route.destination.is_some_and(|network| contains(network, route.prefix, address.ip))
+        })
 }
 
 /// Is the address in the network?
@@ -176,5 +189,37 @@ mod tests {
             assert_eq!(found, expected.map(Ipv4Addr::from), "{setting:?} {link} {prefix}");
         }
         assert_eq!(broadcast_of(Broadcast::Ones, "::1".parse().unwrap(), Network { link: 1, prefix: 8 }, &[]), None);
+    }
+
+    #[test]
+    fn an_address_needs_a_route_by_its_link() {
+        let address = |ip: &str, prefix, flags| Address {
+            ip: ip.parse().unwrap(),
+            prefix,
+            link: 2,
+            scope: 0,
+            label: None,
+            broadcast: None,
+            flags,
+            preferred_s: None,
+        };
+        let kernels = "192.0.2.0/24 2\n2001:db8::/64 2";
+        let cases = [
+            (address("192.0.2.7", 24, 0), kernels, true),
+            (address("192.0.2.7", 24, 0), "192.0.2.0/24 3", false),
+            (address("192.0.2.7", 24, 0), "0.0.0.0/0 2 gateway", false),
+            (address("192.0.2.7", 24, IFA_F_NOPREFIXROUTE), "", true),
+            (address("192.0.2.7", 32, 0), "", true),
+            (address("2001:db8::7", 64, 0), kernels, true),
+            (address("2001:db8:1::7", 64, 0), kernels, false),
+            (address("2001:db8::7", 128, 0), "", true),
+        ];
+        for (address, text, expected) in cases {
+            let routes: Vec<Route> = routes(text)
+                .into_iter()
+                .map(|route| Route { destination: route.destination.filter(|_| route.prefix > 0), ..route })
+                .collect();
+            assert_eq!(has_route(&address, &routes), expected, "{}/{} by {text}", address.ip, address.prefix);
+        }
     }
 }

@@ -4,7 +4,7 @@
 use crate::space::{Space, processes_with, until};
 
 /// Two spaces with a cable between them; the first is where the agent runs. Both have a static address.
-fn cable() -> (Space, Space) {
+pub fn cable() -> (Space, Space) {
     let here = Space::new();
     let there = here.neighbour();
     here.run(&format!("ip link add port0 type veth peer name port1 netns {}", there.pid()));
@@ -24,7 +24,7 @@ fn addresses(space: &Space) -> String {
     space.run("ip -oneline address show dev port0")
 }
 
-fn mac(space: &Space, port: &str) -> String {
+pub fn mac(space: &Space, port: &str) -> String {
     space.run(&format!("ip -brief link show {port}")).split_ascii_whitespace().nth(2).unwrap().to_owned()
 }
 
@@ -110,8 +110,50 @@ fn a_link_without_carrier_is_a_failure_unless_told_otherwise() {
     until("loss of carrier", || here.run("ip link show port0").contains("DOWN"));
     here.refuse(1, "IPaddr2 monitor ip=192.0.2.7", &["port0", "DOWN"]);
     here.expect(0, "IPaddr2 monitor ip=192.0.2.7 check_link_status=false");
+    here.refuse(1, "IPaddr2 start ip=192.0.2.7", &["port0", "DOWN"]);
     here.expect(0, "IPaddr2 stop ip=192.0.2.7");
     here.expect(7, "IPaddr2 monitor ip=192.0.2.7");
+
+    // Not a start that succeeds and a monitor that fails, over and over.
+    here.refuse(1, "IPaddr2 start ip=192.0.2.7", &["port0", "DOWN", "check_link_status"]);
+    here.expect(7, "IPaddr2 monitor ip=192.0.2.7");
+    here.expect(0, "IPaddr2 start ip=192.0.2.7 check_link_status=false");
+    here.expect(0, "IPaddr2 monitor ip=192.0.2.7 check_link_status=false");
+}
+
+#[test]
+fn a_lost_route_is_a_failure_and_is_not_taken_for_a_start() {
+    let (here, _there) = cable();
+    for (ip, network) in [("192.0.2.7", "192.0.2.0/24"), ("2001:db8::7", "2001:db8::/64")] {
+        here.expect(0, &format!("IPaddr2 start ip={ip}"));
+        // IPv6 keeps a route for each of the addresses.
+        here.run(&format!(
+            "while ip route del {network} dev port0 2>/dev/null; do :; done; \
+                           while ip -6 route del {network} dev port0 2>/dev/null; do :; done"
+        ));
+        here.refuse(1, &format!("IPaddr2 monitor ip={ip}"), &["no route", "noprefixroute"]);
+        here.expect(0, &format!("IPaddr2 monitor ip={ip} noprefixroute=true"));
+        here.expect(0, &format!("IPaddr2 stop ip={ip}"));
+    }
+    // The host's own address in the network makes ours a second one, for which the kernel makes no route.
+    here.refuse(1, "IPaddr2 start ip=192.0.2.7 nic=port0 cidr_netmask=24", &["no route"]);
+    here.expect(7, "IPaddr2 monitor ip=192.0.2.7");
+    here.expect(0, "IPaddr2 start ip=192.0.2.7 nic=port0 cidr_netmask=24 noprefixroute=true");
+}
+
+#[test]
+fn waits_for_the_kernel_that_is_still_asking() {
+    let (here, there) = cable();
+    here.run("ip address add 2001:db8::7/64 dev port0");
+    here.expect(0, "IPaddr2 start ip=2001:db8::7");
+    assert!(!addresses(&here).contains("tentative"), "{}", addresses(&here));
+    // The neighbour has it, and the kernel finds out.
+    there.run("ip address add 2001:db8::8/64 dev port1 nodad");
+    here.run("ip address add 2001:db8::8/64 dev port0");
+    until("the kernel's verdict", || addresses(&here).contains("dadfailed"));
+    here.refuse(1, "IPaddr2 monitor ip=2001:db8::8", &["another host"]);
+    here.refuse(1, "IPaddr2 start ip=2001:db8::8 conflict_wait_ms=2000", &["in use"]);
+    here.expect(7, "IPaddr2 monitor ip=2001:db8::8");
 }
 
 #[test]

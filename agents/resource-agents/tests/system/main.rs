@@ -4,3 +4,4 @@ mod address;
 mod file_system;
 mod service;
 mod space;
+mod watch;

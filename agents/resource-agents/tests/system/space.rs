@@ -94,12 +94,28 @@ impl Space {
     /// Calls an agent: `AGENT ACTION NAME=VALUE …`. Words that begin with `OCF_` or `HA_` are variables, the others
     /// parameters.
     pub fn call(&self, line: &str) -> Answer {
+        answer(self.command(line).output().unwrap())
+    }
+
+    /// The same, to be run otherwise.
+    pub fn command(&self, line: &str) -> Command {
         let mut words = line.split(' ');
         let (agent, action) = (words.next().unwrap(), words.next().unwrap());
         let mut command = self.enter(env!("CARGO_BIN_EXE_systole-agents"));
         command.args([agent, action]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.envs(self.environment(words));
-        answer(command.output().unwrap())
+        command
+    }
+
+    /// Calls an agent's `watch` and waits until it is armed.
+    pub fn watch(&self, line: &str) -> Watcher {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut first = String::new();
+        output.read_line(&mut first).unwrap();
+        Watcher { process, first }
     }
 
     fn environment<'a>(&self, words: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
@@ -136,6 +152,32 @@ impl Drop for Space {
     fn drop(&mut self) {
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
+    }
+}
+
+/// A `watch` that stays.
+pub struct Watcher {
+    process: Child,
+    /// The first line it said.
+    pub first: String,
+}
+
+impl Watcher {
+    /// Does it stay?
+    pub fn stays(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn end(mut self) -> Answer {
+        until("the end of the watch", || !self.stays());
+        answer(self.process.wait_with_output().unwrap())
+    }
+
+    /// Its caller goes.
+    pub fn leave(mut self) -> Answer {
+        drop(self.process.stdin.take());
+        self.end()
     }
 }
 
