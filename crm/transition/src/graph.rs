@@ -31,7 +31,7 @@ pub struct Settings {
     pub failed_start_offset: String,
     /// How many actions may be under way at once; 0 is no limit.
     pub batch_limit: u32,
-    /// How many migrations may be under way on a node.
+    /// How many migrations a node may take part in at once; 0 is no limit.
     pub migration_limit: Option<u32>,
     /// Number of the transition, from 1.
     pub transition_id: u32,

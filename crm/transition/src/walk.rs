@@ -1,5 +1,9 @@
 //! Walking a transition: what may begin now, and what follows from an outcome. It starts nothing itself.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::action::{Action, ActionKind};
 use crate::graph::{ActionId, Transition};
 
 /// How an action ended.
@@ -31,8 +35,10 @@ pub struct Walk {
     transition: Transition,
     states: Vec<State>,
     /// May begin now, in the transition's order but for larger priorities first.
-    ready: Vec<ActionId>,
+    ready: BTreeSet<(Reverse<i32>, ActionId)>,
     running: u32,
+    /// How many migrations each node takes part in; kept only under a `migration_limit`.
+    migrating: BTreeMap<String, u32>,
 }
 
 impl Walk {
@@ -41,9 +47,8 @@ impl Walk {
         let inputs_of = |id| transition.inputs(id).count() + transition.missing(id).len();
         let states: Vec<State> =
             transition.ids().map(|id| State::Waiting { inputs_left: inputs_of(id) as u32 }).collect();
-        let mut walk = Walk { states, ready: Vec::new(), running: 0, transition };
-        walk.ready = walk.transition.ids().filter(|id| walk.is_free(*id)).collect();
-        walk.sort_ready();
+        let mut walk = Walk { states, ready: BTreeSet::new(), running: 0, migrating: BTreeMap::new(), transition };
+        walk.ready = walk.transition.ids().filter(|id| walk.is_free(*id)).map(|id| walk.place(id)).collect();
         walk
     }
 
@@ -53,17 +58,33 @@ impl Walk {
     }
 
     /// The next action that may begin; it counts as running from now on. `None` when everything left waits, or when
-    /// the transition's `batch_limit` is reached.
+    /// the transition's `batch_limit` is reached. A migration is passed over while one of its nodes takes part in as
+    /// many as the `migration_limit` allows.
     pub fn begin(&mut self) -> Option<ActionId> {
         let limit = self.transition.settings.batch_limit;
-        if self.ready.is_empty() || (limit > 0 && self.running >= limit) {
+        if limit > 0 && self.running >= limit {
             return None;
         }
-        let id = self.ready.remove(0);
+        let place = *self.ready.iter().find(|(_, id)| self.has_room(*id))?;
+        self.ready.remove(&place);
+        let id = place.1;
         debug_assert!(self.transition.inputs(id).all(|input| self.states[input.index()] == State::Done));
         self.states[id.index()] = State::Running;
         self.running += 1;
+        if self.transition.settings.migration_limit.is_some() {
+            for node in migrates_between(self.transition.action(id)) {
+                *self.migrating.entry(node.to_owned()).or_default() += 1;
+            }
+        }
         Some(id)
+    }
+
+    /// Whether no node of a migration takes part in too many others. Both halves count, on both nodes: while memory is
+    /// copied, each of the two has the work of it.
+    fn has_room(&self, id: ActionId) -> bool {
+        let Some(limit) = self.transition.settings.migration_limit.filter(|limit| *limit > 0) else { return true };
+        migrates_between(self.transition.action(id))
+            .all(|node| self.migrating.get(node).is_none_or(|migrations| *migrations < limit))
     }
 
     /// Takes in how a running action ended. What is not running is not touched: an answer may come twice.
@@ -72,6 +93,13 @@ impl Walk {
             return;
         }
         self.running -= 1;
+        if self.transition.settings.migration_limit.is_some() {
+            for node in migrates_between(self.transition.action(id)) {
+                if let Some(migrations) = self.migrating.get_mut(node) {
+                    *migrations -= 1;
+                }
+            }
+        }
         match outcome {
             Outcome::Done => {
                 self.states[id.index()] = State::Done;
@@ -80,11 +108,10 @@ impl Walk {
                     if let State::Waiting { inputs_left } = &mut self.states[then.index()] {
                         *inputs_left -= 1;
                         if *inputs_left == 0 {
-                            self.ready.push(then);
+                            self.ready.insert(self.place(then));
                         }
                     }
                 }
-                self.sort_ready();
             }
             Outcome::Failed => {
                 self.states[id.index()] = State::Failed;
@@ -127,16 +154,22 @@ impl Walk {
         self.states[id.index()] == State::Waiting { inputs_left: 0 }
     }
 
-    fn sort_ready(&mut self) {
-        let transition = &self.transition;
-        self.ready.sort_by_key(|id| (-i64::from(transition.action(*id).priority), id.index()));
+    fn place(&self, id: ActionId) -> (Reverse<i32>, ActionId) {
+        (Reverse(self.transition.action(id).priority), id)
     }
+}
+
+/// The nodes between which an action moves a resource while it is active: source and target, or none.
+fn migrates_between(action: &Action) -> impl Iterator<Item = &str> {
+    let migrates =
+        action.kind == ActionKind::Resource && matches!(action.operation.as_str(), "migrate_to" | "migrate_from");
+    ["migrate_source", "migrate_target"].into_iter().filter(move |_| migrates).filter_map(|name| action.meta(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, ActionKind, Settings};
+    use crate::Settings;
 
     fn diamond() -> (Transition, [ActionId; 4]) {
         let mut t = Transition::new(Settings::default());
@@ -185,6 +218,47 @@ mod tests {
         walk.begin();
         walk.end(a, Outcome::Done);
         assert_eq!((walk.begin(), walk.begin()), (Some(b), None));
+    }
+
+    /// Migrations of `a` and `b` from n1 to n2 and of `c` from n3 to n4, both halves of each.
+    fn migrations(limit: Option<u32>) -> (Walk, [[ActionId; 2]; 3]) {
+        let mut t = Transition::new(Settings { migration_limit: limit, ..Settings::default() });
+        let mut number = 0;
+        let halves = [("a", "n1", "n2"), ("b", "n1", "n2"), ("c", "n3", "n4")].map(|(resource, from, to)| {
+            let [out, into] = ["migrate_to", "migrate_from"].map(|half| {
+                number += 1;
+                let mut action = Action::new(number, ActionKind::Resource, half, format!("{resource}_{half}_0"));
+                for (name, node) in [("source", from), ("target", to)] {
+                    action.attributes.insert(format!("CRM_meta_migrate_{name}"), node.to_owned());
+                }
+                t.add(action)
+            });
+            t.order(out, into);
+            [out, into]
+        });
+        (Walk::new(t), halves)
+    }
+
+    #[test]
+    fn a_node_takes_part_in_no_more_migrations_than_the_limit() {
+        let (mut walk, [a, b, c]) = migrations(Some(1));
+        assert_eq!((walk.begin(), walk.begin(), walk.begin()), (Some(a[0]), Some(c[0]), None));
+        assert!(!walk.is_over());
+        // The first half is done: whoever stands first goes on, and the node is full again.
+        walk.end(a[0], Outcome::Done);
+        assert_eq!((walk.begin(), walk.begin()), (Some(a[1]), None));
+        walk.end(a[1], Outcome::Failed);
+        assert_eq!((walk.begin(), walk.begin()), (Some(b[0]), None));
+        walk.end(b[0], Outcome::Done);
+        assert_eq!(walk.begin(), Some(b[1]));
+    }
+
+    #[test]
+    fn without_a_limit_all_migrations_begin_at_once() {
+        let (mut walk, [a, b, c]) = migrations(None);
+        assert_eq!((walk.begin(), walk.begin(), walk.begin()), (Some(a[0]), Some(b[0]), Some(c[0])));
+        let (mut walk, [a, b, c]) = migrations(Some(2));
+        assert_eq!((walk.begin(), walk.begin(), walk.begin()), (Some(a[0]), Some(b[0]), Some(c[0])));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use cib::Document;
 use policy::{Input, Plan};
-use transition::Transition;
+use transition::{Outcome, Transition, Walk};
 
 /// Makes the plan of a case and holds it against the answer.
 fn check(folder: &Path) -> Result<(), String> {
@@ -42,6 +42,13 @@ fn render(plan: &Plan) -> String {
     lines.iter().for_each(|line| {
         let _ = writeln!(out, "  {line}");
     });
+    let limits = &transition.settings;
+    if limits.batch_limit > 0 || limits.migration_limit.is_some() {
+        out.push_str("\nrounds, under the limits\n");
+        for round in rounds(transition) {
+            let _ = writeln!(out, "  {round}");
+        }
+    }
     out.push_str("\nscores\n");
     for line in &plan.scores {
         let _ = writeln!(out, "  {line}");
@@ -53,6 +60,21 @@ fn render(plan: &Plan) -> String {
         }
     }
     out
+}
+
+/// What begins together when everything that begins together ends together.
+fn rounds(transition: &Transition) -> Vec<String> {
+    let mut walk = Walk::new(transition.clone());
+    let mut rounds = Vec::new();
+    while !walk.is_over() {
+        let begun: Vec<_> = std::iter::from_fn(|| walk.begin()).collect();
+        let mut keys: Vec<&str> = begun.iter().map(|id| transition.action(*id).key.as_str()).collect();
+        keys.sort_unstable();
+        rounds.push(keys.join(", "));
+        begun.into_iter().for_each(|id| walk.end(id, Outcome::Done));
+    }
+    assert!(walk.is_complete(), "the walk is stuck after {rounds:?}");
+    rounds
 }
 
 fn render_action(transition: &Transition, id: transition::ActionId) -> String {
