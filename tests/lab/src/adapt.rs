@@ -232,7 +232,7 @@ pub fn writable_directories(scene: &Scene) -> Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../../examples/nfs-vip/cib.xml");
+    const EXAMPLE: &str = include_str!("../../../examples/file-vip/cib.xml");
 
     fn adapt(source: &str, nodes: Option<usize>, disks: Disks) -> (Scene, Vec<String>, Vec<Disk>) {
         let mut scene = Scene::parse("cib.xml", source).unwrap();

@@ -278,7 +278,7 @@ fn outermost(cib: &Document, primitive: Element) -> Element {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../../examples/nfs-vip/cib.xml");
+    const EXAMPLE: &str = include_str!("../../../examples/file-vip/cib.xml");
 
     #[test]
     fn the_example_says_what_it_keeps_alive() {

@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         } else {
             &[None]
         };
-        for example in ["vip", "nfs-vip"] {
+        for example in ["vip", "file-vip"] {
             rows.extend(coordinators.iter().map(|&coordinator| Row { example, fault, coordinator }));
         }
     }
@@ -104,7 +104,7 @@ fn measure(row: &Row, programs: &Path, runs: u32) -> Result<bool> {
 
 fn idle(programs: &Path, seconds: u64) -> Result<bool> {
     println!("\nidle, three resources, {seconds} s");
-    let (receipt, is_good) = demonstrate("nfs-vip", &["--idle", &seconds.to_string()], programs)?;
+    let (receipt, is_good) = demonstrate("file-vip", &["--idle", &seconds.to_string()], programs)?;
     for program in receipt["idle"].as_array().into_iter().flatten() {
         let text = |name: &str| program[name].as_str().unwrap_or("?");
         let number = |name: &str| program[name].as_f64().unwrap_or(f64::NAN);

@@ -42,7 +42,7 @@ Exit code: 0 if the service came back and was never active twice, 2 for wrong us
 /// Options of the demonstration.
 #[derive(clap::Args, Clone)]
 pub struct Arguments {
-    /// Directory with the configuration, `cib.xml` [default: examples/nfs-vip]
+    /// Directory with the configuration, `cib.xml` [default: examples/file-vip]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
     /// How many nodes [default: as many as the configuration names, at least 3]
@@ -93,7 +93,7 @@ fn nodes(text: &str) -> Result<usize, String> {
 impl Arguments {
     fn options(&self) -> Result<Options> {
         Ok(Options {
-            directory: self.directory.clone().unwrap_or_else(|| build::root().join("examples/nfs-vip")),
+            directory: self.directory.clone().unwrap_or_else(|| build::root().join("examples/file-vip")),
             nodes: self.nodes,
             engine: self.engine,
             fault: self.fault,
@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let options = arguments.options()?;
     if !options.directory.join("cib.xml").is_file() {
         eprintln!(
-            "error: there is no configuration {}: expected a directory with a cib.xml, such as examples/nfs-vip",
+            "error: there is no configuration {}: expected a directory with a cib.xml, such as examples/file-vip",
             options.directory.join("cib.xml").display()
         );
         return Ok(ExitCode::from(2));
