@@ -159,7 +159,7 @@ mod tests {
     fn run(arguments: &[&str]) -> Result<Run, clap::Error> {
         let words = ["systoled", "run"].iter().chain(arguments);
         Options::try_parse_from(words).map(|options| match options.what {
-            What::Run(run) => run,
+            What::Run(run) => *run,
             other => panic!("{other:?}"),
         })
     }

@@ -1,8 +1,8 @@
 //! systoled: the one program that touches the world.
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
-//! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`leftovers`] ends
-//! those of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
+//! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`units`] asks systemd
+//! for units, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
 //! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
 pub mod engines;
@@ -15,4 +15,5 @@ pub mod run;
 pub mod socket;
 pub mod store;
 pub mod supervise;
+pub mod units;
 pub mod watchdog;

@@ -25,7 +25,7 @@ fn become_what(what: What) -> anyhow::Result<u8> {
     match what {
         What::Run(options) => {
             log::begin(options.log);
-            run::run(options).map(|()| 0)
+            run::run(*options).map(|()| 0)
         }
         What::Hub(options) => {
             log::begin(LogForm::Text);

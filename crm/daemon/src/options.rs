@@ -20,7 +20,7 @@ pub struct Options {
 #[derive(Subcommand, Debug)]
 pub enum What {
     /// Be a node of the cluster
-    Run(Run),
+    Run(Box<Run>),
     /// Be the hub of the embedded engine: for nodes that all live on this machine
     Hub(Hub),
     /// Show Corosync as this node sees it: quorum, votes and links; or say what is missing
@@ -91,6 +91,9 @@ pub struct Run {
     /// Directory of fence agents
     #[arg(long, value_name = "DIR", default_value = "/usr/sbin")]
     pub fence_agents: PathBuf,
+    /// Directory of init scripts, for resources of the classes lsb and service
+    #[arg(long, value_name = "DIR", default_value = "/etc/init.d")]
+    pub init_scripts: PathBuf,
     /// Watchdog that ends this host when the daemon does not feed it, such as /dev/watchdog; a plain file to try it
     #[arg(long, value_name = "PATH")]
     pub watchdog: Option<PathBuf>,

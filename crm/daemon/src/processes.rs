@@ -1,4 +1,5 @@
-//! Starting agents and waiting for them: each a process group of its own, its output read to a bound.
+//! Starting agents and waiting for them: each a process group of its own, its output read to a bound. Units of systemd
+//! are no processes of ours; how those are asked is left to `units`.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,49 +10,111 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal as Unix, killpg};
 use nix::unistd::Pid;
 use node::{Event, Process, Program};
+use systemd::{Systemd, UnitName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
+
+use crate::units;
 
 /// How much of an agent's output is kept, of each of the two streams: its metadata is at most half of that, and an
 /// exit reason is a line. The rest is read and dropped, so that the agent does not wait.
 const OUTPUT_KEPT: usize = 64 * 1024;
 
-/// Where agents lie.
+/// Where a shell's words are looked for. Agents count on those for administrators, which a daemon's PATH may lack.
+const SEARCHED: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// What agents find of the cluster itself, as they do under Pacemaker. Logs are read from their output.
+const CLUSTER: [(&str, &str); 5] = [
+    ("HA_cluster_type", "corosync"),
+    ("HA_debug", "0"),
+    ("HA_logfacility", "none"),
+    ("PCMK_logfacility", "none"),
+    ("PCMK_service", "systoled"),
+];
+
+/// Where agents lie, and who runs units.
 #[derive(Clone, Debug)]
-pub struct Directories {
+pub struct Agents {
     /// `OCF_ROOT`.
     pub ocf_root: PathBuf,
     /// Of fence agents.
     pub fence_agents: PathBuf,
+    /// Of init scripts, class `lsb`.
+    pub init_scripts: PathBuf,
+    /// Units, class `systemd`.
+    pub systemd: Systemd,
 }
 
-/// Starts a process; `Ended` comes when it has, also when it could not be started. Gives its process group.
-pub fn start(
-    directories: &Directories,
-    process: Process,
-    program: &Program,
-    events: &mpsc::Sender<Event>,
-) -> Option<i32> {
-    let started = prepare(directories, program).and_then(|(mut command, input)| {
-        let child = command.spawn().map_err(|error| not_started(command.as_std().get_program().as_ref(), &error))?;
-        Ok((child, input))
-    });
+/// Something at work for the node: what it can be signalled by.
+#[derive(Debug)]
+pub enum Running {
+    /// A process group of ours.
+    Group(i32),
+    /// systemd is at work.
+    Unit(units::Asked),
+}
+
+impl Running {
+    /// The process group, if it is one.
+    pub fn group(&self) -> Option<i32> {
+        match self {
+            Running::Group(group) => Some(*group),
+            Running::Unit(_) => None,
+        }
+    }
+
+    /// Signals it. What is gone needs no signal.
+    pub fn signal(&self, what: Signal) {
+        match self {
+            Running::Group(group) => signal(*group, what),
+            Running::Unit(asked) => asked.signal(what),
+        }
+    }
+}
+
+/// Starts what the program says; `Ended` comes when it has ended, also when it could not be started. Gives what can be
+/// signalled meanwhile.
+pub fn start(agents: &Agents, process: Process, program: &Program, events: &mpsc::Sender<Event>) -> Option<Running> {
     let events = events.clone();
+    let tell = async move |end| {
+        // The daemon is gone when nobody takes it.
+        let _ = events.send(Event::Ended { process, end }).await;
+    };
+    if let Program::Operation(operation) = program
+        && let Some(unit) = agents.unit(operation)
+    {
+        let (asked, answered) = match unit {
+            Some(unit) => units::ask(&agents.systemd, unit, &operation.action),
+            None => {
+                let reason = format!("{:?} is not the name of a unit", operation.agent.kind);
+                tokio::spawn(async move { tell(End::NotStarted { reason, missing: true }).await });
+                return None;
+            }
+        };
+        tokio::spawn(async move { tell(answered.await).await });
+        return Some(Running::Unit(asked));
+    }
+    let started = prepare(agents, program).and_then(|prepared| {
+        let mut command = prepared.command;
+        let child = command.spawn().map_err(|error| not_started(command.as_std().get_program().as_ref(), &error))?;
+        Ok((child, prepared.input, prepared.is_init_script))
+    });
     match started {
-        Ok((child, input)) => {
+        Ok((child, input, is_init_script)) => {
             let group = child.id().and_then(|id| i32::try_from(id).ok());
             tokio::spawn(async move {
                 let end = watch(child, input).await;
-                // The daemon is gone when nobody takes it.
-                let _ = events.send(Event::Ended { process, end }).await;
+                tell(match end {
+                    End::Exited { code, output } if is_init_script => End::InitScript { code, output },
+                    end => end,
+                })
+                .await;
             });
-            group
+            group.map(Running::Group)
         }
         Err(end) => {
-            tokio::spawn(async move {
-                let _ = events.send(Event::Ended { process, end }).await;
-            });
+            tokio::spawn(async move { tell(end).await });
             None
         }
     }
@@ -68,40 +131,88 @@ pub fn signal(group: i32, signal: Signal) {
     }
 }
 
-fn prepare(directories: &Directories, program: &Program) -> Result<(Command, Option<String>), End> {
+struct Prepared {
+    command: Command,
+    /// For standard input.
+    input: Option<String>,
+    is_init_script: bool,
+}
+
+fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, End> {
+    let mut is_init_script = false;
     let (mut command, input) = match program {
         Program::Fence { agent, options } => {
-            let path = in_directory(&directories.fence_agents, agent)?;
+            let path = in_directory(&agents.fence_agents, agent)?;
             (Command::new(path), Some(lines(options.iter())))
         }
-        Program::Operation(operation) if operation.agent.class == "stonith" => {
-            let path = in_directory(&directories.fence_agents, &operation.agent.kind)?;
-            let own = |(name, _): &(&String, &String)| !name.starts_with("pcmk_") && !is_cluster_name(name);
-            let action = operation.parameters.get("pcmk_monitor_action").map_or("monitor", String::as_str);
-            let mut input = lines([(&"action".to_owned(), &action.to_owned())].into_iter());
-            input.push_str(&lines(operation.parameters.iter().filter(own)));
-            (Command::new(path), Some(input))
-        }
-        Program::Operation(operation) => (resource_agent(directories, operation)?, None),
+        Program::Operation(operation) => match operation.agent.class.as_str() {
+            "stonith" => {
+                let path = in_directory(&agents.fence_agents, &operation.agent.kind)?;
+                let own = |(name, _): &(&String, &String)| !name.starts_with("pcmk_") && !is_cluster_name(name);
+                let action = operation.parameters.get("pcmk_monitor_action").map_or("monitor", String::as_str);
+                let mut input = lines([(&"action".to_owned(), &action.to_owned())].into_iter());
+                input.push_str(&lines(operation.parameters.iter().filter(own)));
+                (Command::new(path), Some(input))
+            }
+            "lsb" | "service" => {
+                is_init_script = true;
+                (init_script(agents, operation)?, None)
+            }
+            _ => (resource_agent(agents, operation)?, None),
+        },
     };
     command
+        .env("PATH", search_path())
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .current_dir("/")
         .process_group(0);
-    Ok((command, input))
+    Ok(Prepared { command, input, is_init_script })
 }
 
-fn resource_agent(directories: &Directories, operation: &Operation) -> Result<Command, End> {
+impl Agents {
+    /// The unit that an operation is for: `None` when it is for none, `Some(None)` when that is no name of a unit.
+    fn unit(&self, operation: &Operation) -> Option<Option<UnitName>> {
+        let kind = &operation.agent.kind;
+        match operation.agent.class.as_str() {
+            "systemd" => Some(UnitName::new(kind)),
+            // Either will do; an init script that is there was put there by somebody.
+            "service" if !self.has_init_script(kind) => Some(UnitName::new(kind)),
+            _ => None,
+        }
+    }
+
+    fn has_init_script(&self, kind: &str) -> bool {
+        name(kind).is_ok_and(|kind| self.init_scripts.join(kind).is_file())
+    }
+}
+
+fn init_script(agents: &Agents, operation: &Operation) -> Result<Command, End> {
+    let mut command = Command::new(in_directory(&agents.init_scripts, &operation.agent.kind)?);
+    // LSB: what OCF calls monitor is called status there.
+    command.arg(if operation.action == "monitor" { "status" } else { &operation.action });
+    Ok(command)
+}
+
+/// PATH as this daemon has it, and behind it what it lacks of the places where Debian has its programs.
+fn search_path() -> String {
+    let own = std::env::var("PATH").unwrap_or_default();
+    let has: Vec<&str> = own.split(':').filter(|place| !place.is_empty()).collect();
+    let lacking = SEARCHED.iter().copied().filter(|place| !has.contains(place));
+    has.iter().copied().chain(lacking).collect::<Vec<_>>().join(":")
+}
+
+fn resource_agent(agents: &Agents, operation: &Operation) -> Result<Command, End> {
     let provider = operation.agent.provider.as_deref().unwrap_or("heartbeat");
-    let path = in_directory(&directories.ocf_root.join("resource.d").join(name(provider)?), &operation.agent.kind)?;
+    let path = in_directory(&agents.ocf_root.join("resource.d").join(name(provider)?), &operation.agent.kind)?;
     let mut environment =
         ocf::Environment::new(&operation.resource, provider, &operation.agent.kind, &operation.action);
-    environment.root = directories.ocf_root.display().to_string();
+    environment.root = agents.ocf_root.display().to_string();
     environment.add_attributes(operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     environment.interval_ms = operation.interval_ms.into();
     environment.timeout_ms = Some(operation.timeout_ms.into());
+    environment.extra = CLUSTER.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let mut command = Command::new(path);
     command.arg(&operation.action).envs(environment.variables());
     Ok(command)

@@ -10,6 +10,7 @@ use controller::{Level, Note};
 use engine::SendError;
 use node::{Command, Event, FencingSettings, Node, Now, Process, Settings};
 use store::Found;
+use systemd::Systemd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -18,7 +19,7 @@ use crate::fence_history::FenceHistory;
 use crate::leftovers::Leftovers;
 use crate::log;
 use crate::options::Run;
-use crate::processes::{self, Directories};
+use crate::processes::{self, Agents, Running};
 use crate::socket::{self, FromTool, Waiting};
 use crate::store::{Told, Writer};
 use crate::watchdog::Watchdog;
@@ -75,10 +76,10 @@ struct Shell {
     node: Node,
     engine: ClusterEngine,
     writer: Writer,
-    directories: Directories,
+    agents: Agents,
     started: Instant,
     events: mpsc::Sender<Event>,
-    groups: BTreeMap<Process, i32>,
+    running: BTreeMap<Process, Running>,
     leftovers: Leftovers,
     /// What the engine was too busy to take, in order.
     outbox: VecDeque<Vec<u8>>,
@@ -132,10 +133,15 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         node: Node::new(settings, cib, now(started)),
         engine: chosen.connect(&cluster)?,
         writer,
-        directories: Directories { ocf_root: options.ocf_root, fence_agents: options.fence_agents },
+        agents: Agents {
+            ocf_root: options.ocf_root,
+            fence_agents: options.fence_agents,
+            init_scripts: options.init_scripts,
+            systemd: Systemd::new(),
+        },
         started,
         events,
-        groups: BTreeMap::new(),
+        running: BTreeMap::new(),
         leftovers,
         outbox: VecDeque::new(),
         waiting: Waiting::new(),
@@ -184,7 +190,7 @@ impl Shell {
 
     fn happened(&mut self, event: Event) {
         if let Event::Ended { process, .. } = &event
-            && let Some(group) = self.groups.remove(process)
+            && let Some(group) = self.running.remove(process).and_then(|running| running.group())
         {
             self.leftovers.ended(group);
         }
@@ -224,14 +230,14 @@ impl Shell {
                     self.flush();
                 }
                 Command::Spawn { process, program } => {
-                    if let Some(group) = processes::start(&self.directories, process, &program, &self.events) {
-                        self.leftovers.begun(group);
-                        self.groups.insert(process, group);
+                    if let Some(running) = processes::start(&self.agents, process, &program, &self.events) {
+                        running.group().into_iter().for_each(|group| self.leftovers.begun(group));
+                        self.running.insert(process, running);
                     }
                 }
                 Command::Signal { process, signal } => {
-                    if let Some(group) = self.groups.get(&process) {
-                        processes::signal(*group, signal);
+                    if let Some(running) = self.running.get(&process) {
+                        running.signal(signal);
                     }
                 }
                 Command::Plan { generation, cib } => self.plan(generation, cib),

@@ -247,7 +247,7 @@ impl Executor {
     /// The result of an operation that needs no process.
     fn answer(&self, operation: &Operation) -> Option<Verdict> {
         match (operation.agent.class.as_str(), operation.action.as_str()) {
-            ("ocf", _) => None,
+            ("ocf" | "systemd" | "service" | "lsb", _) => None,
             // Nothing runs for a fence device. That it works is shown by the agent's monitor; stopping
             // it means no longer using it.
             ("stonith", "monitor") if operation.is_probe() => {
@@ -268,7 +268,7 @@ impl Executor {
                 Status::NotInstalled,
                 ExitCode::NotInstalled,
                 format!(
-                    "{} cannot be run: class {class} is not supported yet; use an agent of class ocf",
+                    "{} cannot be run: there is no class {class}; the classes are ocf, systemd, service, lsb and stonith",
                     operation.agent
                 ),
             )),

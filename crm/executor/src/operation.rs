@@ -94,6 +94,13 @@ pub enum End {
         /// What it wrote.
         output: Output,
     },
+    /// An init script exited by itself: LSB's table says what its exit code means, not OCF's.
+    InitScript {
+        /// Its exit code.
+        code: i32,
+        /// What it wrote.
+        output: Output,
+    },
     /// The process was ended by a signal.
     Signalled {
         /// The signal's number.

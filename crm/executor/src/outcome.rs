@@ -82,6 +82,7 @@ pub(crate) fn judge(operation: &Operation, end: &End) -> Verdict {
     match end {
         End::Exited { code, output } if operation.agent.class == "stonith" => judge_fence_agent(*code, output),
         End::Exited { code, output } => judge_exit(*code, output),
+        End::InitScript { code, output } => judge_init_script(&operation.action, *code, output),
         End::Signalled { signal, output } => {
             let reason = ocf::exit_reason(&output.stderr);
             let reason = reason.map_or_else(|| format!("the agent was ended by signal {signal}"), str::to_owned);
@@ -102,6 +103,29 @@ fn judge_exit(code: i32, output: &Output) -> Verdict {
         None => {
             let said = || format!("the agent exited with code {code}, which the OCF contract does not know");
             Verdict::new(Status::Done, ExitCode::Error, reason.unwrap_or_else(said))
+        }
+    }
+}
+
+/// LSB: `status` has exit codes of its own; those of all other actions are OCF's from 0 to 7, which took them over.
+fn judge_init_script(action: &str, code: i32, output: &Output) -> Verdict {
+    let known = match (matches!(action, "monitor" | "status"), code) {
+        (true, 0) => Some(ExitCode::Ok),
+        // 1 and 2: dead, and its file of process or lock is still there. 3: not running.
+        (true, 1..=3) => Some(ExitCode::NotRunning),
+        // Of those reserved for the application, the two that scripts use alike: not installed, no permission.
+        (true, 150) => Some(ExitCode::NotInstalled),
+        (true, 151) => Some(ExitCode::InsufficientPrivileges),
+        (false, 0..=7) => ExitCode::from_code(code),
+        _ => None,
+    };
+    let line = output.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned();
+    match known {
+        Some(ExitCode::Ok) => Verdict::done(ExitCode::Ok),
+        Some(known) => Verdict::new(Status::Done, known, line),
+        None => {
+            let said = if line.is_empty() { line } else { format!(": {line}") };
+            Verdict::new(Status::Done, ExitCode::Error, format!("the init script exited with code {code}{said}"))
         }
     }
 }

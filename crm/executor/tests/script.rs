@@ -105,12 +105,15 @@ fn operation(step: &Step) -> Operation {
 
 fn end(step: &Step) -> End {
     let output = Output { stdout: String::new(), stderr: step.value("stderr").unwrap_or_default().into() };
+    if let Some(code) = step.value("script") {
+        return End::InitScript { code: code.parse().expect("a number"), output };
+    }
     match (step.value("exit"), step.value("signal"), step.value("missing"), step.value("failed")) {
         (Some(code), ..) => End::Exited { code: code.parse().expect("a number"), output },
         (_, Some(signal), ..) => End::Signalled { signal: signal.parse().expect("a number"), output },
         (_, _, Some(reason), _) => End::NotStarted { reason: reason.into(), missing: true },
         (_, _, _, Some(reason)) => End::NotStarted { reason: reason.into(), missing: false },
-        _ => panic!("end needs one of exit=, signal=, missing=, failed="),
+        _ => panic!("end needs one of exit=, script=, signal=, missing=, failed="),
     }
 }
 

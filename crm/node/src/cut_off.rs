@@ -330,7 +330,7 @@ impl Node {
     pub(crate) fn fence_agent_ended(&mut self, now: Now, run: fencer::RunId, end: End) {
         // The fencer's contract: 127 for what could not be started, 128 and the signal for what was ended.
         let (code, output) = match end {
-            End::Exited { code, output } => (code, output),
+            End::Exited { code, output } | End::InitScript { code, output } => (code, output),
             End::Signalled { signal, output } => (128 + signal, output),
             End::NotStarted { reason, .. } => (127, executor::Output { stdout: String::new(), stderr: reason }),
         };

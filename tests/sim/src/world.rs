@@ -584,7 +584,7 @@ fn marks(cib: &cib::Cib) -> std::collections::BTreeSet<String> {
 
 fn brief(end: &executor::End) -> String {
     match end {
-        executor::End::Exited { code, .. } => format!("exit {code}"),
+        executor::End::Exited { code, .. } | executor::End::InitScript { code, .. } => format!("exit {code}"),
         executor::End::Signalled { signal, .. } => format!("signal {signal}"),
         executor::End::NotStarted { reason, .. } => format!("not started, {reason}"),
     }

@@ -12,13 +12,18 @@ use nix::unistd::geteuid;
 use crate::build;
 
 /// What the tests need besides Rust.
-const NEEDED: [Needed; 8] = [
+const NEEDED: [Needed; 11] = [
     Needed { program: "unshare", package: "util-linux", for_root_only: false },
     Needed { program: "nsenter", package: "util-linux", for_root_only: false },
     Needed { program: "setpriv", package: "util-linux", for_root_only: false },
     Needed { program: "mount", package: "mount", for_root_only: false },
     Needed { program: "ip", package: "iproute2", for_root_only: false },
     Needed { program: "fence_dummy", package: "fence-agents", for_root_only: false },
+    // It comes with all agents.
+    Needed { program: "ocf-tester", package: "resource-agents", for_root_only: false },
+    // Units are tried on a systemd that runs in namespaces of its own.
+    Needed { program: "systemctl", package: "systemd", for_root_only: true },
+    Needed { program: "dbus-daemon", package: "dbus", for_root_only: true },
     // Images need loop devices, which only root has.
     Needed { program: "mkfs.ext4", package: "e2fsprogs", for_root_only: true },
     // Without it the trials are held on the embedded engine alone, and say so.
@@ -195,7 +200,17 @@ mod tests {
         assert_eq!(missing(true, |_| true), Vec::<&str>::new());
         assert_eq!(
             missing(true, |_| false),
-            ["util-linux", "mount", "iproute2", "fence-agents", "e2fsprogs", "corosync"]
+            [
+                "util-linux",
+                "mount",
+                "iproute2",
+                "fence-agents",
+                "resource-agents",
+                "systemd",
+                "dbus",
+                "e2fsprogs",
+                "corosync"
+            ]
         );
         assert_eq!(missing(false, |program| program != "mkfs.ext4" && program != "ip"), ["iproute2"]);
     }
