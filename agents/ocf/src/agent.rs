@@ -90,9 +90,14 @@ impl Context {
     /// The value of a parameter, or its default; `""` if there is neither. An empty value counts as not given, as
     /// shell agents have it.
     pub fn parameter(&self, name: &str) -> &str {
-        let given = self.environment.parameters.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let given = self.given(name);
         let default = || self.metadata.parameter(name).and_then(|parameter| parameter.content.default.as_deref());
         given.or_else(default).unwrap_or("")
+    }
+
+    /// The value of a parameter, if it was given: for defaults that depend on the resource.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.environment.parameters.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// A parameter that must be given.

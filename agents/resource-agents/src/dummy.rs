@@ -25,10 +25,9 @@ impl Agent for Dummy {
                     "state",
                     "string",
                     "State file",
-                    "The file that is there while the resource runs. If empty, one in the directory for run-time state, named \
-                     after the resource.",
+                    "The file that is there while the resource runs. By default it is named after the resource.",
                 )
-                .default_value("")
+                .default_value("/run/resource-agents/Dummy-RESOURCE_ID.state")
                 .unique(),
                 Parameter::new("fake", "string", "A value to change", "Means nothing; may be changed to see a reload.")
                     .default_value("dummy"),
@@ -95,8 +94,5 @@ impl Agent for Dummy {
 }
 
 fn state_file(call: &Context) -> PathBuf {
-    match call.parameter("state") {
-        "" => run_file(call, "Dummy", "state"),
-        path => PathBuf::from(path),
-    }
+    call.given("state").map_or_else(|| run_file(call, "Dummy", "state"), PathBuf::from)
 }

@@ -24,6 +24,7 @@ use crate::netlink::{
 };
 use crate::run_directory::{Level, log, run_directory};
 use place::{Network, broadcast_of, contains, has_route, network_of};
+pub use settings::read_protocol as route_protocol;
 use settings::{Settings, is_impossible, whole_label};
 
 /// The agent.

@@ -5,23 +5,38 @@
 //! The agents run under any resource manager that speaks OCF, and know nothing of ours.
 
 pub mod announce;
+pub mod anything;
+mod attribute;
 mod bounded;
 pub mod dummy;
 pub mod duplicate;
+pub mod echo;
+pub mod ethmonitor;
 pub mod filesystem;
 pub mod ipaddr2;
+pub mod ipsrcaddr;
 pub mod netlink;
+pub mod ping;
 pub mod program;
+pub mod route;
+mod routing_table;
 mod run_directory;
+pub mod stateful;
 pub mod tcp_file;
 
 use ocf::Agent;
 
 /// Every agent, by name.
 pub const AGENTS: &[(&str, &dyn Agent)] = &[
+    ("anything", &anything::Anything),
     ("Dummy", &dummy::Dummy),
+    ("ethmonitor", &ethmonitor::EthMonitor),
     ("Filesystem", &filesystem::Filesystem),
     ("IPaddr2", &ipaddr2::IPaddr2),
+    ("IPsrcaddr", &ipsrcaddr::IPsrcaddr),
+    ("ping", &ping::Ping),
+    ("Route", &route::Route),
+    ("Stateful", &stateful::Stateful),
     ("TcpFile", &tcp_file::TcpFile),
 ];
 

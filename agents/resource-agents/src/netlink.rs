@@ -5,6 +5,8 @@
 //! encode every kind, and the tests hold the layout against recorded bytes.
 
 mod events;
+mod neighbours;
+mod routes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,6 +16,8 @@ use nix::sys::socket::{self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, Soc
 use nix::sys::time::{TimeVal, TimeValLike};
 
 pub use events::{Change, Events};
+use routes::read_route;
+pub use routes::{PROTOCOL_BOOT, PROTOCOL_KERNEL, ROUTE_UNICAST, RawRoute, Route, SCOPE_HOST, SCOPE_LINK, TABLE_MAIN};
 
 /// How long the kernel may take for an answer. It answers at once; this is for a kernel that is stuck.
 const ANSWER_WAIT_S: i64 = 5;
@@ -61,12 +65,6 @@ const IFA_BROADCAST: u16 = 4;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_PRIORITY: u16 = 6;
-const RTA_PREFSRC: u16 = 7;
-const RTA_TABLE: u16 = 15;
-
 /// The kernel shall not look for duplicates itself.
 pub const IFA_F_NODAD: u32 = 0x02;
 /// The kernel has not yet found out whether there is a duplicate.
@@ -75,15 +73,6 @@ pub const IFA_F_TENTATIVE: u32 = 0x40;
 pub const IFA_F_DADFAILED: u32 = 0x08;
 /// The kernel shall not make a route to the prefix.
 pub const IFA_F_NOPREFIXROUTE: u32 = 0x200;
-
-/// The main routing table.
-pub const TABLE_MAIN: u32 = 254;
-/// A route to a neighbour, not through a gateway.
-pub const SCOPE_LINK: u8 = 253;
-/// An address of this host only.
-pub const SCOPE_HOST: u8 = 254;
-/// A route that leads somewhere.
-pub const ROUTE_UNICAST: u8 = 1;
 
 /// `ARPHRD_ETHER`: the links on which addresses are announced with Ethernet frames.
 pub const HARDWARE_ETHERNET: u16 = 1;
@@ -126,29 +115,6 @@ pub struct Address {
     pub flags: u32,
     /// Seconds it is preferred as a source, if not for ever.
     pub preferred_s: Option<u32>,
-}
-
-/// A route.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// Where it leads; `None` for the default route.
-    pub destination: Option<IpAddr>,
-    /// Length of the prefix, 0 for the default route.
-    pub prefix: u8,
-    /// The link it leaves by.
-    pub link: Option<u32>,
-    /// Routing table.
-    pub table: u32,
-    /// Scope, such as [`SCOPE_LINK`].
-    pub scope: u8,
-    /// Kind, such as [`ROUTE_UNICAST`].
-    pub kind: u8,
-    /// Who made it: 2 is the kernel.
-    pub protocol: u8,
-    /// The source address it asks for.
-    pub source: Option<IpAddr>,
-    /// The lower, the better.
-    pub metric: u32,
 }
 
 /// A connection to the kernel.
@@ -198,7 +164,9 @@ impl Netlink {
         if let Some((kind, name)) = name {
             message.text(kind, name);
         }
-        match self.exchange(message, |kind, body| (kind == RTM_NEWLINK).then(|| read_link(body)).flatten()) {
+        match self
+            .exchange(message, |header: &Header, body| (header.kind == RTM_NEWLINK).then(|| read_link(body)).flatten())
+        {
             Ok(mut links) => Ok(links.pop()),
             Err(error) => match error.raw_os_error() {
                 Some(libc::ENODEV | libc::ENOENT) => Ok(None),
@@ -213,21 +181,16 @@ impl Netlink {
     pub fn links(&mut self) -> io::Result<Vec<Link>> {
         let mut message = Message::link(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 0, 0, 0);
         message.attribute(IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
-        self.exchange(message, |kind, body| (kind == RTM_NEWLINK).then(|| read_link(body)).flatten())
+        self.exchange(message, |header: &Header, body| (header.kind == RTM_NEWLINK).then(|| read_link(body)).flatten())
     }
 
     /// Every address of the family that `like` is of.
     pub fn addresses(&mut self, like: IpAddr) -> io::Result<Vec<Address>> {
         let mut message = Message::new(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
         message.bytes(&[family(like), 0, 0, 0, 0, 0, 0, 0]);
-        self.exchange(message, |kind, body| (kind == RTM_NEWADDR).then(|| read_address(body)).flatten())
-    }
-
-    /// Every route of the family that `like` is of, in every table.
-    pub fn routes(&mut self, like: IpAddr) -> io::Result<Vec<Route>> {
-        let mut message = Message::new(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
-        message.bytes(&[family(like), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        self.exchange(message, |kind, body| (kind == RTM_NEWROUTE).then(|| read_route(body)).flatten())
+        self.exchange(message, |header: &Header, body| {
+            (header.kind == RTM_NEWADDR).then(|| read_address(body)).flatten()
+        })
     }
 
     /// Gives an address to a link. Fails with `EEXIST` if it has it.
@@ -262,7 +225,7 @@ impl Netlink {
     }
 
     /// Sends a message and collects what the kernel answers until it says that it is done.
-    fn exchange<T>(&mut self, message: Message, read: impl Fn(u16, &[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+    fn exchange<T>(&mut self, message: Message, read: impl Fn(&Header, &[u8]) -> Option<T>) -> io::Result<Vec<T>> {
         for _ in 0..DUMP_TRIES {
             self.sequence += 1;
             let bytes = message.finish(self.sequence);
@@ -275,7 +238,7 @@ impl Netlink {
     }
 
     /// `None` when the list changed under the kernel's hands.
-    fn collect<T>(&mut self, read: &impl Fn(u16, &[u8]) -> Option<T>) -> io::Result<Option<Vec<T>>> {
+    fn collect<T>(&mut self, read: &impl Fn(&Header, &[u8]) -> Option<T>) -> io::Result<Option<Vec<T>>> {
         let mut out = Vec::new();
         let mut torn = false;
         loop {
@@ -297,7 +260,7 @@ impl Netlink {
                         }
                         return Ok((!torn).then_some(out));
                     }
-                    kind => out.extend(read(kind, body)),
+                    _ => out.extend(read(&header, body)),
                 }
             }
         }
@@ -415,31 +378,6 @@ fn read_address(body: &[u8]) -> Option<Address> {
     }
     let link = u32_at(body, 4)?;
     Some(Address { ip: local.or(peer)?, prefix: body[1], link, scope: body[3], label, broadcast, flags, preferred_s })
-}
-
-fn read_route(body: &[u8]) -> Option<Route> {
-    let mut route = Route {
-        destination: None,
-        prefix: *body.get(1)?,
-        link: None,
-        table: u32::from(*body.get(4)?),
-        protocol: *body.get(5)?,
-        scope: *body.get(6)?,
-        kind: *body.get(7)?,
-        source: None,
-        metric: 0,
-    };
-    for (kind, value) in attributes(body.get(12..)?) {
-        match kind {
-            RTA_DST => route.destination = read_ip(value),
-            RTA_OIF => route.link = u32_at(value, 0),
-            RTA_PREFSRC => route.source = read_ip(value),
-            RTA_PRIORITY => route.metric = u32_at(value, 0)?,
-            RTA_TABLE => route.table = u32_at(value, 0)?,
-            _ => {}
-        }
-    }
-    Some(route)
 }
 
 /// A message in the making; length and sequence are filled in at the end.

@@ -224,7 +224,8 @@ fn read_broadcast(call: &Context) -> Result<Broadcast, Failure> {
     })
 }
 
-fn read_protocol(call: &Context) -> Result<Option<u8>, Failure> {
+/// The routing protocol that parameter `proto` names, if it is given.
+pub fn read_protocol(call: &Context) -> Result<Option<u8>, Failure> {
     const NAMES: [(&str, u8); 9] = [
         ("redirect", 1),
         ("kernel", 2),

@@ -3,5 +3,7 @@
 mod address;
 mod file_system;
 mod service;
+mod small;
 mod space;
+mod tools;
 mod watch;
