@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Arg, ArgMatches};
 use wire::request::{MAX_LINE, from_line, to_line};
 use wire::write::WriteForm;
-use wire::{QueryWhat, Reply, Request, Status};
+use wire::{QueryWhat, Reply, Request, Status, Why};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/systole/systoled.sock";
@@ -78,11 +78,12 @@ impl Client {
     /// Writes; the inner error is the daemon's reason to refuse, and then nothing was written.
     ///
     /// # Errors
-    /// When the connection breaks: whether the write was made is not known then.
+    /// When the connection breaks, or the change cannot be relied on: whether it was made is not known then.
     pub fn write(&mut self, write: WriteForm, force: bool) -> anyhow::Result<Result<Version, String>> {
         let asked = self.ask(&Request::Write { write, force });
         match asked.context("waiting for the change; `systole status` shows whether it was made")? {
             Reply::Written { version } => Ok(Ok(version)),
+            Reply::Refused { why: Why::NotDurable, reason } => bail!(reason),
             Reply::Refused { reason, .. } => Ok(Err(reason)),
             other => Err(self.senseless(&other)),
         }

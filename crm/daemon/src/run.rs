@@ -117,6 +117,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         cluster: cluster.clone(),
         incarnation: incarnation(),
         protocol: wire::PROTOCOL,
+        payload: engine::MAX_PAYLOAD,
         limit: options.limit.map_or(processors * 2, |limit| limit as usize),
         seed: u64::from(std::process::id()),
         fencing: FencingSettings {

@@ -22,7 +22,7 @@ impl Node {
                 Some(Reply::Done)
             }
             Request::StopCluster => self.asked_to_stop_the_cluster(now, client).err(),
-            Request::Update(update) => self.asked_to_update(client, update).err(),
+            Request::Update(update) => self.asked_to_update(now, client, update).err(),
             Request::Refresh => {
                 let names = self.attributes.all();
                 if !names.is_empty() && self.replica.in_step() {
@@ -35,7 +35,7 @@ impl Node {
                 let values = self.attributes.values(self.replica.cib(), name.as_deref(), node.as_deref());
                 Some(Reply::Attributes(values))
             }
-            Request::Write { write, force } => self.asked_to_write(client, write, force).err(),
+            Request::Write { write, force } => self.asked_to_write(now, client, write, force).err(),
             Request::History => {
                 self.out.push_back(Command::History { client, version: None });
                 None
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    fn asked_to_write(&mut self, client: ClientId, write: WriteForm, force: bool) -> Result<(), Reply> {
+    fn asked_to_write(&mut self, now: Now, client: ClientId, write: WriteForm, force: bool) -> Result<(), Reply> {
         let refuse = |why: Why, reason: &str| Err(Reply::Refused { why, reason: reason.to_owned() });
         if !self.view.quorate && !force {
             return refuse(
@@ -70,11 +70,12 @@ impl Node {
         }
         // One of two nodes that do not hear each other has quorum, and so has the other.
         if !force && !self.is_majority_accounted() {
-            return refuse(
-                Why::NoQuorum,
-                "most of the nodes are neither here nor known to be dead, and may act and write as well; wait until the \
-                 lost ones are fenced or come back, or use --force if you know that they are down",
+            let reason = format!(
+                "most of the nodes are neither here nor known to be dead, and may act and write as well ({}); {}",
+                self.unaccounted().join(", "),
+                self.way_out()
             );
+            return refuse(Why::NoQuorum, &reason);
         }
         if let Err(error) = Write::try_from(write.clone()) {
             return refuse(Why::Invalid, &error);
@@ -87,7 +88,7 @@ impl Node {
             );
         }
         let Message::Write { write, .. } = message else { return Ok(()) };
-        let Some(number) = self.clients.wait(client, force) else {
+        let Some(number) = self.clients.wait(now.monotonic, client, force) else {
             return refuse(Why::Busy, "too many writes are under way at this node; try again");
         };
         self.send(&Message::Write { origin: Origin::Client(number), write });
@@ -96,7 +97,7 @@ impl Node {
 
     /// All at once: were they to leave one by one, services would move from each to those that are left.
     fn asked_to_stop_the_cluster(&mut self, now: Now, client: ClientId) -> Result<(), Reply> {
-        let number = self.waits(client)?;
+        let number = self.waits(now, client)?;
         let view = &self.view;
         let values = view
             .hosts
@@ -113,7 +114,7 @@ impl Node {
         Ok(())
     }
 
-    fn asked_to_update(&mut self, client: ClientId, mut update: Update) -> Result<(), Reply> {
+    fn asked_to_update(&mut self, now: Now, client: ClientId, mut update: Update) -> Result<(), Reply> {
         let refuse = |reason: String| Err(Reply::refused(reason));
         let node = match &update.node {
             None => self.settings.me.name.clone(),
@@ -136,19 +137,21 @@ impl Node {
         if !self.attributes.has_room() {
             return refuse("too many attributes are being gathered; try again when their dampening is over".into());
         }
-        let number = self.waits(client)?;
+        let number = self.waits(now, client)?;
         update.node = Some(node);
         self.send(&Message::Update { origin: Origin::Client(number), update });
         Ok(())
     }
 
     /// A client waits for something that is no matter of quorum.
-    fn waits(&mut self, client: ClientId) -> Result<u64, Reply> {
+    fn waits(&mut self, now: Now, client: ClientId) -> Result<u64, Reply> {
         let refuse = |reason: &str| Reply::refused(reason);
         if !self.replica.in_step() {
             return Err(refuse("this node has not met the others yet; try again in a moment"));
         }
-        self.clients.wait(client, true).ok_or_else(|| refuse("too many writes are under way at this node; try again"))
+        self.clients
+            .wait(now.monotonic, client, true)
+            .ok_or_else(|| refuse("too many writes are under way at this node; try again"))
     }
 
     /// The name of the node with this name or id: one that is here, or that the CIB knows.
@@ -185,6 +188,37 @@ impl Node {
             !is_here(document.id(*state)) && matches!(get("in_ccm"), "false" | "0") && get("expected") == "down"
         };
         here + states.filter(is_dead).count() >= most
+    }
+
+    /// The nodes that are neither members nor known to be dead.
+    pub(crate) fn unaccounted(&self) -> Vec<String> {
+        let document = self.replica.cib().document();
+        let context = cib::rule::Context::at(0);
+        let dead = |id: &str| {
+            let states = document.descend(&["status"]).into_iter();
+            let mut states = states.flat_map(|status| document.children_named(status, "node_state"));
+            let get = |state, name| document.attribute(state, name).unwrap_or_default();
+            states.any(|state| {
+                document.id(state) == id
+                    && matches!(get(state, "in_ccm"), "false" | "0")
+                    && get(state, "expected") == "down"
+            })
+        };
+        let is_here = |id: &str| self.view.members.iter().any(|member| member.id.to_string() == id);
+        let nodes = cib::view::nodes(document, &context).into_iter();
+        let nodes = nodes.filter(|node| matches!(node.kind, "" | "member") && !is_here(node.id) && !dead(node.id));
+        nodes.map(|node| node.uname.to_owned()).collect()
+    }
+
+    /// What is to be done while most of the nodes are unaccounted for.
+    fn way_out(&self) -> &'static str {
+        let fencing = cib::view::property(self.replica.cib().document(), "stonith-enabled", 0);
+        if fencing.is_some_and(|value| cib::boolean::parse(value) == Some(false)) {
+            "without fencing (stonith-enabled=false) nobody can know what they do: bring them back, or, if you know that \
+             they are down, say so with `systole stonith confirm NODE` or write with --force"
+        } else {
+            "wait until they are fenced or come back, or use --force if you know that they are down"
+        }
     }
 
     fn status(&self) -> Status {

@@ -91,6 +91,12 @@ impl Node {
         }
     }
 
+    /// Tells the fencer what the CIB says of devices and levels.
+    pub(crate) fn tell_fencer(&mut self, now: Now) {
+        let event = fencing::configuration(self.replica.cib(), &self.settings.me.name, now.unix);
+        self.cut.fencer.handle(now.monotonic, event);
+    }
+
     /// The deadline has come.
     pub(crate) fn cut_off_timeout(&mut self, now: Now) {
         self.cut.fencer.handle(now.monotonic, fencer::Event::Timeout);
@@ -195,6 +201,8 @@ impl Node {
     fn begin_fencing(&mut self, now: Now, order: FenceOrder) {
         let text = format!("fencing {} ({})", order.target, order.action);
         self.note(Note::new(Level::Warning, "fence_begin", text).on(&order.target));
+        // Attributes and the time may let other devices be used than when the configuration last changed.
+        self.tell_fencer(now);
         self.cut.count += 1;
         let seed = self.settings.seed.wrapping_add(self.cut.count);
         let event = fencing::request(&order, self.replica.cib(), self.view.quorate, self.cut.count, seed);
@@ -218,6 +226,7 @@ impl Node {
                     action: fencing::action(&errand.action),
                     device_timeout: Duration::from_millis(errand.timeout_ms.min(LONGEST_ERRAND_MS)),
                 };
+                self.tell_fencer(now);
                 self.cut.fencer.handle(now.monotonic, fencer::Event::Errand { from, number, errand });
             }
             StonithMessage::ErrandEnded { to, number, end } if to == me.0 => {

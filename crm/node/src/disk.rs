@@ -44,8 +44,9 @@ impl Node {
 
     /// A write has changed the configuration.
     pub(crate) fn configuration_changed(&mut self, now: Now, author: Author, patch: Patch) {
-        let event = fencing::configuration(self.replica.cib(), &self.settings.me.name, now.unix);
-        self.cut.fencer.handle(now.monotonic, event);
+        if fencing::is_concerned(&patch) {
+            self.tell_fencer(now);
+        }
         let to = self.configuration();
         match self.disk.last {
             Some(from) => self.persist(Entry::Change(Change { from, to, author, patch })),
@@ -55,8 +56,7 @@ impl Node {
 
     /// Members are in step, perhaps with another configuration than this node had.
     pub(crate) fn configuration_agreed(&mut self, now: Now, taken: bool) {
-        let event = fencing::configuration(self.replica.cib(), &self.settings.me.name, now.unix);
-        self.cut.fencer.handle(now.monotonic, event);
+        self.tell_fencer(now);
         let at = self.configuration();
         if taken || self.disk.last != Some(at) {
             self.persist_whole();
@@ -93,6 +93,7 @@ impl Node {
             None => {}
             Some(error) => {
                 self.disk.last = None;
+                self.send(&Message::NotHeld { reason: error.clone() });
                 if self.disk.retry_at.is_none() {
                     let text = format!(
                         "the configuration could not be written to disk: {error}; it is kept in memory and by the others, \

@@ -34,6 +34,8 @@ pub struct Settings {
     pub incarnation: String,
     /// The newest protocol to speak: [`wire::PROTOCOL`], or an older one to rehearse an upgrade.
     pub protocol: u32,
+    /// The longest piece that the engine carries, in bytes: [`engine::MAX_PAYLOAD`], or less to try what is cut.
+    pub payload: usize,
     /// How many agents may run at once.
     pub limit: usize,
     /// Where chance comes from, such as in `pcmk_delay_max`.

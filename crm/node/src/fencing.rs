@@ -5,16 +5,37 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cib::nvset::Values;
+use cib::patch::Change;
 use cib::rule::Context;
-use cib::{Cib, Document, Element, Lifetime, Write, view};
+use cib::{Cib, Document, Element, Lifetime, Patch, Write, view};
 use controller::brake::transient;
 use controller::walking::WATCHDOG;
 use fencer::{Action, Device, Event, Level, Success, Target, TargetMatch};
 use wire::FenceOrder;
 
+use crate::allowed::Here;
+
 /// How long after its last failure a fence device that runs nowhere is tried again. Whoever repaired it must not have to
 /// think of it, and one that stays broken costs a start every few minutes.
 pub const DEVICE_RETRY_S: i64 = 300;
+
+/// Whether a change of the configuration may be one of devices, levels, or who may use them. Attributes of nodes and
+/// options of the cluster, which change most often, are looked at again when something is to be fenced.
+pub fn is_concerned(patch: &Patch) -> bool {
+    const OTHERS: [&str; 2] = ["/cib/configuration/nodes", "/cib/configuration/crm_config"];
+    let below =
+        |path: &str, start: &str| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    patch.changes.iter().any(|change| match change {
+        // Every change raises the version there.
+        Change::Modify { path, set, unset } if path == "/cib" => {
+            set.iter().map(|(name, _)| name).chain(unset).any(|name| name == "validate-with")
+        }
+        Change::Create { path, .. }
+        | Change::Modify { path, .. }
+        | Change::Delete { path }
+        | Change::Move { path, .. } => !OTHERS.iter().any(|start| below(path, start)),
+    })
+}
 
 /// Devices and levels, as the fencer wants them. `me`: the node they are for.
 pub fn configuration(cib: &Cib, me: &str, unix: i64) -> Event {
@@ -22,6 +43,7 @@ pub fn configuration(cib: &Cib, me: &str, unix: i64) -> Event {
     let upgraded = cib::upgrade::upgrade(cib.document()).0;
     let document: &Document = &upgraded;
     let context = Context::at(unix);
+    let here = Here::new(document, me, unix);
     let devices = view::fence_devices(document, &context)
         .into_iter()
         .filter(|device| device.meta.get("target-role") != Some("Stopped"))
@@ -33,7 +55,7 @@ pub fn configuration(cib: &Cib, me: &str, unix: i64) -> Event {
                 .iter()
                 .map(|(name, setting)| (name.to_owned(), setting.value.to_owned()))
                 .collect(),
-            allowed_here: !is_banned(document, device.id, me),
+            allowed_here: here.is_allowed(device.id),
         })
         .collect();
     let levels = document
@@ -41,15 +63,6 @@ pub fn configuration(cib: &Cib, me: &str, unix: i64) -> Event {
         .map(|topology| document.children_named(topology, "fencing-level").filter_map(|e| level(document, e)).collect())
         .unwrap_or_default();
     Event::Configure { devices, levels }
-}
-
-/// Whether a constraint keeps the device away from the node altogether.
-fn is_banned(document: &Document, device: &str, node: &str) -> bool {
-    let Some(constraints) = document.descend(&["configuration", "constraints"]) else { return false };
-    document.children_named(constraints, "rsc_location").any(|constraint| {
-        let is = |name: &str, value: &str| document.attribute(constraint, name) == Some(value);
-        is("rsc", device) && is("node", node) && is("score", "-INFINITY")
-    })
 }
 
 fn level(document: &Document, element: Element) -> Option<Level> {
@@ -242,6 +255,27 @@ mod tests {
             assert_eq!(levels.len(), 2, "one names no node");
             assert_eq!(levels[1].devices, ["pdu", "other"]);
         }
+    }
+
+    #[test]
+    fn what_changes_most_often_is_no_matter_of_devices() {
+        let root = Change::Modify { path: "/cib".into(), set: vec![("epoch".into(), "4".into())], unset: Vec::new() };
+        let at = |path: &str| Patch { changes: vec![Change::Delete { path: path.into() }, root.clone()] };
+        for (path, concerned) in [
+            ("/cib/configuration/nodes/node[@id='1']/instance_attributes[@id='a']/nvpair[@id='b']", false),
+            ("/cib/configuration/crm_config/cluster_property_set[@id='o']", false),
+            ("/cib/configuration/nodes", false),
+            ("/cib/configuration/resources/primitive[@id='pdu']", true),
+            ("/cib/configuration/constraints/rsc_location[@id='l']", true),
+            ("/cib/configuration/fencing-topology", true),
+            ("/cib/configuration/tags/tag[@id='t']", true),
+            ("/cib/configuration", true),
+        ] {
+            assert_eq!(is_concerned(&at(path)), concerned, "{path}");
+        }
+        let schema = ("validate-with".to_owned(), "pacemaker-3.7".to_owned());
+        let modify = Change::Modify { path: "/cib".into(), set: vec![schema], unset: Vec::new() };
+        assert!(is_concerned(&Patch { changes: vec![modify] }));
     }
 
     #[test]

@@ -16,9 +16,11 @@ pub mod event;
 pub mod evidence;
 pub mod machine;
 pub mod replica;
+mod speech;
 pub mod transfer;
 pub mod versions;
 
+mod allowed;
 pub mod cut_off;
 mod disk;
 pub mod fence_history;

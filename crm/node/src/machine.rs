@@ -9,13 +9,13 @@ use controller::machine::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
 use executor::{End, Executor};
-use wire::frame::{Assembler, cut};
+use wire::frame::Assembler;
 use wire::stonith::FenceOutcome;
 use wire::write::WriteForm;
 use wire::{AttributeState, Message, Origin, Update};
 
 use crate::attributes::Attributes;
-use crate::clients::Clients;
+use crate::clients::{Clients, Majority};
 use crate::cut_off::CutOff;
 use crate::disk::{self, Disk};
 use crate::event::{Command, Event, Now, Process, Program, Settings};
@@ -24,6 +24,7 @@ use crate::fencing;
 use crate::orders::Orders;
 use crate::query;
 use crate::replica::{Delivered, Replica, Settled, Step};
+use crate::speech::{SAID_AGAIN, Speech};
 use crate::versions::lowered;
 
 /// One node.
@@ -47,6 +48,9 @@ pub struct Node {
     /// What members said of themselves in the meeting under way, or the last one.
     hellos: BTreeMap<NodeId, (u32, Vec<AttributeState>)>,
     assembler: Assembler,
+    speech: Speech,
+    /// Members were last agreed to know that what a membership cuts in two is said again.
+    says_again: bool,
     pub(crate) disk: Disk,
     pub(crate) leaving: bool,
     let_go: bool,
@@ -78,6 +82,8 @@ impl Node {
             speaks: wire::FIRST_PROTOCOL,
             hellos: BTreeMap::new(),
             assembler: Assembler::speaking(settings.protocol),
+            speech: Speech::default(),
+            says_again: false,
             disk: Disk::default(),
             leaving: false,
             let_go: false,
@@ -127,6 +133,7 @@ impl Node {
             self.executor.deadline(),
             self.cut.deadline(),
             self.disk.deadline(),
+            self.clients.deadline(),
             gathered,
             proof,
         ]
@@ -162,6 +169,9 @@ impl Node {
                 self.cut_off_timeout(now);
                 self.look_for_proof(now);
                 self.retry_disk(now);
+                for (client, reply) in self.clients.timeout(now.monotonic, &self.view) {
+                    self.out.push_back(Command::Reply { client, reply });
+                }
             }
         }
     }
@@ -219,6 +229,12 @@ impl Node {
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
         self.assembler.keep_only(|id| view.has_member(NodeId(id)));
+        if view.members.iter().any(|member| !self.view.members.contains(member)) {
+            self.assembler.someone_came(view.members.iter().map(|member| member.id.0), self.says_again);
+            if self.says_again {
+                self.out.extend(self.speech.again(self.settings.payload).into_iter().map(Command::Send));
+            }
+        }
         self.noisy.retain(|id| view.has_member(NodeId(*id)));
         for lost in self.view.hosts.iter().filter(|host| !view.has_host(host.id)) {
             self.attributes.forget(&lost.name);
@@ -247,6 +263,7 @@ impl Node {
     fn lost(&mut self, now: Now, reason: &str) {
         let what = if self.replica.in_step() { "the cluster engine is gone" } else { "waiting for the cluster engine" };
         self.note(Note::new(Level::Error, "engine_lost", format!("{what}: {reason}")));
+        self.speech.lost();
         for (client, reply) in self.clients.engine_lost() {
             self.out.push_back(Command::Reply { client, reply });
         }
@@ -267,7 +284,13 @@ impl Node {
     }
 
     fn delivered(&mut self, now: Now, from: NodeId, payload: &[u8]) {
-        match self.assembler.take(from.0, payload) {
+        let taken = self.assembler.take(from.0, payload);
+        if from == self.settings.me.id {
+            let ends = !matches!(taken, Ok(None));
+            let next = self.speech.returned(payload, ends, self.settings.payload);
+            self.out.extend(next.into_iter().map(Command::Send));
+        }
+        match taken {
             Ok(Some(message)) => self.message(now, from, message),
             Ok(None) => {}
             Err(error) => self.garbage(from, &error.to_string()),
@@ -367,6 +390,10 @@ impl Node {
                 self.clients.held(from, (admin_epoch, epoch));
                 self.answer_clients();
             }
+            Message::NotHeld { reason } => {
+                self.clients.not_held(from, reason);
+                self.answer_clients();
+            }
         }
     }
 
@@ -433,11 +460,16 @@ impl Node {
             self.applied(&write);
         }
         if mine && let Origin::Client(number) = origin {
-            let version = self.replica.cib().version();
-            let version = (version.admin_epoch, version.epoch, version.num_updates);
             let answer = match &outcome {
-                // What was so already may be so only in memory: it is no less to be found on disks.
-                Ok(_) => self.clients.applied(number, version, configuration || disk::is_of_configuration(&write)),
+                // What was so already may be so only in memory: it is no less to be found on disks. Others' writes may
+                // have been applied since.
+                Ok(cib::Applied { version: cib::Version { admin_epoch, epoch, num_updates }, .. }) => {
+                    self.clients.applied(
+                        number,
+                        (*admin_epoch, *epoch, *num_updates),
+                        configuration || disk::is_of_configuration(&write),
+                    )
+                }
                 Err(refused) => self.clients.refused(number, query::why(refused), refused.to_string()),
             };
             if let Some((client, reply)) = answer {
@@ -481,6 +513,7 @@ impl Node {
         let spoken: BTreeMap<NodeId, u32> =
             self.hellos.iter().filter(|(id, _)| here(id)).map(|(id, (protocol, _))| (*id, *protocol)).collect();
         self.speaks = spoken.values().copied().min().unwrap_or(wire::FIRST_PROTOCOL).min(self.settings.protocol);
+        self.says_again = self.speaks >= SAID_AGAIN;
         if self.settings.protocol == wire::FIRST_PROTOCOL {
             return;
         }
@@ -538,7 +571,9 @@ impl Node {
             return;
         }
         let accounted = self.is_majority_accounted();
-        for (client, reply) in self.clients.answers(&self.view, accounted) {
+        let missing = if accounted { Vec::new() } else { self.unaccounted() };
+        let majority = if accounted { Majority::Accounted } else { Majority::Missing(&missing) };
+        for (client, reply) in self.clients.answers(&self.view, majority) {
             self.out.push_back(Command::Reply { client, reply });
         }
     }
@@ -609,7 +644,7 @@ impl Node {
         if self.alone {
             self.echo.push_back(message.clone());
         } else {
-            self.out.extend(cut(message, engine::MAX_PAYLOAD).into_iter().map(Command::Send));
+            self.out.extend(self.speech.say(message, self.settings.payload).into_iter().map(Command::Send));
         }
     }
 

@@ -1,7 +1,10 @@
-//! Messages cut into pieces that an engine carries, and put together again. Pieces of one sender arrive in order; a
-//! message stands where its last piece stands.
+//! Messages cut into pieces that an engine carries, and put together again. Pieces of one sender arrive in order, with
+//! nothing of its own between them; a message stands where its last piece stands.
+//!
+//! Who joins while pieces are under way hears only the rest of them. It leaves that alone, and so does everybody else:
+//! the sender says the whole of it again ([`Assembler::someone_came`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::PROTOCOL;
 use crate::message::Message;
@@ -11,8 +14,15 @@ pub const MAX_MESSAGE: usize = 512 * 1024 * 1024;
 
 /// First bytes of each piece: a tag that nothing else in a process group begins with.
 const MAGIC: [u8; 4] = *b"SYS\x01";
-/// Magic, protocol, and whether more pieces follow.
+/// Magic, protocol, and which piece it is.
 const HEADER: usize = 4 + 4 + 1;
+/// More pieces follow. Earlier builds know this alone, and take any other mark for it as well, so the others come only
+/// beside it.
+const MORE: u8 = 1;
+/// The first of several pieces.
+const FIRST: u8 = 2;
+/// Neither the first nor the last.
+const REST: u8 = 4;
 
 /// Why a piece was not taken. What its sender had begun is dropped.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,7 +57,11 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
             let mut frame = Vec::with_capacity(HEADER + piece.len());
             frame.extend_from_slice(&MAGIC);
             frame.extend_from_slice(&message.protocol().to_be_bytes());
-            frame.push(u8::from(index + 1 < count));
+            frame.push(match index {
+                _ if index + 1 == count => 0,
+                0 => MORE | FIRST,
+                _ => MORE | REST,
+            });
             frame.extend_from_slice(piece);
             frame
         })
@@ -59,6 +73,8 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
 pub struct Assembler {
     speaks: u32,
     begun: BTreeMap<u32, Vec<u8>>,
+    /// Senders whose next piece may belong to what was begun before, and is not known here.
+    unknown: BTreeSet<u32>,
 }
 
 impl Default for Assembler {
@@ -70,7 +86,7 @@ impl Default for Assembler {
 impl Assembler {
     /// One that knows protocols up to this one.
     pub fn speaking(protocol: u32) -> Self {
-        Assembler { speaks: protocol, begun: BTreeMap::new() }
+        Assembler { speaks: protocol, begun: BTreeMap::new(), unknown: BTreeSet::new() }
     }
 
     /// Takes a piece; gives the message when it was the last one.
@@ -93,7 +109,14 @@ impl Assembler {
         if protocol > self.speaks {
             return Err(FrameError::Newer { heard: protocol, speaks: self.speaks });
         }
-        let more = header[8] != 0;
+        let (more, first, rest) = (header[8] != 0, header[8] & FIRST != 0, header[8] & REST != 0);
+        if first {
+            self.begun.remove(&from);
+        }
+        if rest && !self.begun.contains_key(&from) {
+            self.unknown.insert(from);
+            return Ok(None);
+        }
         let whole;
         let body: &[u8] = match self.begun.get_mut(&from) {
             None if !more => piece,
@@ -110,12 +133,28 @@ impl Assembler {
                 &whole
             }
         };
-        serde_json::from_slice(body).map(Some).map_err(|error| FrameError::Unreadable(error.to_string()))
+        let unknown = self.unknown.remove(&from);
+        match serde_json::from_slice(body) {
+            Ok(message) => Ok(Some(message)),
+            // The end of something: brackets that close what was not opened are never a message.
+            Err(_) if unknown => Ok(None),
+            Err(error) => Err(FrameError::Unreadable(error.to_string())),
+        }
     }
 
     /// Forgets what senders had begun who are gone.
     pub fn keep_only(&mut self, here: impl Fn(u32) -> bool) {
         self.begun.retain(|from, _| here(*from));
+        self.unknown.retain(|from| here(*from));
+    }
+
+    /// Someone came who has not heard the beginnings. `again`: those who sent them say them again, so what was begun is
+    /// forgotten here too.
+    pub fn someone_came(&mut self, senders: impl Iterator<Item = u32>, again: bool) {
+        if again {
+            self.begun.clear();
+        }
+        self.unknown = senders.filter(|from| !self.begun.contains_key(from)).collect();
     }
 }
 
@@ -137,6 +176,51 @@ mod tests {
             assert_eq!(a.take(2, &cut(&sample(1), 1000)[0]), Ok(Some(sample(1))));
         }
         assert_eq!(a.take(1, pieces.last().unwrap()), Ok(Some(message)));
+    }
+
+    #[test]
+    fn what_was_cut_by_a_membership_is_heard_whole_or_not_at_all() {
+        let message = sample(1000);
+        let pieces = cut(&message, 64);
+        for heard in 1..pieces.len() {
+            let (mut old, mut new) = (Assembler::default(), Assembler::default());
+            for piece in &pieces[..heard] {
+                assert_eq!(old.take(1, piece), Ok(None));
+            }
+            old.someone_came([1, 2].into_iter(), true);
+            new.someone_came([1, 2].into_iter(), true);
+            for each in [&mut old, &mut new] {
+                for piece in &pieces[heard..] {
+                    assert_eq!(each.take(1, piece), Ok(None), "{heard} were heard before");
+                }
+                let again: Vec<_> = pieces.iter().map(|piece| each.take(1, piece)).collect();
+                assert_eq!(again.last(), Some(&Ok(Some(message.clone()))));
+                assert!(again[..again.len() - 1].iter().all(|taken| *taken == Ok(None)));
+            }
+        }
+    }
+
+    #[test]
+    fn who_came_reads_what_was_not_cut() {
+        let mut new = Assembler::default();
+        new.someone_came([1].into_iter(), true);
+        assert_eq!(new.take(1, &cut(&sample(3), 1000)[0]), Ok(Some(sample(3))));
+        let mut broken = cut(&sample(1), 1000).remove(0);
+        broken.pop();
+        assert!(new.take(1, &broken).is_err(), "the rest of something comes first or never");
+    }
+
+    #[test]
+    fn pieces_of_earlier_builds_are_put_together() {
+        let (mut a, message) = (Assembler::default(), sample(1000));
+        let taken: Vec<_> = cut(&message, 64)
+            .into_iter()
+            .map(|mut piece| {
+                piece[8] = u8::from(piece[8] != 0);
+                a.take(1, &piece)
+            })
+            .collect();
+        assert_eq!(taken.last(), Some(&Ok(Some(message))));
     }
 
     #[test]

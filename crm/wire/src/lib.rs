@@ -18,9 +18,10 @@ pub use order::{FenceOrder, OrderId, Resource, RunOrder};
 pub use request::{Kept, QueryWhat, Reply, Request, Status, Why};
 
 /// The newest protocol that this build speaks; it speaks all below as well, and members speak the newest that all of
-/// them know. 2 brought attributes that are gathered, and writes of several attributes at once.
+/// them know. 2 brought attributes that are gathered, and writes of several attributes at once; 3 that what was cut by a
+/// membership is said again, and that a disk which could not take the configuration is told to all.
 ///
 /// A node that hears a higher one says so and leaves the message alone.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// The protocol in which members meet: whatever they speak later, a `Hello` must be read by all.
 pub const FIRST_PROTOCOL: u32 = 1;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FIRST_PROTOCOL;
 use crate::attribute::{AttributeState, Update};
 use crate::order::{FenceOrder, OrderId, RunOrder};
 use crate::write::{ExpectedForm, WriteForm};
-use crate::{FIRST_PROTOCOL, PROTOCOL};
 
 /// Who wants to know what became of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -58,6 +58,11 @@ pub enum Message {
         /// `epoch` of the version.
         epoch: u64,
     },
+    /// This node's disk could not take the newest configuration.
+    NotHeld {
+        /// Why, in words.
+        reason: String,
+    },
     /// A transient attribute changes: gathered by all, written when its dampening is over.
     Update {
         /// Who waits for it.
@@ -76,6 +81,7 @@ impl Message {
     /// The protocol that a member must know to read it.
     pub fn protocol(&self) -> u32 {
         match self {
+            Message::NotHeld { .. } => 3,
             Message::Chunk(_)
             | Message::Taken(_)
             | Message::Again(_)
@@ -90,7 +96,7 @@ impl Message {
                     | WriteForm::Configure { expected: Some(ExpectedForm::Whole(..)), .. }
                     | WriteForm::Replace { expected: Some(ExpectedForm::Whole(..)), .. },
                 ..
-            } => PROTOCOL,
+            } => 2,
             _ => FIRST_PROTOCOL,
         }
     }

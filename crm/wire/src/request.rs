@@ -74,7 +74,7 @@ pub enum Reply {
     Attributes(Vec<AttributeValue>),
     /// To [`Request::Stonith`].
     Stonith(Box<StonithReply>),
-    /// Nothing was written or done.
+    /// Nothing was written or done, unless `why` is [`Why::NotDurable`].
     Refused {
         /// Of which kind the reason is, for programs.
         #[serde(default)]
@@ -134,7 +134,9 @@ pub enum Why {
     Exists,
     /// It cannot be read, or no configuration would be left.
     Invalid,
-    /// It was made in memory, but not enough disks could take it: it may be lost.
+    /// It was made, or may still be, but cannot be relied on: too few disks could take it, most of the nodes are missing,
+    /// quorum or the engine was lost meanwhile, or a disk does not answer. It alone does not mean that nothing was
+    /// written.
     NotDurable,
     /// Too much is under way.
     Busy,

@@ -23,6 +23,11 @@ use crate::power::Power;
 use crate::random::Random;
 use crate::trace::{Keep, Trace};
 
+/// In one of so many worlds messages are cut into pieces of [`SHORT_PIECE`] bytes.
+const SHORT_PIECES: u64 = 3;
+/// Short enough that orders, results and greetings are cut, long enough that a CIB is not thousands of pieces.
+const SHORT_PIECE: usize = 300;
+
 /// Something that is to happen.
 #[derive(Debug)]
 pub enum Happening {
@@ -131,6 +136,8 @@ pub struct World {
     pub hosts: BTreeMap<NodeId, SimHost>,
     /// Who writes the configuration.
     pub operator: Operator,
+    /// The longest piece that daemons send: in some worlds so short that most messages are cut.
+    pub payload: usize,
     /// Somebody stands by and switches on again what was cut off for good.
     pub attended: bool,
     /// A crash that waits for its moment.
@@ -148,6 +155,7 @@ impl World {
     pub fn new(seed: u64, keep: Keep, hosts: &[Host], cib: &cib::Cib, pace: Pace, watch: Checkers) -> Self {
         let mut random = Random::new(seed);
         let engine = Engine::new(hosts, pace, random.fork());
+        let payload = if seed.is_multiple_of(SHORT_PIECES) { SHORT_PIECE } else { engine::MAX_PAYLOAD };
         let host = |host: &Host| {
             let skew = random.between(0, 4) as i64 - 2;
             (host.id, SimHost::new(host.clone(), Disk::with(cib), skew))
@@ -161,6 +169,7 @@ impl World {
             power: Power::default(),
             hosts: hosts.iter().map(host).collect(),
             operator: Operator::default(),
+            payload,
             attended: false,
             trap: None,
             random,
@@ -456,6 +465,7 @@ impl World {
             cluster: "sim".into(),
             incarnation: format!("{:08x}-0000-4000-8000-{:012x}", id.0, life.0),
             protocol: host.protocol,
+            payload: self.payload,
             limit: 4,
             seed: self.random.number(),
             fencing: node::FencingSettings { boot_id: format!("boot {boot} of {id}"), ..Default::default() },

@@ -176,7 +176,11 @@ impl From<Refusal> for Failure {
             Why::Busy => status::TRY_AGAIN,
             Why::NotDurable | Why::Other => status::ERROR,
         };
-        Failure::new(status, format!("nothing was changed: {}", refusal.reason))
+        match refusal.why {
+            // It may well have been changed, and says so.
+            Why::NotDurable => Failure::new(status, refusal.reason),
+            _ => Failure::new(status, format!("nothing was changed: {}", refusal.reason)),
+        }
     }
 }
 
