@@ -8,15 +8,18 @@ pub mod announce;
 pub mod anything;
 mod attribute;
 mod bounded;
+mod command;
 pub mod dummy;
 pub mod duplicate;
 pub mod echo;
 pub mod ethmonitor;
+pub mod exportfs;
 pub mod filesystem;
 pub mod ipaddr2;
 pub mod ipsrcaddr;
 pub mod netlink;
 pub mod ping;
+pub mod portblock;
 pub mod program;
 pub mod route;
 mod routing_table;
@@ -31,10 +34,12 @@ pub const AGENTS: &[(&str, &dyn Agent)] = &[
     ("anything", &anything::Anything),
     ("Dummy", &dummy::Dummy),
     ("ethmonitor", &ethmonitor::EthMonitor),
+    ("exportfs", &exportfs::Exportfs),
     ("Filesystem", &filesystem::Filesystem),
     ("IPaddr2", &ipaddr2::IPaddr2),
     ("IPsrcaddr", &ipsrcaddr::IPsrcaddr),
     ("ping", &ping::Ping),
+    ("portblock", &portblock::Portblock),
     ("Route", &route::Route),
     ("Stateful", &stateful::Stateful),
     ("TcpFile", &tcp_file::TcpFile),

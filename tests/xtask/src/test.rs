@@ -12,12 +12,14 @@ use nix::unistd::geteuid;
 use crate::build;
 
 /// What the tests need besides Rust.
-const NEEDED: [Needed; 11] = [
+const NEEDED: [Needed; 13] = [
     Needed { program: "unshare", package: "util-linux", for_root_only: false },
     Needed { program: "nsenter", package: "util-linux", for_root_only: false },
     Needed { program: "setpriv", package: "util-linux", for_root_only: false },
     Needed { program: "mount", package: "mount", for_root_only: false },
     Needed { program: "ip", package: "iproute2", for_root_only: false },
+    Needed { program: "iptables", package: "iptables", for_root_only: false },
+    Needed { program: "exportfs", package: "nfs-kernel-server", for_root_only: false },
     Needed { program: "fence_dummy", package: "fence-agents", for_root_only: false },
     // It comes with all agents.
     Needed { program: "ocf-tester", package: "resource-agents", for_root_only: false },
@@ -204,6 +206,8 @@ mod tests {
                 "util-linux",
                 "mount",
                 "iproute2",
+                "iptables",
+                "nfs-kernel-server",
                 "fence-agents",
                 "resource-agents",
                 "systemd",
