@@ -2,9 +2,10 @@
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
 //! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`units`] asks systemd
-//! for units, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
+//! for units, [`alerting`] calls alert agents, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
 //! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
+pub mod alerting;
 pub mod engines;
 mod fence_history;
 pub mod leftovers;

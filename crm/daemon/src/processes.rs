@@ -196,7 +196,7 @@ fn init_script(agents: &Agents, operation: &Operation) -> Result<Command, End> {
 }
 
 /// PATH as this daemon has it, and behind it what it lacks of the places where Debian has its programs.
-fn search_path() -> String {
+pub(crate) fn search_path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     let has: Vec<&str> = own.split(':').filter(|place| !place.is_empty()).collect();
     let lacking = SEARCHED.iter().copied().filter(|place| !has.contains(place));

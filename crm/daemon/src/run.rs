@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use alerts::timestamp::Moment;
 use anyhow::{Context as _, bail};
 use cib::Cib;
 use controller::{Level, Note};
@@ -14,6 +15,7 @@ use systemd::Systemd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use crate::alerting::Alerting;
 use crate::engines::{self, Chosen, ClusterEngine};
 use crate::fence_history::FenceHistory;
 use crate::leftovers::Leftovers;
@@ -89,6 +91,7 @@ struct Shell {
     unfed: Option<String>,
     /// The history of fencing that is to be kept; the newest one only.
     history: watch::Sender<String>,
+    alerting: Alerting,
     exit: Option<Result<(), String>>,
 }
 
@@ -129,6 +132,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let started = Instant::now();
     let (history, to_keep) = watch::channel(String::new());
     tokio::spawn(keep_history(to_keep, fence_history, name.clone()));
+    let alerting = Alerting::new(&name);
     let mut shell = Shell {
         name,
         node: Node::new(settings, cib, now(started)),
@@ -149,6 +153,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         watchdog,
         unfed: None,
         history,
+        alerting,
         exit: None,
     };
     shell.note(&Note::new(Level::Info, "started", format!("systoled {} runs", env!("CARGO_PKG_VERSION"))));
@@ -260,6 +265,7 @@ impl Shell {
                 }
                 Command::Reply { client, reply } => self.reply(client, reply),
                 Command::Note(note) => self.note(&note),
+                Command::Alert(call) => self.alerting.call(call, moment()),
                 Command::Exit(how) => self.exit = Some(how),
             }
         }
@@ -385,6 +391,12 @@ async fn sleep_until(deadline: Option<Instant>) {
 fn now(started: Instant) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     Now { monotonic: started.elapsed(), unix }
+}
+
+/// This moment, as alert agents are told it.
+fn moment() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { unix: since.as_secs() as i64, microseconds: since.subsec_micros() }
 }
 
 /// What a panic said.

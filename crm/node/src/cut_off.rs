@@ -273,7 +273,9 @@ impl Node {
 
     /// A fencing is over, as all members know.
     pub(crate) fn fencing_ended(&mut self, now: Now, id: &OrderId, outcome: FenceOutcome) {
-        self.cut.history.ended(id, now.unix, outcome);
+        if let Some(record) = self.cut.history.ended(id, now.unix, outcome) {
+            self.alert_of_fencing(now, &record);
+        }
         let history = &self.cut.history;
         self.cut.joined.retain(|_, other| history.iter().any(|record| record.id == *other));
     }

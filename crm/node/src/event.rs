@@ -185,6 +185,8 @@ pub enum Command {
     },
     /// Tell the operator.
     Note(Note),
+    /// Call an alert agent. Nothing waits for it.
+    Alert(alerts::Call),
     /// End the daemon. An error says why it cannot go on.
     Exit(Result<(), String>),
 }

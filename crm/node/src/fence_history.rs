@@ -39,14 +39,14 @@ impl FenceHistory {
         }
     }
 
-    /// One is over: the first word counts.
-    pub fn ended(&mut self, id: &OrderId, at: i64, outcome: FenceOutcome) {
+    /// One is over: the first word counts. Gives what is known of it then.
+    pub fn ended(&mut self, id: &OrderId, at: i64, outcome: FenceOutcome) -> Option<FenceRecord> {
         let pending = |record: &FenceRecord| record.id == *id && record.outcome == FenceOutcome::Pending;
-        if let Some((_, record)) = self.records.iter_mut().find(|(_, record)| pending(record)) {
-            record.ended = at;
-            record.outcome = short(outcome);
-            self.changed = true;
-        }
+        let (_, record) = self.records.iter_mut().find(|(_, record)| pending(record))?;
+        record.ended = at;
+        record.outcome = short(outcome);
+        self.changed = true;
+        Some(record.clone())
     }
 
     /// A person vouches for a node, or it was fenced before we came: it was never seen to begin.

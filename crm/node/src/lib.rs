@@ -8,7 +8,7 @@
 //! the same everywhere, and [`transfer`] brings it to who joins; [`orders`] turns orders into operations and their outcomes
 //! into history; [`cut_off`] does the same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is
 //! what of the configuration is safe; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is
-//! what the operator reads. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how
+//! what the operator reads, and `alerting` what agents for alerts are called for. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how
 //! members of an older build are spoken to.
 
 pub mod attributes;
@@ -28,6 +28,7 @@ pub mod fencing;
 pub mod orders;
 pub mod watchdog;
 
+mod alerting;
 pub mod asked;
 pub mod clients;
 mod query;

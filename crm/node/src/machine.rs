@@ -58,6 +58,8 @@ pub struct Node {
     noisy: BTreeSet<u32>,
     /// What we said while alone: it comes back to us and to nobody else.
     echo: VecDeque<Message>,
+    /// How many events alert agents were called for.
+    pub(crate) alerts: u64,
     pub(crate) out: VecDeque<Command>,
 }
 
@@ -89,6 +91,7 @@ impl Node {
             let_go: false,
             noisy: BTreeSet::new(),
             echo: VecDeque::new(),
+            alerts: 0,
             out: VecDeque::new(),
             settings,
         }
@@ -228,6 +231,7 @@ impl Node {
 
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
+        self.alert_of_members(now, &view);
         self.assembler.keep_only(|id| view.has_member(NodeId(id)));
         if view.members.iter().any(|member| !self.view.members.contains(member)) {
             self.assembler.someone_came(view.members.iter().map(|member| member.id.0), self.says_again);
@@ -458,6 +462,7 @@ impl Node {
         }
         if outcome.is_ok() {
             self.applied(&write);
+            self.alert_of_write(now, &write);
         }
         if mine && let Origin::Client(number) = origin {
             let answer = match &outcome {
@@ -612,10 +617,12 @@ impl Node {
             executor::Command::Report(outcome) => {
                 let Some(result) = self.orders.outcome(&outcome, now.unix) else { return };
                 self.tell_result(&result);
+                self.alert_of_result(now, &result);
                 self.multicast_write(Origin::Local, &Write::Result(result));
             }
             executor::Command::Cancelled { cancel, .. } => {
                 if let Some(result) = self.orders.cancelled(cancel.id) {
+                    self.alert_of_result(now, &result);
                     self.multicast_write(Origin::Local, &Write::Result(result));
                 }
             }

@@ -86,6 +86,7 @@ impl World {
             }
             // Its history is for people: a host that lost power may have lost it.
             Command::KeepFenceHistory(_) => {}
+            Command::Alert(call) => self.say(id, format_args!("calls {} of {}", call.path, call.id)),
             Command::History { client, version } => {
                 let reply = self.host(id).disk.history(version);
                 self.replied(id, client, reply);

@@ -8,7 +8,17 @@ pub const LAYERS: &[&[&str]] = &[
     &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived"],
     &["cib"],
     &["transition", "wire", "store"],
-    &["policy", "controller", "executor", "embedded", "corosync", "systemd", "resource-agents", "fence-agents"],
+    &[
+        "policy",
+        "controller",
+        "executor",
+        "alerts",
+        "embedded",
+        "corosync",
+        "systemd",
+        "resource-agents",
+        "fence-agents",
+    ],
     &["node"],
     &["daemon", "cli"],
 ];

@@ -11,6 +11,7 @@ pub const PURE: &[&str] = &[
     "crm/policy",
     "crm/controller",
     "crm/executor",
+    "crm/alerts",
     "crm/node",
     "crm/wire",
     "crm/store",
