@@ -17,6 +17,7 @@ mod failures;
 mod file;
 mod findings;
 mod follows;
+mod hosts;
 
 mod all_failures;
 mod by_hand;

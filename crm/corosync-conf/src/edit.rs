@@ -78,6 +78,16 @@ pub fn remove(conf: &Conf, path: &[&str]) -> Result<Conf, Refused> {
     changed(conf, edits)
 }
 
+/// Takes a key of one section away.
+///
+/// # Errors
+/// When the file has problems, or the change would make one.
+pub fn remove_in(conf: &Conf, section: SectionId, key: &str) -> Result<Conf, Refused> {
+    let entries = conf.entries(section).filter(|entry| entry.key == key);
+    let edits: Vec<Edit> = entries.map(|entry| Edit { span: entry.line, text: String::new() }).collect();
+    changed(conf, edits)
+}
+
 /// Takes a whole section away.
 ///
 /// # Errors

@@ -2,10 +2,12 @@
 //! Messages between nodes and from tools: versioned, the only types that promise a format.
 //!
 //! Nodes multicast a [`Message`], cut into [`frame`]s that any engine carries; tools ask a daemon with a [`Request`]
-//! and get a [`Reply`], a line of JSON each. [`stonith`] is what both say of fencing. [`write`] gives the CIB's own types a form without their knowing.
+//! and get a [`Reply`], a line of JSON each. [`stonith`] is what both say of fencing. [`host`] is what hosts are asked from
+//! afar, while there is no cluster yet. [`write`] gives the CIB's own types a form without their knowing.
 
 pub mod attribute;
 pub mod frame;
+pub mod host;
 pub mod message;
 pub mod order;
 pub mod request;

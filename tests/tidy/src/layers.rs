@@ -16,10 +16,11 @@ pub const LAYERS: &[&[&str]] = &[
         "embedded",
         "corosync",
         "systemd",
+        "setup",
         "resource-agents",
         "fence-agents",
     ],
-    &["node"],
+    &["node", "host-agent"],
     &["daemon", "cli"],
 ];
 

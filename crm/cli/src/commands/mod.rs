@@ -3,9 +3,11 @@
 mod cib;
 mod cleanup;
 mod clear;
-mod cluster_stop;
+mod cluster;
 mod config;
 mod corosync;
+mod host;
+mod host_agent;
 mod migrate;
 mod move_resource;
 mod node;
@@ -41,14 +43,23 @@ pub const COMMANDS: &[Command] = &[
     clear::COMMAND,
     cleanup::COMMAND,
     stonith::COMMAND,
-    cluster_stop::COMMAND,
+    cluster::COMMAND,
     cib::COMMAND,
     config::COMMAND,
+    host::COMMAND,
+    host_agent::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,
     tools::COMMAND,
     migrate::COMMAND,
 ];
+
+/// Runs the one of these commands that a command line names, which was made from the same list.
+fn one_of(commands: &[Command], arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
+    let command = commands.iter().find(|command| command.name == name).expect("the grammar is made from this list");
+    (command.run)(arguments)
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

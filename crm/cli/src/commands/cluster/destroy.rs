@@ -1,0 +1,57 @@
+//! `systole cluster destroy`: the end of a cluster on this host, or on all.
+
+use anyhow::ensure;
+use clap::{Arg, ArgAction, ArgMatches};
+use setup::change::{Act, Plan};
+use wire::host::{Call, HostFile, NewFile, Unit, UnitAct};
+
+use super::engine::{Cluster, finish, operation};
+use super::services::all_argument;
+use crate::commands::Command;
+
+/// The command.
+pub const COMMAND: Command = Command { name: "destroy", grammar, run };
+
+fn grammar() -> clap::Command {
+    clap::Command::new("")
+        .about("End the cluster on this host, or on all: services stop, its files and its memory are put aside")
+        .after_help("Nothing is deleted: files are kept as a backup of the host agent, the CIB beside its folder.\n\nExample:\n  systole cluster destroy --all --yes")
+        .arg(all_argument())
+        .arg(Arg::new("node").hide(true).action(ArgAction::Append))
+        .arg(Arg::new("yes").long("yes").visible_alias("force").action(ArgAction::SetTrue).help("Do it"))
+}
+
+fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let cluster = Cluster::load()?;
+    let nodes = super::services::meant(&cluster, arguments)?;
+    ensure!(
+        arguments.get_flag("yes"),
+        "this stops the cluster's services on {} and puts its configuration aside there: --yes does it",
+        nodes.join(", ")
+    );
+    let each = |unit: Unit, act: UnitAct, back: UnitAct| -> Vec<Act> {
+        let one = |name: &String| Act {
+            host: name.clone(),
+            call: Call::Unit { unit, act },
+            back: Some(Call::Unit { unit, act: back }),
+        };
+        nodes.iter().map(one).collect()
+    };
+    let gone = |file| NewFile { file, content: None };
+    let plan = Plan {
+        operation: operation(),
+        files: nodes
+            .iter()
+            .map(|name| (name.clone(), vec![gone(HostFile::CorosyncConf), gone(HostFile::Authkey)]))
+            .collect(),
+        before: vec![
+            each(Unit::Systoled, UnitAct::Stop, UnitAct::Start),
+            each(Unit::Corosync, UnitAct::Stop, UnitAct::Start),
+            each(Unit::Systoled, UnitAct::Disable, UnitAct::Enable),
+            each(Unit::Corosync, UnitAct::Disable, UnitAct::Enable),
+        ],
+        after: vec![nodes.iter().map(|name| Act { host: name.clone(), call: Call::Forget, back: None }).collect()],
+        ..Plan::default()
+    };
+    finish(&cluster.field, plan)
+}

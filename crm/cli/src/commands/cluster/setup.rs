@@ -1,0 +1,209 @@
+//! `systole cluster setup`: from bare hosts to a cluster, on all of them or on none.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Arg, ArgAction, ArgMatches};
+use corosync_conf::Conf;
+use setup::change::{Act, Expect, Plan};
+use setup::conf::new::{Wish, read};
+use wire::host::{About, Call, Content, HostFile, NewFile, Unit, UnitAct};
+
+use super::engine::{conf_file, finish, hosts_file, operation, plan_argument, show};
+use crate::EXIT_OK;
+use crate::commands::Command;
+use crate::hosts::Field;
+use crate::terminal::print;
+
+/// The command.
+pub const COMMAND: Command = Command { name: "setup", grammar, run };
+
+/// Corosync's own tool makes a key of so many bytes.
+const KEY_BYTES: usize = 256;
+/// Clocks that differ by more make logs hard to read, and certificates invalid before long.
+const CLOCK_WARNING: u64 = 1_000;
+/// And by more than this, something is wrong with the host.
+const CLOCK_ERROR: u64 = 10_000;
+
+fn grammar() -> clap::Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    clap::Command::new("")
+        .about("Make a cluster of hosts that are enrolled here")
+        .after_help(
+            "Options are pcs's: `transport knet|udp|udpu [OPTION=VALUE]… [link …] [crypto …] [compression …]`, `totem …`, \
+             `quorum …`. Every host is asked first; files are laid everywhere before they are put in force anywhere, and if \
+             anything goes wrong everything is as it was.\n\nExamples:\n  systole cluster setup hacl node1 node2 node3 --start --enable\n  \
+             systole cluster setup hacl node1 addr=10.0.0.1 addr=10.1.0.1 node2 addr=10.0.0.2 addr=10.1.0.2 \\\n    transport knet link link_priority=2 totem token=5000 --plan",
+        )
+        .arg(
+            Arg::new("words")
+                .required(true)
+                .action(ArgAction::Append)
+                .value_name("NAME NODE [addr=ADDRESS]…")
+                .help("The cluster's name, its nodes, and options"),
+        )
+        .arg(flag("start", "Start the cluster, and wait until all nodes are members"))
+        .arg(flag("enable", "Start it at boot"))
+        .arg(flag("force", "Also on hosts that belonged to a cluster: what they hold of it is kept aside"))
+        .arg(flag("no-cluster-uuid", "Taken for pcs's sake: there is none anyhow"))
+        .arg(
+            Arg::new("corosync_conf")
+                .long("corosync_conf")
+                .value_name("PATH")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Only write corosync.conf here; no host is asked"),
+        )
+        .arg(plan_argument())
+}
+
+fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let words: Vec<String> = arguments.get_many("words").into_iter().flatten().cloned().collect();
+    let mut wish = read(&words)?;
+    if let Some(path) = arguments.get_one::<PathBuf>("corosync_conf") {
+        return write(path, &wish, arguments.get_flag("force"));
+    }
+    let field = Field::load()?;
+    let names: Vec<String> = wish.nodes.iter().map(|node| node.name.clone()).collect();
+    field.need(&names)?;
+    for node in wish.nodes.iter_mut().filter(|node| node.addresses.is_empty()) {
+        node.addresses.extend(field.address(&node.name));
+    }
+    let conf = wish.conf()?;
+    let abouts = field.settled(&names)?;
+    let force = arguments.get_flag("force");
+    let (errors, warnings) = look(&wish, &abouts, force);
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    ensure!(errors.is_empty(), "{}", errors.join("\n  "));
+    let plan = plan(&field, &names, &conf, &abouts, arguments)?;
+    if arguments.get_flag("plan") {
+        return show(&Conf::parse(String::new()), &conf, &plan);
+    }
+    finish(&field, plan)
+}
+
+/// What speaks against these hosts.
+fn look(wish: &Wish, abouts: &BTreeMap<String, About>, force: bool) -> (Vec<String>, Vec<String>) {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let now = host_agent::about::clock();
+    let versions: Vec<&str> = abouts.values().filter_map(|about| about.corosync.as_deref()).collect();
+    for node in &wish.nodes {
+        let Some(about) = abouts.get(&node.name) else { continue };
+        let name = &node.name;
+        if about.host != *name {
+            errors.push(format!(
+                "{name}: the host calls itself {}; a node's name is what `uname -n` says there",
+                about.host
+            ));
+        }
+        match &about.corosync {
+            None => errors.push(format!("{name}: Corosync is not installed: apt-get install corosync")),
+            Some(version) if major(version) != major(versions[0]) => errors
+                .push(format!("{name}: Corosync {version} does not work together with {} of other hosts", versions[0])),
+            Some(_) => {}
+        }
+        if about.engine.is_some() || about.units.iter().any(|state| state.active && state.unit == Unit::Corosync) {
+            errors.push(format!(
+                "{name}: Corosync runs there: the host is in a cluster. `systole cluster destroy` ends it"
+            ));
+        }
+        let holds: Vec<&str> =
+            about.files.iter().filter(|state| state.file != HostFile::Hosts).map(|state| state.file.called()).collect();
+        // Debian's package brings an example with one node on the loopback; a shared key is what a cluster leaves.
+        if holds.contains(&HostFile::Authkey.called()) || about.remembers && !force {
+            let what = if holds.is_empty() { "what a cluster remembers".into() } else { holds.join(" and ") };
+            match force {
+                true => warnings.push(format!("{name}: {what} of an earlier cluster is replaced and kept aside")),
+                false => errors.push(format!(
+                    "{name}: it holds {what} of an earlier cluster: --force replaces it, and keeps it aside"
+                )),
+            }
+        }
+        let skew = about.clock.abs_diff(now);
+        if skew > CLOCK_ERROR && !force {
+            errors.push(format!("{name}: its clock differs from this host's by {} s: set up NTP there", skew / 1000));
+        } else if skew > CLOCK_WARNING {
+            warnings.push(format!("{name}: its clock differs from this host's by {} s: set up NTP there", skew / 1000));
+        }
+        for address in node.addresses.iter().filter(|address| address.parse::<std::net::IpAddr>().is_ok()) {
+            if !about.addresses.contains(address) {
+                errors.push(format!("{name}: it has no address {address}; it has {}", about.addresses.join(", ")));
+            }
+        }
+    }
+    (errors, warnings)
+}
+
+fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}
+
+fn plan(
+    field: &Field,
+    names: &[String],
+    conf: &Conf,
+    abouts: &BTreeMap<String, About>,
+    arguments: &ArgMatches,
+) -> anyhow::Result<Plan> {
+    let key = NewFile { file: HostFile::Authkey, content: Some(Content(chance(KEY_BYTES)?)) };
+    let files = || vec![key.clone(), hosts_file(field), conf_file(conf.text())];
+    let has = |name: &String, unit: Unit| abouts[name].units.iter().any(|state| state.unit == unit);
+    let act = |name: &String, unit: Unit, act: UnitAct, back: UnitAct| Act {
+        host: name.clone(),
+        call: Call::Unit { unit, act },
+        back: Some(Call::Unit { unit, act: back }),
+    };
+    let each =
+        |unit: Unit, word: UnitAct, back: UnitAct| names.iter().map(|name| act(name, unit, word, back)).collect();
+    let units = [Unit::Corosync, Unit::Systoled];
+    let (start, enable) = (arguments.get_flag("start"), arguments.get_flag("enable"));
+    for name in names.iter().filter(|_| start || enable) {
+        for unit in units {
+            ensure!(has(name, unit), "{name}: it has no {}: is the package installed?", unit.name());
+        }
+    }
+    let mut after: Vec<Vec<Act>> = Vec::new();
+    if enable {
+        after.extend(units.map(|unit| each(unit, UnitAct::Enable, UnitAct::Disable)));
+    }
+    if start {
+        after.extend(units.map(|unit| each(unit, UnitAct::Start, UnitAct::Stop)));
+    }
+    let forget = |name: &String| Act { host: name.clone(), call: Call::Forget, back: None };
+    let before = match arguments.get_flag("force") {
+        true => vec![names.iter().filter(|name| abouts[*name].remembers).map(forget).collect()],
+        false => Vec::new(),
+    };
+    let expect = Expect { hosts: names.to_vec(), version: Some(1), members: names.to_vec() };
+    Ok(Plan {
+        operation: operation(),
+        files: names.iter().map(|name| (name.clone(), files())).collect(),
+        before,
+        after,
+        expect: start.then_some(expect),
+        ..Plan::default()
+    })
+}
+
+/// So many bytes of chance.
+///
+/// # Errors
+/// When the kernel gives none.
+pub fn chance(bytes: usize) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut key = vec![0; bytes];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut key))
+        .context("reading /dev/urandom")?;
+    Ok(key)
+}
+
+fn write(path: &Path, wish: &Wish, force: bool) -> anyhow::Result<u8> {
+    if let Some(node) = wish.nodes.iter().find(|node| node.addresses.is_empty()) {
+        bail!("{}: no address, and no host is asked with --corosync_conf: name it, addr=ADDRESS", node.name);
+    }
+    ensure!(force || !path.exists(), "{} is there already: --force replaces it", path.display());
+    host_agent::disk::write(path, wish.conf()?.text().as_bytes(), 0o644)?;
+    print(&format!("Written to {}.\n", path.display()))?;
+    Ok(EXIT_OK)
+}

@@ -1,0 +1,100 @@
+//! What a host is like: everything a change has to know before it is made, and has to find after it.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use corosync::cmap::{Cmap, Map};
+use sha2::{Digest as _, Sha256};
+use wire::host::{About, Engine, EngineNode, FileState, HostFile, hexadecimal};
+
+use crate::paths::Paths;
+use crate::{disk, operation, units};
+
+/// No file that a host tells of is larger.
+const MAX_FILE: usize = 1 << 20;
+
+/// The host's name, as `uname -n` says.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+/// Milliseconds since 1970.
+pub fn clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What this host is like now.
+///
+/// # Errors
+/// When its files cannot be read.
+pub fn about(paths: &Paths) -> anyhow::Result<About> {
+    Ok(About {
+        host: host_name(),
+        systole: env!("CARGO_PKG_VERSION").into(),
+        corosync: corosync_version(),
+        addresses: addresses(),
+        clock: clock(),
+        files: files(paths)?,
+        units: units::states(),
+        engine: engine(),
+        pending: operation::pending(paths)?,
+        remembers: paths.memory.iter().any(|folder| has_entries(folder)),
+    })
+}
+
+fn corosync_version() -> Option<String> {
+    let said = units::run("corosync", &["-v"], Duration::from_secs(10)).ok()?;
+    let line = said.text.lines().next()?;
+    let version = line.split('\'').nth(1).unwrap_or(line);
+    Some(version.to_owned())
+}
+
+fn addresses() -> Vec<String> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let ip = |one: nix::ifaddrs::InterfaceAddress| {
+        let address = one.address?;
+        let v4 = address.as_sockaddr_in().map(|address| std::net::IpAddr::V4(address.ip()));
+        let ip = v4.or_else(|| address.as_sockaddr_in6().map(|address| std::net::IpAddr::V6(address.ip())))?;
+        (!ip.is_loopback()).then(|| ip.to_string())
+    };
+    interfaces.filter_map(ip).collect()
+}
+
+fn files(paths: &Paths) -> anyhow::Result<Vec<FileState>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut files = Vec::new();
+    for file in HostFile::ALL {
+        let path = paths.file(file);
+        let Some(bytes) = disk::read(&path, MAX_FILE)? else { continue };
+        let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o7777);
+        files.push(FileState { file, sha256: hexadecimal(&Sha256::digest(&bytes)), bytes: bytes.len() as u64, mode });
+    }
+    Ok(files)
+}
+
+/// What Corosync says; nothing when it does not run, or is on its way up or down.
+fn engine() -> Option<Engine> {
+    let status = corosync::Status::read().ok()?;
+    let map = Cmap::connect(Map::Configuration).ok()?;
+    let number = |key: &str| map.text(key).ok().flatten().and_then(|text| text.parse().ok());
+    let nodes = status.nodes.iter().map(|node| EngineNode {
+        id: node.id.0,
+        name: node.name.clone(),
+        member: node.member.unwrap_or(false),
+        links: node.links.iter().map(|link| (u32::from(link.number), link.connected)).collect(),
+    });
+    Some(Engine {
+        cluster: status.cluster.clone(),
+        config_version: number("totem.config_version"),
+        token: number("runtime.config.totem.token"),
+        me: status.me.0,
+        quorate: status.quorate,
+        nodes: nodes.collect(),
+    })
+}
+
+/// Whether there is anything in a folder.
+fn has_entries(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}

@@ -1,0 +1,191 @@
+//! The other side of the host agent: one call to one host, over TLS 1.3 to the certificate that is known of it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use wire::host::{Answer, Call, Envelope, MAX_LINE, PORT, PROTOCOL};
+
+use crate::hosts::{Host, JoinToken};
+use crate::identity::Fingerprint;
+use crate::server::Timed;
+
+/// The longest wait for a connection to one address.
+const CONNECT_TIME: Duration = Duration::from_secs(4);
+/// The longest wait for an answer that needs no service to start or stop.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// And for one that does: longer than the host agent waits for systemd.
+const UNIT_TIME: Duration = Duration::from_secs(240);
+
+/// Asks a host, at the first of its addresses that answers.
+///
+/// # Errors
+/// When no address answers, the host shows another certificate, or it refuses; each with what to do.
+pub fn call(host: &Host, call: &Call) -> anyhow::Result<Answer> {
+    let envelope = Envelope { protocol: PROTOCOL, access: Some(host.access.clone()), call: call.clone() };
+    first(&host.addresses, |address| exchange(address, host.fingerprint, &envelope))
+        .with_context(|| format!("asking {}", host.name))
+}
+
+/// Trades a join token for the right to call a host.
+///
+/// # Errors
+/// As [`call`].
+pub fn enroll(addresses: &[String], token: &JoinToken, by: &str) -> anyhow::Result<Host> {
+    let call = Call::Enroll { token: token.secret.clone(), by: by.into() };
+    let envelope = Envelope { protocol: PROTOCOL, access: None, call };
+    match first(addresses, |address| exchange(address, token.fingerprint, &envelope))? {
+        Answer::Enrolled { access, host } => {
+            ensure!(
+                crate::hosts::is_name(&host),
+                "the host calls itself {host:?}: it needs a name of letters, digits and dashes"
+            );
+            Ok(Host { name: host, fingerprint: token.fingerprint, access, addresses: addresses.to_vec() })
+        }
+        other => bail!("the host answered something else: {other:?}"),
+    }
+}
+
+/// `ADDRESS[:PORT]` with its port.
+pub fn with_port(address: &str) -> String {
+    let bare_v6 = address.parse::<std::net::Ipv6Addr>().is_ok();
+    match address.rsplit_once(':') {
+        _ if bare_v6 => format!("[{address}]:{PORT}"),
+        Some((_, port)) if port.parse::<u16>().is_ok() => address.to_owned(),
+        _ => format!("{address}:{PORT}"),
+    }
+}
+
+/// Only an address that cannot be reached is followed by the next: a host that refused has answered.
+fn first(addresses: &[String], ask: impl Fn(TcpStream) -> anyhow::Result<Answer>) -> anyhow::Result<Answer> {
+    let mut failures = Vec::new();
+    for address in addresses {
+        match connect(address) {
+            Ok(stream) => {
+                return match ask(stream)? {
+                    Answer::Refused { reason, .. } => Err(anyhow!(reason)),
+                    answer => Ok(answer),
+                };
+            }
+            Err(error) => failures.push(format!("{address}: {error:#}")),
+        }
+    }
+    bail!(
+        "no host agent answers ({}): does `systole host-agent run` run there, and does its firewall let port {PORT} through?",
+        failures.join("; ")
+    )
+}
+
+fn connect(address: &str) -> anyhow::Result<TcpStream> {
+    let mut last = anyhow!("the name is not known");
+    for found in address.to_socket_addrs().context("looking the name up")? {
+        match TcpStream::connect_timeout(&found, CONNECT_TIME) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+fn exchange(stream: TcpStream, fingerprint: Fingerprint, envelope: &Envelope) -> anyhow::Result<Answer> {
+    let time = if matches!(envelope.call, Call::Unit { .. }) { UNIT_TIME } else { ANSWER_TIME };
+    let provider = Arc::new(ring::default_provider());
+    let pinned = Arc::new(Pinned { fingerprint, provider: provider.clone() });
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .context("setting TLS up")?
+        .dangerous()
+        .with_custom_certificate_verifier(pinned)
+        .with_no_client_auth();
+    // The name is not what the host is known by, but TLS wants one.
+    let name = ServerName::try_from("systole-host-agent").context("setting TLS up")?;
+    let connection = ClientConnection::new(Arc::new(config), name).context("setting TLS up")?;
+    let mut tls = StreamOwned::new(connection, Timed { stream, until: Instant::now() + time });
+    let mut line = serde_json::to_vec(envelope).context("writing the call")?;
+    line.push(b'\n');
+    tls.write_all(&line).and_then(|()| tls.flush()).map_err(explain)?;
+    let mut answer = Vec::new();
+    BufReader::new(tls.take(MAX_LINE as u64 + 1)).read_until(b'\n', &mut answer).map_err(explain)?;
+    ensure!(!answer.is_empty(), "the host closed the connection without an answer: it may be busy, try again");
+    serde_json::from_slice(&answer).context("the host's answer is not understood: is its version of Systole the same?")
+}
+
+fn explain(error: std::io::Error) -> anyhow::Error {
+    let other_certificate = "it shows another certificate than the one that is known: it was installed anew, or another \
+                             host answers at its address. If it was installed anew, enroll it anew: `systole host auth`";
+    match error.kind() {
+        std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => anyhow!("it did not answer in time"),
+        _ if error.to_string().contains("ApplicationVerificationFailure") => anyhow!(other_certificate),
+        _ => anyhow::Error::new(error).context("talking to it"),
+    }
+}
+
+/// Believes one certificate.
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if Fingerprint::of(end_entity) == self.fingerprint {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("only TLS 1.3 is spoken".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_get_the_port() {
+        for (given, expected) in [
+            ("node1", "node1:2224"),
+            ("node1:99", "node1:99"),
+            ("10.0.0.1", "10.0.0.1:2224"),
+            ("fe80::1", "[fe80::1]:2224"),
+            ("[fe80::1]:99", "[fe80::1]:99"),
+        ] {
+            assert_eq!(with_port(given), expected);
+        }
+    }
+}

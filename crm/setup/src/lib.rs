@@ -1,0 +1,12 @@
+#![forbid(unsafe_code)]
+//! From bare hosts to a cluster, and from one engine configuration to the next: what each host is to hold, and in which
+//! steps all of them get it or none. It is pure: what hosts said comes in, what to ask them goes out.
+//!
+//! [`words`] reads pcs's grammar, [`conf`] makes corosync.conf from it, [`change`] carries a change through on all
+//! hosts, or back.
+
+pub mod change;
+pub mod conf;
+pub mod words;
+
+pub use words::Wrong;

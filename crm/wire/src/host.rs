@@ -1,0 +1,366 @@
+//! What is asked of a host from afar, and what its host agent answers: one [`Envelope`] and one [`Answer`] a
+//! connection, each a line of JSON of at most [`MAX_LINE`] bytes. There is nothing to ask for but what [`Call`] lists.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The protocol that this build speaks. A host agent refuses a newer one.
+pub const PROTOCOL: u32 = 1;
+/// The longest line that either side reads: a corosync.conf of sixteen nodes has two thousand bytes.
+pub const MAX_LINE: usize = 1 << 20;
+/// The port that host agents listen on unless told otherwise: that of pcsd, which firewalls already let through.
+pub const PORT: u16 = 2224;
+
+/// A call with the right to make it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The sender's [`PROTOCOL`].
+    pub protocol: u32,
+    /// The access token; every call but [`Call::Enroll`] needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What can be asked of a host.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Call {
+    /// Trade a join token, which works once, for an access token: [`Answer::Enrolled`].
+    Enroll {
+        /// The join token, as it was printed on that host.
+        token: String,
+        /// Who asks, for the list of those who may.
+        by: String,
+    },
+    /// What the host is like: [`Answer::About`].
+    About,
+    /// Lay files beside those in force, and check them there. What was laid before is dropped, unless it is in force.
+    Stage {
+        /// The operation that this belongs to.
+        operation: String,
+        /// The files.
+        files: Vec<NewFile>,
+    },
+    /// Put in force what [`Call::Stage`] laid, each file at once; what was in force is kept. Again is no error.
+    Activate {
+        /// The operation.
+        operation: String,
+    },
+    /// Put back what was in force before the operation, or drop what was laid. Again is no error.
+    Undo {
+        /// The operation.
+        operation: String,
+    },
+    /// The operation is over: what was in force before it is only a dated backup now. Again is no error.
+    Settle {
+        /// The operation.
+        operation: String,
+    },
+    /// A file as it is: [`Answer::File`].
+    Read {
+        /// Which.
+        file: HostFile,
+    },
+    /// Start, stop, enable or disable a service; answered when it is done.
+    Unit {
+        /// Which.
+        unit: Unit,
+        /// What.
+        act: UnitAct,
+    },
+    /// Let Corosync read its file again, on all nodes.
+    Reload,
+    /// Forget the cluster's state that Corosync and Systole keep on this host; refused while either runs. The state
+    /// is moved aside, not deleted.
+    Forget,
+}
+
+/// What a host answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Call::Enroll`].
+    Enrolled {
+        /// The token for all other calls.
+        access: String,
+        /// The host's own name.
+        host: String,
+    },
+    /// To [`Call::About`].
+    About(Box<About>),
+    /// To [`Call::Read`]; nothing when there is no such file.
+    File {
+        /// What is in it.
+        content: Option<Content>,
+    },
+    /// Done.
+    Done,
+    /// Not done.
+    Refused {
+        /// Of which kind the reason is, for programs.
+        why: Denied,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// Of which kind a refusal is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Denied {
+    /// The token is not known here, was used, is too old or was revoked.
+    Token,
+    /// Too many wrong tries, or too much at once: later.
+    Later,
+    /// It was not understood.
+    Garbled,
+    /// It cannot be done.
+    Failed,
+}
+
+/// The files that a host takes and gives: a list, so that there is no path to be tricked with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum HostFile {
+    /// The engine's configuration.
+    CorosyncConf,
+    /// The engine's shared key.
+    Authkey,
+    /// The hosts of the cluster, with what it takes to call them.
+    Hosts,
+}
+
+impl HostFile {
+    /// All of them.
+    pub const ALL: [HostFile; 3] = [HostFile::CorosyncConf, HostFile::Authkey, HostFile::Hosts];
+
+    /// Its name for people.
+    pub fn called(self) -> &'static str {
+        match self {
+            HostFile::CorosyncConf => "corosync.conf",
+            HostFile::Authkey => "authkey",
+            HostFile::Hosts => "list of hosts",
+        }
+    }
+}
+
+/// A file to be laid; without content it goes away.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct NewFile {
+    /// Which.
+    pub file: HostFile,
+    /// What is to be in it.
+    pub content: Option<Content>,
+}
+
+/// Bytes of a file; hexadecimal on the wire. Never shown: it may be a key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Content(pub Vec<u8>);
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl From<Content> for String {
+    fn from(content: Content) -> String {
+        hexadecimal(&content.0)
+    }
+}
+
+/// A content that is not hexadecimal.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a file's content is an even number of hexadecimal digits")]
+pub struct NotHexadecimal;
+
+impl TryFrom<String> for Content {
+    type Error = NotHexadecimal;
+
+    fn try_from(text: String) -> Result<Content, NotHexadecimal> {
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(NotHexadecimal) };
+        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(NotHexadecimal);
+        // Two digits are at most 255.
+        pairs
+            .iter()
+            .map(|[high, low]| Ok((digit(*high)? * 16 + digit(*low)?) as u8))
+            .collect::<Result<_, _>>()
+            .map(Content)
+    }
+}
+
+/// Bytes as hexadecimal digits, two each.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The services that a host agent starts and stops.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Unit {
+    /// The engine.
+    Corosync,
+    /// Its quorum device's client.
+    Qdevice,
+    /// Systole's daemon.
+    Systoled,
+}
+
+impl Unit {
+    /// All of them, in the order they start.
+    pub const ALL: [Unit; 3] = [Unit::Corosync, Unit::Qdevice, Unit::Systoled];
+
+    /// The unit's name for systemd.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Corosync => "corosync.service",
+            Unit::Qdevice => "corosync-qdevice.service",
+            Unit::Systoled => "systoled.service",
+        }
+    }
+}
+
+/// What is done to a unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum UnitAct {
+    /// Start it; running already is no error.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Start it at boot.
+    Enable,
+    /// Do not.
+    Disable,
+}
+
+impl UnitAct {
+    /// The word for systemd, and for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            UnitAct::Start => "start",
+            UnitAct::Stop => "stop",
+            UnitAct::Enable => "enable",
+            UnitAct::Disable => "disable",
+        }
+    }
+}
+
+/// What a host is like.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct About {
+    /// Its name, as `uname -n` says.
+    pub host: String,
+    /// Systole's version.
+    pub systole: String,
+    /// Corosync's version; nothing when it is not installed.
+    pub corosync: Option<String>,
+    /// Its addresses, loopback left out.
+    pub addresses: Vec<String>,
+    /// Its wall clock, milliseconds since 1970.
+    pub clock: u64,
+    /// Its files that are there.
+    pub files: Vec<FileState>,
+    /// The services it has.
+    pub units: Vec<UnitState>,
+    /// What Corosync says; nothing when it does not run.
+    pub engine: Option<Engine>,
+    /// An operation that was begun here and neither settled nor undone.
+    pub pending: Option<Pending>,
+    /// Whether a cluster left its memory here: a CIB, or Corosync's.
+    pub remembers: bool,
+}
+
+/// A file that is there.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FileState {
+    /// Which.
+    pub file: HostFile,
+    /// SHA-256 of what is in it, hexadecimal.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+/// A service of a host.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct UnitState {
+    /// Which.
+    pub unit: Unit,
+    /// Whether it runs.
+    pub active: bool,
+    /// Whether it starts at boot.
+    pub enabled: bool,
+}
+
+/// What a host's Corosync says, which is what it runs with and not what its file says.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Engine {
+    /// The cluster's name.
+    pub cluster: Option<String>,
+    /// The configuration's version.
+    pub config_version: Option<u64>,
+    /// The token's time in force, milliseconds.
+    pub token: Option<u64>,
+    /// This node's number.
+    pub me: u32,
+    /// Whether it is quorate.
+    pub quorate: bool,
+    /// The nodes it knows, in the order of their numbers.
+    pub nodes: Vec<EngineNode>,
+}
+
+/// A node as a host's Corosync sees it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EngineNode {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whether it is a member.
+    pub member: bool,
+    /// Its links: number, and whether it is connected.
+    pub links: Vec<(u32, bool)>,
+}
+
+/// An operation that is neither settled nor undone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// Its name.
+    pub operation: String,
+    /// Whether its files are in force.
+    pub active: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_travel_as_digits_and_are_not_shown() {
+        let content = Content(vec![0, 127, 255]);
+        let text = serde_json::to_string(&content).unwrap();
+        assert_eq!(text, "\"007fff\"");
+        assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content);
+        assert_eq!(format!("{content:?}"), "3 bytes");
+        for wrong in ["\"0\"", "\"0g\"", "\"é\"", "\"+1\""] {
+            assert!(serde_json::from_str::<Content>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn calls_are_read_as_they_were_written() {
+        for call in [
+            Call::About,
+            Call::Unit { unit: Unit::Corosync, act: UnitAct::Start },
+            Call::Stage {
+                operation: "1".into(),
+                files: vec![NewFile { file: HostFile::Authkey, content: Some(Content(vec![1])) }],
+            },
+        ] {
+            let envelope = Envelope { protocol: PROTOCOL, access: Some("x".into()), call };
+            let text = serde_json::to_string(&envelope).unwrap();
+            assert_eq!(serde_json::from_str::<Envelope>(&text).unwrap(), envelope);
+        }
+    }
+}
