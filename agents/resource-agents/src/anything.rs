@@ -2,7 +2,7 @@
 //! behaviour are its own affair.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub struct Anything;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a program is watched after its start, so that one that ends at once is no success.
 const SETTLE: Duration = Duration::from_millis(100);
+/// What a number and the end of its line need at most.
+const PID_BYTES: usize = 12;
 /// How long after a pid file was written its process may seem to have begun: the kernel counts in hundredths of a
 /// second since a boot whose time it tells in whole ones.
 const CLOCK_SLACK_S: u64 = 2;
@@ -187,17 +189,12 @@ impl Service {
         ]);
         command.current_dir(self.workdir.as_deref().unwrap_or(&user.dir));
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let pidfile = self.prepare_pidfile().map_err(failed(doing("writing the pid file", &self.pidfile)))?;
+        own_session(&mut command, pidfile, self.pidfile.clone());
         if user.uid != nix::unistd::geteuid() {
             become_user(&mut command, &user);
         }
-        own_session(&mut command);
-        let process = command.spawn().map_err(failed(format!("starting {} as {}", self.binfile, self.user)))?;
-        let written = self.write_pid(process.id());
-        if let Err(error) = written {
-            // What nobody knows the number of, nobody can stop.
-            let _ = kill(pid(process.id()), Signal::SIGKILL);
-            return Err(failed(doing("writing the pid file", &self.pidfile))(error));
-        }
+        command.spawn().map_err(failed(format!("starting {} as {}", self.binfile, self.user)))?;
         std::thread::sleep(SETTLE);
         Ok(())
     }
@@ -211,13 +208,15 @@ impl Service {
         Ok(file)
     }
 
-    fn write_pid(&self, number: u32) -> io::Result<()> {
+    /// The pid file to be, with room for a number.
+    fn prepare_pidfile(&self) -> io::Result<File> {
         if let Some(directory) = self.pidfile.parent() {
             fs::create_dir_all(directory)?;
         }
-        let new = self.pidfile.with_extension("new");
-        fs::write(&new, format!("{number}\n"))?;
-        fs::rename(&new, &self.pidfile)
+        let mut file = File::create(self.pidfile.with_extension("new"))?;
+        file.write_all(&[b'\n'; PID_BYTES])?;
+        file.rewind()?;
+        Ok(file)
     }
 
     /// The number in the pid file, if there is a file.
@@ -348,15 +347,19 @@ fn become_user(command: &mut Command, user: &User) {
     }
 }
 
-/// A session of its own: whoever ends the agent's group or terminal does not mean the program.
-fn own_session(command: &mut Command) {
-    // SAFETY: setsid is a single call of the kernel, allowed between fork and exec.
+/// A session of its own: whoever ends the agent's group or terminal does not mean the program. It writes its number
+/// itself, before it becomes the program: were the agent killed in between, nobody could stop what nobody knows of.
+fn own_session(command: &mut Command, mut file: File, pidfile: PathBuf) {
+    let new = pidfile.with_extension("new");
+    let begin = move || {
+        setsid()?;
+        write!(file, "{:<width$}", nix::unistd::getpid(), width = PID_BYTES - 1)?;
+        fs::rename(&new, &pidfile)
+    };
+    // SAFETY: as above; the agent has one thread, so that no lock is held in the child.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(|| {
-            setsid()?;
-            Ok(())
-        });
+        command.pre_exec(begin);
     }
 }
 

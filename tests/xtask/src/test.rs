@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use crate::build;
 
 /// What the tests need besides Rust.
-const NEEDED: [Needed; 13] = [
+const NEEDED: [Needed; 16] = [
     Needed { program: "unshare", package: "util-linux", for_root_only: false },
     Needed { program: "nsenter", package: "util-linux", for_root_only: false },
     Needed { program: "setpriv", package: "util-linux", for_root_only: false },
@@ -20,6 +20,14 @@ const NEEDED: [Needed; 13] = [
     Needed { program: "ip", package: "iproute2", for_root_only: false },
     Needed { program: "iptables", package: "iptables", for_root_only: false },
     Needed { program: "exportfs", package: "nfs-kernel-server", for_root_only: false },
+    // Our agents are held beside Debian's, tested by its tester, and killed before each of their steps.
+    Needed {
+        program: "/usr/lib/ocf/resource.d/pacemaker/ping",
+        package: "pacemaker-resource-agents",
+        for_root_only: false,
+    },
+    Needed { program: "xmllint", package: "libxml2-utils", for_root_only: false },
+    Needed { program: "strace", package: "strace", for_root_only: false },
     Needed { program: "fence_dummy", package: "fence-agents", for_root_only: false },
     // It comes with all agents.
     Needed { program: "ocf-tester", package: "resource-agents", for_root_only: false },
@@ -35,7 +43,7 @@ const NEEDED: [Needed; 13] = [
 /// Where Debian has them. Not all of these are in the path of someone who is not root.
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// A program, and the Debian package that it comes in.
+/// A program, and the Debian package that it comes in. One outside those places has its whole path.
 struct Needed {
     program: &'static str,
     package: &'static str,
@@ -208,6 +216,9 @@ mod tests {
                 "iproute2",
                 "iptables",
                 "nfs-kernel-server",
+                "pacemaker-resource-agents",
+                "libxml2-utils",
+                "strace",
                 "fence-agents",
                 "resource-agents",
                 "systemd",

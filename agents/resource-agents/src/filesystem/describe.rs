@@ -92,7 +92,8 @@ fn parameters() -> Vec<Parameter> {
         .default_value("false"),
         new(
             "force_unmount",
-            "string",
+            // More than a boolean takes; but this is what the shell agent says, and tools compare.
+            "boolean",
             "End processes that hold the mount",
             "true: end the processes that hold the mount; safe: the same here, since finding them never touches the file \
              system; false: end no process. The modifiers move, xargs and ps of the shell agent are accepted after a comma \

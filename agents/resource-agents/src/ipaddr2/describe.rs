@@ -52,8 +52,7 @@ fn parameters() -> Vec<Parameter> {
             "The interface that gets the address, by its name or an alternative name. If empty, it is told from the \
              routing table: the interface of the most specific route to the address. NAME:LABEL is understood as well; \
              iflabel is the better place for a label.",
-        )
-        .default_value(""),
+        ),
         new(
             "cidr_netmask",
             "string",

@@ -146,11 +146,15 @@ fn waits_for_the_kernel_that_is_still_asking() {
     let (here, there) = cable();
     here.run("ip address add 2001:db8::7/64 dev port0");
     here.expect(0, "IPaddr2 start ip=2001:db8::7");
-    assert!(!addresses(&here).contains("tentative"), "{}", addresses(&here));
+    let shown = addresses(&here);
+    let ours = shown.lines().find(|line| line.contains("2001:db8::7/64")).expect("the address is there");
+    assert!(!ours.contains("tentative"), "{ours}");
     // The neighbour has it, and the kernel finds out.
     there.run("ip address add 2001:db8::8/64 dev port1 nodad");
     here.run("ip address add 2001:db8::8/64 dev port0");
-    until("the kernel's verdict", || addresses(&here).contains("dadfailed"));
+    until("the kernel's verdict", || {
+        addresses(&here).lines().any(|line| line.contains("2001:db8::8/64") && line.contains("dadfailed"))
+    });
     here.refuse(1, "IPaddr2 monitor ip=2001:db8::8", &["another host"]);
     here.refuse(1, "IPaddr2 start ip=2001:db8::8 conflict_wait_ms=2000", &["in use"]);
     here.expect(7, "IPaddr2 monitor ip=2001:db8::8");

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const NEEDED: &str = "the system tests make network and mount namespaces: run them as root, or where a user may make user \
                       namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, and no AppArmor \
                       rule against it); they use unshare and nsenter of util-linux, and ip of iproute2";
+/// What some of them need besides.
+pub const PACKAGES: &str = "apt-get install resource-agents pacemaker-resource-agents libxml2-utils strace";
 /// For what the kernel or a process does a moment later. Reached only when it never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -99,10 +101,16 @@ impl Space {
 
     /// The same, to be run otherwise.
     pub fn command(&self, line: &str) -> Command {
+        self.command_by(&[], line)
+    }
+
+    /// The same, run by another program that is given it as its last arguments.
+    pub fn command_by(&self, wrapper: &[&str], line: &str) -> Command {
         let mut words = line.split(' ');
         let (agent, action) = (words.next().unwrap(), words.next().unwrap());
-        let mut command = self.enter(env!("CARGO_BIN_EXE_systole-agents"));
-        command.args([agent, action]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        let program = [wrapper, &[env!("CARGO_BIN_EXE_systole-agents")]].concat();
+        let mut command = self.enter(program[0]);
+        command.args(&program[1..]).args([agent, action]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.envs(self.environment(words));
         command
     }
@@ -118,7 +126,8 @@ impl Space {
         Watcher { process, first }
     }
 
-    fn environment<'a>(&self, words: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+    /// The variables of a call with these words.
+    pub fn environment<'a>(&self, words: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
         let mut out = BTreeMap::from([
             ("HA_RSCTMP".to_owned(), self.path("run").display().to_string()),
             ("OCF_RESOURCE_INSTANCE".to_owned(), "test".to_owned()),
@@ -181,7 +190,7 @@ impl Watcher {
     }
 }
 
-fn answer(output: Output) -> Answer {
+pub fn answer(output: Output) -> Answer {
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     Answer {
         code: output.status.code().unwrap_or(-1),
