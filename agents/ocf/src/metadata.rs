@@ -45,6 +45,8 @@ pub struct Parameter {
     pub required: bool,
     /// May it be changed by a `reload-agent`, without a restart?
     pub reloadable: bool,
+    /// Is its value secret? Pacemaker's word for it, not OCF's.
+    pub private: bool,
     /// Should it no longer be used?
     pub deprecated: bool,
     /// What to use in the place of a deprecated one.

@@ -157,6 +157,7 @@ impl State {
                 unique_group: element.get("unique-group"),
                 required: element.flag("required"),
                 reloadable: element.flag("reloadable"),
+                private: element.flag("private"),
                 deprecated: element.flag("deprecated"),
                 ..Parameter::default()
             }),

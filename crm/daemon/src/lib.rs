@@ -10,6 +10,7 @@ pub mod engines;
 mod fence_history;
 pub mod leftovers;
 pub mod log;
+mod metadata;
 pub mod options;
 pub mod processes;
 pub mod run;

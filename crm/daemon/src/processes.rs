@@ -131,14 +131,16 @@ pub fn signal(group: i32, signal: Signal) {
     }
 }
 
-struct Prepared {
-    command: Command,
+/// A program that is about to be started.
+pub(crate) struct Prepared {
+    pub command: Command,
     /// For standard input.
-    input: Option<String>,
+    pub input: Option<String>,
     is_init_script: bool,
 }
 
-fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, End> {
+/// How a program is started.
+pub(crate) fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, End> {
     let mut is_init_script = false;
     let (mut command, input) = match program {
         Program::Fence { agent, options } => {
@@ -244,7 +246,8 @@ fn name(text: &str) -> Result<&str, End> {
     Ok(text)
 }
 
-fn not_started(path: &Path, error: &std::io::Error) -> End {
+/// What is told of a program that could not be started.
+pub(crate) fn not_started(path: &Path, error: &std::io::Error) -> End {
     let missing = error.kind() == std::io::ErrorKind::NotFound;
     let reason = if missing {
         format!("there is no agent {}: install the package it comes from, on this node too", path.display())
@@ -256,7 +259,7 @@ fn not_started(path: &Path, error: &std::io::Error) -> End {
 
 /// Reads, feeds and waits until the process has ended. Children that it leaves behind with its output open do not
 /// matter: what lies in the pipes by then is all that is read.
-async fn watch(mut child: Child, input: Option<String>) -> End {
+pub(crate) async fn watch(mut child: Child, input: Option<String>) -> End {
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let feeding = tokio::spawn(feed(child.stdin.take(), input));
     let (mut out, mut err) = (Vec::new(), Vec::new());

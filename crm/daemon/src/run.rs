@@ -20,6 +20,7 @@ use crate::engines::{self, Chosen, ClusterEngine};
 use crate::fence_history::FenceHistory;
 use crate::leftovers::Leftovers;
 use crate::log;
+use crate::metadata::Descriptions;
 use crate::options::Run;
 use crate::processes::{self, Agents, Running};
 use crate::socket::{self, FromTool, Waiting};
@@ -79,6 +80,7 @@ struct Shell {
     engine: ClusterEngine,
     writer: Writer,
     agents: Agents,
+    descriptions: Descriptions,
     started: Instant,
     events: mpsc::Sender<Event>,
     running: BTreeMap<Process, Running>,
@@ -144,6 +146,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
             init_scripts: options.init_scripts,
             systemd: Systemd::new(),
         },
+        descriptions: Descriptions::default(),
         started,
         events,
         running: BTreeMap::new(),
@@ -241,6 +244,7 @@ impl Shell {
                         self.running.insert(process, running);
                     }
                 }
+                Command::Describe { agent } => self.descriptions.ask(&self.agents, agent, &self.events),
                 Command::Signal { process, signal } => {
                     if let Some(running) = self.running.get(&process) {
                         running.signal(signal);

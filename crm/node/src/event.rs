@@ -7,7 +7,8 @@ use std::time::Duration;
 use cib::Cib;
 use controller::Note;
 use engine::Host;
-use executor::{End, Operation, Signal};
+use executor::{Agent, End, Operation, Signal};
+use ocf::Metadata;
 use store::Entry;
 use transition::Transition;
 use wire::{Reply, Request};
@@ -90,6 +91,13 @@ pub enum Event {
         /// How.
         end: End,
     },
+    /// The answer to [`Command::Describe`]. It must come, and within seconds: results wait for it.
+    Described {
+        /// Who was asked.
+        agent: Agent,
+        /// What it says of itself, or why it does not.
+        metadata: Result<Arc<Metadata>, String>,
+    },
     /// The answer to [`Command::Plan`].
     Planned {
         /// Of which question.
@@ -142,6 +150,11 @@ pub enum Command {
         process: Process,
         /// What it is to be.
         program: Program,
+    },
+    /// Ask an agent what it is (`meta-data`).
+    Describe {
+        /// Whom.
+        agent: Agent,
     },
     /// Signal the whole process group.
     Signal {

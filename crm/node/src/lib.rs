@@ -25,6 +25,7 @@ pub mod cut_off;
 mod disk;
 pub mod fence_history;
 pub mod fencing;
+mod metadata;
 pub mod orders;
 pub mod watchdog;
 

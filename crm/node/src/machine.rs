@@ -21,6 +21,7 @@ use crate::disk::{self, Disk};
 use crate::event::{Command, Event, Now, Process, Program, Settings};
 use crate::evidence::Unproved;
 use crate::fencing;
+use crate::metadata::{Descriptions, agent_of};
 use crate::orders::Orders;
 use crate::query;
 use crate::replica::{Delivered, Replica, Settled, Step};
@@ -40,6 +41,7 @@ pub struct Node {
     pub(crate) replica: Replica,
     pub(crate) clients: Clients,
     orders: Orders,
+    descriptions: Descriptions,
     pub(crate) attributes: Attributes,
     /// Fencings that their devices have reported and nothing has proved yet.
     pub(crate) unproved: Vec<Unproved>,
@@ -79,6 +81,7 @@ impl Node {
             replica: Replica::new(me, &settings.cluster, &settings.incarnation, cib),
             clients: Clients::default(),
             orders: Orders::default(),
+            descriptions: Descriptions::default(),
             attributes: Attributes::default(),
             unproved: Vec::new(),
             speaks: wire::FIRST_PROTOCOL,
@@ -156,6 +159,12 @@ impl Node {
             Event::Engine(engine::Event::Delivered { from, payload }) => self.delivered(now, from, &payload),
             Event::Engine(engine::Event::Lost { reason }) => self.lost(now, &reason),
             Event::Ended { process, end } => self.ended(now, process, end),
+            Event::Described { agent, metadata } => {
+                let metadata = metadata.as_ref().map(|metadata| &**metadata).map_err(String::as_str);
+                let (held, complaint) = self.descriptions.described(&agent, metadata);
+                complaint.into_iter().for_each(|text| self.note(Note::new(Level::Warning, "metadata", text)));
+                held.into_iter().for_each(|command| self.executed(now, command));
+            }
             Event::Planned { generation, transition } => {
                 self.controller.handle(now.monotonic, controller::Event::Planned { generation, transition });
             }
@@ -198,7 +207,16 @@ impl Node {
             return true;
         }
         if let Some(command) = self.executor.poll() {
-            self.executed(now, command);
+            let agent = match &command {
+                executor::Command::Report(outcome) => Some(outcome.operation.agent.clone()),
+                executor::Command::Cancelled { cancel, .. } => self.orders.given(cancel.id).map(agent_of),
+                executor::Command::Spawn { .. } | executor::Command::Signal { .. } => None,
+            };
+            let command = match agent {
+                Some(agent) => self.descriptions.hold(&agent, command),
+                None => Some(command),
+            };
+            command.into_iter().for_each(|command| self.executed(now, command));
             return true;
         }
         if let Some(command) = self.cut.fencer.poll() {
@@ -371,7 +389,10 @@ impl Node {
             Message::Run(order) => {
                 let valid = obeyed && (self.view.quorate || !order.quorate);
                 if valid && order.to == self.settings.me.id.0 {
-                    let event = self.orders.take(order.clone());
+                    if let Some(agent) = self.descriptions.wanted(&order) {
+                        self.out.push_back(Command::Describe { agent });
+                    }
+                    let event = self.orders.take(order.clone(), self.descriptions.action(&order));
                     self.executor.handle(now.monotonic, event);
                 }
                 let event = controller::Event::Ordered { order: Order::Run(order), valid, own };
@@ -615,9 +636,10 @@ impl Node {
                 self.out.push_back(Command::Signal { process: Process::Agent(run), signal });
             }
             executor::Command::Report(outcome) => {
-                let Some(result) = self.orders.outcome(&outcome, now.unix) else { return };
+                let Some((mut result, parameters)) = self.orders.outcome(&outcome, now.unix) else { return };
                 self.tell_result(&result);
                 self.alert_of_result(now, &result);
+                self.descriptions.complete(&mut result, &parameters);
                 self.multicast_write(Origin::Local, &Write::Result(result));
             }
             executor::Command::Cancelled { cancel, .. } => {

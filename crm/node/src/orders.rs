@@ -18,8 +18,8 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Takes an order; what the executor is to be told.
-    pub fn take(&mut self, order: RunOrder) -> Event {
+    /// Takes an order; what the executor is to be told. `action`: the agent's word for it.
+    pub fn take(&mut self, order: RunOrder, action: &str) -> Event {
         self.next += 1;
         let id = self.next;
         let event = match &order.cancels {
@@ -29,7 +29,7 @@ impl Orders {
                 action: action.clone(),
                 interval_ms: order.interval_ms,
             }),
-            None => Event::Run(Operation { parameters: self.parameters_for(&order), ..operation(id, &order) }),
+            None => Event::Run(Operation { parameters: self.parameters_for(&order), ..operation(id, &order, action) }),
         };
         // The same recurring operation given again takes the place of the old one.
         self.drop_recurring(|old| {
@@ -62,13 +62,19 @@ impl Orders {
         self.owed.values().filter_map(|id| self.given.get(id).cloned()).collect()
     }
 
+    /// The order that an operation or a cancellation carries out.
+    pub fn given(&self, id: u64) -> Option<&RunOrder> {
+        self.given.get(&id)
+    }
+
     /// Whether the operation has not been answered for yet: of a recurring one, whether this is its first run.
     pub fn is_first(&self, id: u64) -> bool {
         self.owed.values().any(|owed| *owed == id)
     }
 
     /// An operation has a result to be written into history. `None`: it was not ordered, or is no longer.
-    pub fn outcome(&mut self, outcome: &Outcome, unix: i64) -> Option<OpResult> {
+    /// With the result come the parameters that it was got with.
+    pub fn outcome(&mut self, outcome: &Outcome, unix: i64) -> Option<(OpResult, BTreeMap<String, String>)> {
         let order = self.given.get(&outcome.operation.id)?.clone();
         let result = result(&order, outcome, unix);
         self.answered(outcome.operation.id);
@@ -80,7 +86,7 @@ impl Orders {
         if order.operation == "stop" && outcome.status == Status::Done && outcome.rc == 0 {
             self.drop_recurring(|old| old.resource.id == order.resource.id);
         }
-        Some(result)
+        Some((result, order.parameters))
     }
 
     /// A recurring operation was taken back.
@@ -109,7 +115,7 @@ impl Orders {
     }
 }
 
-fn operation(id: u64, order: &RunOrder) -> Operation {
+fn operation(id: u64, order: &RunOrder, action: &str) -> Operation {
     Operation {
         id,
         resource: order.resource.id.clone(),
@@ -118,7 +124,7 @@ fn operation(id: u64, order: &RunOrder) -> Operation {
             provider: order.resource.provider.clone(),
             kind: order.resource.kind.clone(),
         },
-        action: order.operation.clone(),
+        action: action.to_owned(),
         interval_ms: order.interval_ms,
         timeout_ms: order.timeout_ms,
         start_delay_ms: order.start_delay_ms,
@@ -189,10 +195,10 @@ mod tests {
     fn what_was_taken_out_of_the_configuration_is_stopped_with_what_it_was_started_with() {
         let mut orders = Orders::default();
         let timeout = ("CRM_meta_timeout", "1000");
-        orders.take(order(1, "start", &[("port", "80"), timeout]));
-        let stopped = orders.take(order(2, "stop", &[timeout]));
+        orders.take(order(1, "start", &[("port", "80"), timeout]), "start");
+        let stopped = orders.take(order(2, "stop", &[timeout]), "stop");
         assert_eq!(parameters(stopped), ["CRM_meta_timeout=1000", "port=80"]);
-        let changed = orders.take(order(3, "stop", &[("port", "81"), timeout]));
+        let changed = orders.take(order(3, "stop", &[("port", "81"), timeout]), "stop");
         assert_eq!(parameters(changed), ["CRM_meta_timeout=1000", "port=81"], "what the configuration says counts");
     }
 }

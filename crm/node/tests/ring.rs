@@ -2,12 +2,14 @@
 //! is said that nobody should say.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cib::Cib;
 use engine::{Host, Member, Membership, NodeId};
 use executor::{End, Output};
-use node::{ClientId, Command, Event, FencingSettings, Node, Now, Settings};
+use node::{ClientId, Command, Event, FencingSettings, Node, Now, Program, Settings};
+use ocf::Metadata;
 use wire::write::{AuthorForm, WriteForm};
 use wire::{Message, Origin, Reply, Request, Why};
 
@@ -19,6 +21,12 @@ struct Ring {
     /// What was said and not delivered yet.
     said: VecDeque<(u32, Vec<u8>)>,
     full: BTreeSet<u32>,
+    /// What agents say of themselves.
+    metadata: String,
+    /// Where resources run, and what was done with them.
+    runs: BTreeSet<(u32, String)>,
+    described: Vec<(u32, Event)>,
+    done: Vec<(u32, String, BTreeMap<String, String>)>,
     replies: Vec<(u32, ClientId, Reply)>,
     notes: Vec<(u32, &'static str, String)>,
     exits: BTreeMap<u32, Result<(), String>>,
@@ -37,6 +45,10 @@ impl Ring {
             nodes: BTreeMap::new(),
             said: VecDeque::new(),
             full: BTreeSet::new(),
+            metadata: String::new(),
+            runs: BTreeSet::new(),
+            described: Vec::new(),
+            done: Vec::new(),
             replies: Vec::new(),
             notes: Vec::new(),
             exits: BTreeMap::new(),
@@ -108,9 +120,26 @@ impl Ring {
                         let configuration = (version.admin_epoch, version.epoch);
                         events.push_back(Event::Persisted { number, configuration, error });
                     }
-                    Command::Spawn { process, .. } => {
+                    Command::Describe { agent } => {
+                        let metadata = Metadata::parse(&self.metadata).map_err(|error| error.to_string());
+                        // Not at once: results wait for it.
+                        self.described.push((id, Event::Described { agent, metadata: metadata.map(Arc::new) }));
+                    }
+                    Command::Spawn { process, program } => {
+                        let Program::Operation(operation) = program else { panic!("nothing is fenced here") };
+                        let place = (id, operation.resource.clone());
+                        // OCF: 7 is what does not run.
+                        let code = if operation.is_probe() && !self.runs.contains(&place) { 7 } else { 0 };
+                        match operation.action.as_str() {
+                            "start" => drop(self.runs.insert(place)),
+                            "stop" => drop(self.runs.remove(&place)),
+                            _ => {}
+                        }
+                        if !operation.is_probe() {
+                            self.done.push((id, operation.action.clone(), operation.parameters.clone()));
+                        }
                         let output = Output { stdout: String::new(), stderr: String::new() };
-                        events.push_back(Event::Ended { process, end: End::Exited { code: 0, output } });
+                        events.push_back(Event::Ended { process, end: End::Exited { code, output } });
                     }
                     Command::Reply { client, reply } => self.replies.push((id, client, reply)),
                     Command::Note(note) => self.notes.push((id, note.event, note.message)),
@@ -135,7 +164,13 @@ impl Ring {
     }
 
     fn settle(&mut self) {
-        assert!(self.deliver(100_000) < 100_000, "it does not come to rest");
+        loop {
+            assert!(self.deliver(100_000) < 100_000, "it does not come to rest");
+            if self.described.is_empty() {
+                return;
+            }
+            std::mem::take(&mut self.described).into_iter().for_each(|(id, event)| self.tell(id, event));
+        }
     }
 
     fn up(ids: &[u32]) -> Ring {
@@ -146,8 +181,37 @@ impl Ring {
         ring
     }
 
+    fn author() -> AuthorForm {
+        AuthorForm { user: "test".into(), host: "here".into(), command: "test".into(), at: 1 }
+    }
+
+    /// One resource with these parameters is what is configured from now on.
+    fn configure(&mut self, id: u32, mode: &str, path: &str) {
+        let xml = format!(
+            "<configuration><crm_config><cluster_property_set id='o'><nvpair id='f' name='stonith-enabled' value='false'/>\
+             </cluster_property_set></crm_config><nodes><node id='1' uname='node1'/><node id='2' uname='node2'/>\
+             <node id='3' uname='node3'/></nodes><resources><primitive id='web' class='ocf' provider='x' type='y'>\
+             <instance_attributes id='i'><nvpair id='i1' name='mode' value='{mode}'/>\
+             <nvpair id='i2' name='path' value='{path}'/></instance_attributes></primitive></resources><constraints/>\
+             </configuration>"
+        );
+        let write = WriteForm::Replace { xml, expected: None, author: Self::author() };
+        let request = Request::Write { write, force: false };
+        self.tell(id, Event::Asked { client: ClientId(1), request });
+        self.settle();
+    }
+
+    /// The operations since the last time, with `mode` and `path` as they were given.
+    fn operations(&mut self) -> Vec<String> {
+        let text = |(id, action, parameters): (u32, String, BTreeMap<String, String>)| {
+            let get = |name| parameters.get(name).cloned().unwrap_or_default();
+            format!("{action} at {id}: {} {}", get("mode"), get("path"))
+        };
+        std::mem::take(&mut self.done).into_iter().map(text).collect()
+    }
+
     fn write(&mut self, id: u32, client: u64, name: &str, length: usize) {
-        let author = AuthorForm { user: "test".into(), host: "here".into(), command: "test".into(), at: 1 };
+        let author = Self::author();
         let write = WriteForm::Attribute {
             node: "node1".into(),
             permanent: true,
@@ -279,6 +343,53 @@ fn who_writes_when_most_nodes_go_is_told_at_once_who_is_missing() {
             assert!(reason.contains("(node2, node3)") && reason.contains("systole stonith confirm"), "{reason}");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// What is done when `mode` of a running resource changes, and then `path`, with such an agent.
+fn changes(version: &str, action: &str, mode: &str) -> Vec<Vec<String>> {
+    let mut ring = Ring::new();
+    ring.metadata = format!(
+        "<resource-agent name='y'>{version}<parameters><parameter name='mode' {mode}/>\
+         <parameter name='path' unique='1'/></parameters><actions>{action}</actions></resource-agent>"
+    );
+    [1, 2].iter().for_each(|id| ring.add(*id, "test"));
+    ring.members(&[1, 2], true);
+    ring.settle();
+    // The others have had their time to come.
+    ring.at += 60;
+    [1, 2].iter().for_each(|id| ring.tell(*id, Event::Timeout));
+    ring.settle();
+    ring.configure(1, "old", "/a");
+    assert_eq!(ring.operations(), ["start at 1: old /a"]);
+    let changes = [("new", "/a"), ("new", "/b"), ("new", "/b")];
+    changes
+        .iter()
+        .map(|(mode, path)| {
+            ring.configure(2, mode, path);
+            ring.operations()
+        })
+        .collect()
+}
+
+#[test]
+fn a_parameter_that_can_be_reloaded_is_reloaded_and_no_other() {
+    let (new, old) = ("<version>1.1</version>", "<version>1.0</version>");
+    let (reload_agent, reload) = ("<action name='reload-agent' timeout='1'/>", "<action name='reload' timeout='1'/>");
+    let restart =
+        |mode: &str, path: &str| vec![format!("stop at 1: {mode} {path}"), format!("start at 1: {mode} {path}")];
+    let nothing: Vec<String> = Vec::new();
+    for (version, action, mode, first) in [
+        (new, reload_agent, "reloadable='1'", vec!["reload-agent at 1: new /a".to_owned()]),
+        (new, reload_agent, "", restart("new", "/a")),
+        (new, reload, "reloadable='1'", restart("new", "/a")),
+        // Before OCF 1.1 what need not be unique can be reloaded, by `reload`.
+        (old, reload, "unique='0'", vec!["reload at 1: new /a".to_owned()]),
+        (old, reload, "unique='1'", restart("new", "/a")),
+        (old, reload_agent, "", restart("new", "/a")),
+    ] {
+        let found = changes(version, action, mode);
+        assert_eq!(found, [first, restart("new", "/b"), nothing.clone()], "{version} {action} {mode}");
     }
 }
 

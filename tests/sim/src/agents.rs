@@ -2,10 +2,12 @@
 //! believes of all this is of no account here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use executor::{End, Operation, Output};
 use node::Process;
+use ocf::{ActionMetadata, Metadata, Parameter};
 
 use crate::engine::Life;
 use crate::random::Random;
@@ -253,6 +255,13 @@ pub fn instance(name: &str) -> &str {
 /// What the judges call a resource in the promoted role: there is to be one at a time.
 pub fn promoted(resource: &str) -> String {
     format!("{resource} (promoted)")
+}
+
+/// What all agents of this world say of themselves: that they can take in another `mode` while they run.
+pub fn metadata() -> Arc<Metadata> {
+    let mode = Parameter { reloadable: true, ..Parameter::new("mode", "string", "Mode", "A mode.") };
+    let actions = vec![ActionMetadata::new("reload-agent", "20s")];
+    Arc::new(Metadata { ocf_version: Some("1.1".into()), parameters: vec![mode], actions, ..Metadata::default() })
 }
 
 /// A process that exited by itself.

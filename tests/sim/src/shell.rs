@@ -69,6 +69,14 @@ impl World {
         match command {
             Command::Send(payload) => self.with_engine(|engine, now| engine.send(now, id, payload)),
             Command::Spawn { process, program } => self.spawn(id, life, process, &program),
+            Command::Describe { agent } => {
+                let delay = self.aside.mostly_short(5, 3_000);
+                let metadata = match self.aside.percent(5) {
+                    true => Err("the simulated agent does not answer".to_owned()),
+                    false => Ok(crate::agents::metadata()),
+                };
+                self.after(delay, Happening::Described(id, life, agent, metadata));
+            }
             Command::Signal { process, signal } => self.signal(id, life, process, signal),
             Command::Plan { generation, cib } => {
                 self.counts.plans += 1;

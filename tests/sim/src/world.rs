@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Event as EngineEvent, Host, NodeId};
@@ -43,6 +44,8 @@ pub enum Happening {
     Switch(String, bool),
     /// A plan is ready.
     Planned(NodeId, Life, u64, Box<Transition>),
+    /// An agent has described itself, or has not.
+    Described(NodeId, Life, executor::Agent, Result<Arc<ocf::Metadata>, String>),
     /// A disk has written.
     Written(NodeId, Life),
     /// A host is up far enough to have an engine.
@@ -144,6 +147,8 @@ pub struct World {
     pub trap: Option<Trap>,
     /// Chance.
     pub random: Random,
+    /// Chance for what shall not change the course of everything else.
+    pub aside: Random,
     queue: BinaryHeap<Reverse<Queued>>,
     sequence: u64,
     lives: u64,
@@ -173,6 +178,7 @@ impl World {
             attended: false,
             trap: None,
             random,
+            aside: Random::new(!seed),
             queue: BinaryHeap::new(),
             sequence: 0,
             lives: 0,
@@ -249,6 +255,7 @@ impl World {
             | Happening::Wake(id, _)
             | Happening::Ends(id, _)
             | Happening::Planned(id, ..)
+            | Happening::Described(id, ..)
             | Happening::Written(id, _)
             | Happening::Joins(id, _) => (id, false),
             Happening::Engine(Later::Order(id))
@@ -298,6 +305,11 @@ impl World {
             Happening::Planned(id, life, generation, transition) => {
                 if self.lives_on(id, life) {
                     self.tell(id, Event::Planned { generation, transition: *transition });
+                }
+            }
+            Happening::Described(id, life, agent, metadata) => {
+                if self.lives_on(id, life) {
+                    self.tell(id, Event::Described { agent, metadata });
                 }
             }
             Happening::Written(id, life) => self.written(id, life),
