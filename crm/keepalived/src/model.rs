@@ -47,6 +47,8 @@ pub struct Model {
     pub rest: Vec<Statement>,
     /// The virtual servers, with their groups and SSL: what IPVS is told.
     pub servers: Vec<Statement>,
+    /// The sessions of BFD.
+    pub bfd: Vec<Statement>,
     /// What there is to say.
     pub notes: Vec<Note>,
 }
@@ -64,11 +66,16 @@ impl Model {
         let (lines, mut notes) = expand(files, host);
         let (statements, found) = parse(&lines, Side::Vrrp);
         let (servers, found_there) = parse(&lines, Side::Checker);
-        // Words outside of blocks are read by both processes; their notes are the same.
-        let new: Vec<Note> = found_there.into_iter().filter(|note| !found.contains(note)).collect();
-        notes.extend(found);
-        notes.extend(new);
-        let mut model = Model { notes, ..Model::default() };
+        let (sessions, found_for_bfd) = parse(&lines, Side::Bfd);
+        // Words outside of blocks are read by all processes; their notes are the same.
+        let mut known: BTreeSet<(Place, String)> = BTreeSet::new();
+        for note in found.into_iter().chain(found_there).chain(found_for_bfd) {
+            if known.insert((note.place.clone(), note.message.clone())) {
+                notes.push(note);
+            }
+        }
+        let bfd = sessions.into_iter().filter(|one| one.word() == "bfd_instance").collect();
+        let mut model = Model { notes, bfd, ..Model::default() };
         model.template(files);
         for statement in &statements {
             if statement.word() == "global_defs" {
@@ -145,9 +152,7 @@ impl Model {
     /// A template is no configuration: what stands in its braces is not known.
     fn template(&mut self, files: &Files) {
         let Some(text) = files.text(files.main()) else { return };
-        let marks = ["{{", "{%", "<%", "${env", "KEEPALIVED_"];
-        let jinja = |line: &str| marks.iter().any(|mark| line.contains(mark)) || line.contains(":-");
-        let found = text.lines().position(|line| !line.trim_start().starts_with(['#', '!']) && jinja(line));
+        let found = text.lines().position(|line| !line.trim_start().starts_with(['#', '!']) && is_template(line));
         if let Some(line) = found {
             let place = Place { file: files.main().to_owned(), line: line + 1 };
             self.notes.push(Note::error(place, "this is a template: give the rendered file, as it lies on the host"));
@@ -162,6 +167,20 @@ impl Model {
     pub fn has_errors(&self) -> bool {
         self.notes.iter().any(|note| note.severity == Severity::Error)
     }
+}
+
+/// Whether a line has the marks of a template. Containers' tools take formats in the same braces, in commands.
+fn is_template(line: &str) -> bool {
+    let format = ["docker", "podman", "--format", "crictl"].iter().any(|word| line.contains(word));
+    let braces = ["{{", "{%", "<%"].iter().any(|mark| line.contains(mark)) && !format;
+    let shell = line.contains("${env") || line.contains("KEEPALIVED_") || line.contains("${") && line.contains(":-");
+    let place = |word: &str| {
+        let inner = word.strip_prefix('<').and_then(|word| word.strip_suffix('>'));
+        inner.is_some_and(|inner| {
+            !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+        })
+    };
+    braces || shell || line.split_ascii_whitespace().any(place)
 }
 
 /// A switch: on by its name alone, or by a word behind it.

@@ -22,6 +22,8 @@ pub struct Router<'m> {
     pub id: u8,
     /// Whether its addresses are of IPv6.
     pub v6: bool,
+    /// The interface, where a host has this router id on several.
+    pub segment: Option<String>,
     /// Its members, highest priority first; of equal ones in the hosts' order.
     pub members: Vec<Member<'m>>,
 }
@@ -39,7 +41,8 @@ pub struct Conflict {
     pub places: Vec<(String, Place)>,
 }
 
-/// The virtual routers of all hosts, by router id.
+/// The virtual routers of all hosts, by router id. Where a host has one id on two interfaces, these are two networks,
+/// and two routers.
 pub fn routers<'m>(hosts: &'m [(String, Model)]) -> Vec<Router<'m>> {
     let mut routers: BTreeMap<(u8, bool), Vec<Member<'m>>> = BTreeMap::new();
     for (host, model) in hosts {
@@ -48,11 +51,21 @@ pub fn routers<'m>(hosts: &'m [(String, Model)]) -> Vec<Router<'m>> {
             routers.entry((instance.router_id, v6)).or_default().push(Member { host, instance });
         }
     }
-    let sorted = |mut members: Vec<Member<'m>>| {
+    let mut found = Vec::new();
+    for ((id, v6), mut members) in routers {
         members.sort_by_key(|member| std::cmp::Reverse(member.instance.priority));
-        members
-    };
-    routers.into_iter().map(|((id, v6), members)| Router { id, v6, members: sorted(members) }).collect()
+        let hosts: BTreeSet<&str> = members.iter().map(|member| member.host).collect();
+        if hosts.len() == members.len() {
+            found.push(Router { id, v6, segment: None, members });
+            continue;
+        }
+        let mut segments: BTreeMap<Option<String>, Vec<Member<'m>>> = BTreeMap::new();
+        for member in members {
+            segments.entry(member.instance.interface.clone()).or_default().push(member);
+        }
+        found.extend(segments.into_iter().map(|(segment, members)| Router { id, v6, segment, members }));
+    }
+    found
 }
 
 /// What the hosts of one virtual router disagree on.

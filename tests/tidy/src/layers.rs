@@ -20,7 +20,7 @@ pub const LAYERS: &[&[&str]] = &[
         "resource-agents",
         "fence-agents",
     ],
-    &["node", "host-agent"],
+    &["node", "host-agent", "migrate"],
     &["daemon", "cli"],
 ];
 

@@ -18,6 +18,7 @@ pub const PURE: &[&str] = &[
     "crm/engine",
     "crm/corosync-conf",
     "crm/keepalived",
+    "crm/migrate",
     "fencing/fencer",
     "schemas",
 ];

@@ -29,6 +29,8 @@ pub struct Script {
     pub user: Vec<String>,
     /// Whether it counts as failed before the first run.
     pub init_fail: bool,
+    /// All of it, for who needs more.
+    pub statement: Statement,
 }
 
 pub(super) fn read(statement: &Statement, notes: &mut Vec<Note>) -> Option<Script> {
@@ -51,6 +53,7 @@ pub(super) fn read(statement: &Statement, notes: &mut Vec<Note>) -> Option<Scrip
         fall: 1,
         user: Vec::new(),
         init_fail: false,
+        statement: statement.clone(),
     };
     for one in &statement.block {
         let first = one.argument(1).unwrap_or_default();

@@ -1,0 +1,122 @@
+//! What is not the cluster's: IPVS, for which keepalived stays, and what is static on each host.
+
+use keepalived::statement::Statement;
+
+use super::Draft;
+use crate::configuration::{Constraint, Primitive, Resource};
+use crate::text;
+use crate::unit::Unit;
+
+/// Words of global_defs that its checker goes on needing.
+const CHECKER: &[&str] = &[
+    "router_id",
+    "notification_email",
+    "notification_email_from",
+    "smtp_server",
+    "smtp_helo_name",
+    "smtp_connect_timeout",
+    "smtp_alert",
+    "smtp_alert_checker",
+    "checker_log_all_failures",
+    "no_checker_emails",
+    "no_email_faults",
+    "rs_init_notifies",
+    "lvs_timeouts",
+    "lvs_flush",
+    "lvs_flush_on_stop",
+    "lvs_flush_onstop",
+    "lvs_notify_fifo",
+    "lvs_notify_fifo_script",
+    "script_user",
+    "enable_script_security",
+];
+
+pub(super) fn all(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<String>]) {
+    let hosts = draft.hosts;
+    let keep = draft.holds("ipvs") == "keep";
+    let network = draft.holds("static") == "network";
+    let mut serving = 0;
+    for (host, model) in hosts {
+        if keep && !model.servers.is_empty() {
+            serving += 1;
+            let mut statements: Vec<Statement> = Vec::new();
+            if let Some(place) = model.servers.first().map(|one| one.place.clone()) {
+                let block = model.defaults.statements.iter().filter(|one| CHECKER.contains(&one.word())).cloned();
+                let words = vec!["global_defs".to_owned()];
+                statements.push(Statement { words, block: block.collect(), place });
+            }
+            statements.extend(model.rest.iter().filter(|one| one.word() == "track_file").cloned());
+            statements.extend(model.servers.iter().cloned());
+            draft.files.insert(format!("keepalived-ipvs.{host}.conf"), text::statements(&statements));
+        }
+        let fixed: Vec<String> = model.rest.iter().flat_map(|one| commands(one, model)).collect();
+        if network && !fixed.is_empty() {
+            let script = format!("#!/bin/sh\nset -e\n{}\n", fixed.join("\n"));
+            draft.files.insert(format!("static.{host}.sh"), script);
+        }
+    }
+    if serving > 0 {
+        clone(draft, units, resources);
+    }
+    let synchronizes = hosts.iter().any(|(_, model)| {
+        model.defaults.statements.iter().any(|one| one.word() == "lvs_sync_daemon")
+            || model
+                .instances
+                .iter()
+                .flat_map(|one| &one.statement.block)
+                .any(|one| one.word() == "lvs_sync_daemon_interface")
+    });
+    if synchronizes {
+        draft.advice.push(
+            "The synchronization of IPVS connections follows an instance in keepalived; without instances it has to be \
+             started by hand (ipvsadm --start-daemon master on the active host, backup on the others), or connections \
+             through IPVS break at a failover"
+                .to_owned(),
+        );
+    }
+}
+
+/// keepalived on every host, for IPVS alone; addresses run where it runs.
+fn clone(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<String>]) {
+    let id = draft.ids.take("ipvs");
+    let clone = draft.ids.take(&format!("{id}-clone"));
+    let primitive = Primitive::new(id, ("systemd", None, "keepalived"), "10s");
+    let meta = [("interleave".to_owned(), "true".to_owned())].into();
+    draft.configuration.resources.push(Resource::Clone(primitive, meta));
+    for (unit, resource) in units.iter().zip(resources) {
+        let Some(resource) = resource else { continue };
+        let id = draft.ids.take(&format!("{}-with-ipvs", unit.name));
+        let (resource, with) = (resource.clone(), clone.clone());
+        draft.configuration.constraints.push(Constraint::Colocation { id, resource, with });
+    }
+}
+
+/// The ip commands for what is static.
+fn commands(one: &Statement, model: &keepalived::Model) -> Vec<String> {
+    let device = model.defaults.interface.as_deref();
+    let line = |line: &Statement| match one.word() {
+        "static_ipaddress" => {
+            let mut words: Vec<String> = line.words.clone();
+            if let (false, Some(device)) = (words.iter().any(|word| word == "dev"), device) {
+                words.extend(["dev".to_owned(), device.to_owned()]);
+            }
+            words.retain(|word| !matches!(word.as_str(), "no_track" | "-nodad"));
+            Some(format!("ip address replace {}", quoted(&words)))
+        }
+        "static_routes" => {
+            let spec = super::address::spec("route", line, device);
+            Some(format!("ip route replace {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>())))
+        }
+        "static_rules" => {
+            let spec = super::address::spec("rule", line, None);
+            Some(format!("ip rule add {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>())))
+        }
+        _ => None,
+    };
+    one.block.iter().filter_map(line).collect()
+}
+
+fn quoted(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| crate::configuration::commands_quote(word)).collect();
+    words.join(" ")
+}
