@@ -152,7 +152,9 @@ impl Model {
     /// A template is no configuration: what stands in its braces is not known.
     fn template(&mut self, files: &Files) {
         let Some(text) = files.text(files.main()) else { return };
-        let found = text.lines().position(|line| !line.trim_start().starts_with(['#', '!']) && is_template(line));
+        let blank = |line: &str| undefined(line).is_some_and(|name| !text.contains(&format!("${name}=")));
+        let live = |line: &str| !line.trim_start().starts_with(['#', '!']);
+        let found = text.lines().position(|line| live(line) && (is_template(line) || blank(line)));
         if let Some(line) = found {
             let place = Place { file: files.main().to_owned(), line: line + 1 };
             self.notes.push(Note::error(place, "this is a template: give the rendered file, as it lies on the host"));
@@ -181,6 +183,15 @@ fn is_template(line: &str) -> bool {
         })
     };
     braces || shell || line.split_ascii_whitespace().any(place)
+}
+
+/// The name in `${NAME}` behind a word that every instance needs, where a shell or envsubst was to put its value.
+fn undefined(line: &str) -> Option<&str> {
+    let mut words = line.split_ascii_whitespace();
+    let word = words.next().filter(|word| matches!(*word, "interface" | "virtual_router_id" | "priority" | "state"));
+    word?;
+    let name = words.next()?.strip_prefix("${")?.strip_suffix('}')?;
+    (!name.starts_with('_') && !name.contains(' ')).then_some(name)
 }
 
 /// A switch: on by its name alone, or by a word behind it.

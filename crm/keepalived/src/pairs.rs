@@ -22,7 +22,8 @@ pub struct Router<'m> {
     pub id: u8,
     /// Whether its addresses are of IPv6.
     pub v6: bool,
-    /// The interface, where a host has this router id on several.
+    /// The interface, where a host has this router id several times; with unicast the instance's name as well, since
+    /// there each sends to its own peers.
     pub segment: Option<String>,
     /// Its members, highest priority first; of equal ones in the hosts' order.
     pub members: Vec<Member<'m>>,
@@ -61,7 +62,14 @@ pub fn routers<'m>(hosts: &'m [(String, Model)]) -> Vec<Router<'m>> {
         }
         let mut segments: BTreeMap<Option<String>, Vec<Member<'m>>> = BTreeMap::new();
         for member in members {
-            segments.entry(member.instance.interface.clone()).or_default().push(member);
+            let instance = member.instance;
+            let interface = instance.interface.clone();
+            let unicast = (!instance.peers.is_empty()).then(|| instance.name.clone());
+            let segment = match unicast {
+                Some(name) => Some(format!("{} {name}", interface.unwrap_or_default())),
+                None => interface,
+            };
+            segments.entry(segment).or_default().push(member);
         }
         found.extend(segments.into_iter().map(|(segment, members)| Router { id, v6, segment, members }));
     }

@@ -10,6 +10,8 @@ pub use commands::commands;
 pub(crate) use commands::quote as commands_quote;
 pub use document::document;
 
+use crate::unit::Watched;
+
 /// Names and values; all hosts have the same, or some have their own.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parameters {
@@ -80,6 +82,8 @@ pub struct Primitive {
     pub parameters: Parameters,
     /// Its operations.
     pub operations: Vec<Operation>,
+    /// What it watches, if it is a health check.
+    pub watches: Option<Watched>,
 }
 
 impl Primitive {
@@ -93,7 +97,15 @@ impl Primitive {
         };
         let (class, provider, agent) = standard;
         let operations = vec![operation("monitor", monitor), operation("start", "0s"), operation("stop", "0s")];
-        Primitive { id, class, provider, agent: agent.to_owned(), parameters: Parameters::default(), operations }
+        Primitive {
+            id,
+            class,
+            provider,
+            agent: agent.to_owned(),
+            parameters: Parameters::default(),
+            operations,
+            watches: None,
+        }
     }
 
     /// With these parameters.

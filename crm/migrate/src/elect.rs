@@ -8,6 +8,8 @@ const PRIORITIES: std::ops::RangeInclusive<i32> = 1..=254;
 const OWNER: u8 = 255;
 /// The number a watched file is tried with when it is bad; when it is good it holds 0.
 pub const BAD_NUMBER: i32 = -20;
+/// The points at which a file's number is a failure.
+pub const FAULT: i32 = -254;
 
 /// What is so on a host: whether it is up, and what of the watched things is bad there.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,7 +36,7 @@ pub fn effective(contender: &Contender, state: &HostState) -> Option<i32> {
             Effect::Weight(weight) => priority += if good { 0 } else { weight },
             Effect::Times(times) => {
                 let counted = times * if bad { BAD_NUMBER } else { 0 } * if watch.reverse { -1 } else { 1 };
-                if counted <= -254 {
+                if counted <= FAULT {
                     return None;
                 }
                 priority += counted;

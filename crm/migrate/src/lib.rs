@@ -26,5 +26,7 @@ pub mod elect;
 pub mod text;
 pub mod words;
 
+pub mod export;
 pub mod plan;
+pub mod prove;
 pub mod report;

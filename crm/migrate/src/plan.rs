@@ -7,7 +7,7 @@ mod health;
 mod hooks;
 mod items;
 mod nfs;
-mod place;
+pub(crate) mod place;
 mod questions;
 mod servers;
 

@@ -84,10 +84,9 @@ fn parameters(address: &VirtualAddress, instance: &Instance, plain: bool) -> BTr
         _ => {}
     }
     let label = address.label.as_deref().and_then(|label| label.split_once(':'));
-    if let Some((before, label)) = label.filter(|(_, label)| !label.is_empty()) {
-        if device.as_deref().is_none_or(|device| device == before) {
-            set("iflabel", label.to_owned());
-        }
+    let fits = |before: &str| device.as_deref().is_none_or(|device| device == before);
+    if let Some((_, label)) = label.filter(|(before, label)| !label.is_empty() && fits(before)) {
+        set("iflabel", label.to_owned());
     }
     if has("noprefixroute") {
         set("noprefixroute", "true".to_owned());

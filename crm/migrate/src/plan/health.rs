@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use keepalived::Model;
 
 use super::Draft;
-use super::place::{Attributes, file_weight, id_part, scale};
+use super::place::{Attributes, SCALE, file_weight, id_part, scale};
 use crate::configuration::{Constraint, Parameters, Primitive, Resource, commands_quote};
+use crate::elect::FAULT;
 use crate::unit::{Unit, Watched, block, number};
 
 /// The clones of all that any unit watches, and the attributes they set.
@@ -39,8 +40,9 @@ pub(super) fn clones(draft: &mut Draft<'_, '_>, units: &[Unit<'_>]) -> Attribute
                 (host.clone(), pairs)
             })
             .collect();
-        let check = Primitive::new(id.clone(), ("ocf", Some("systole"), "HealthCheck"), &interval(every_us))
+        let mut check = Primitive::new(id.clone(), ("ocf", Some("systole"), "HealthCheck"), &interval(every_us))
             .with(Parameters::merged(&pairs));
+        check.watches = Some(what.clone());
         draft.ids.take(&format!("{id}-clone"));
         let meta = [("interleave".to_owned(), "true".to_owned())].into();
         draft.configuration.resources.push(Resource::Clone(check, meta));
@@ -126,6 +128,8 @@ fn parameters(what: &Watched, weight: i32, model: &Model) -> (BTreeMap<String, S
                 set("file", file.and_then(|one| one.argument(1)).unwrap_or_default().to_owned());
             }
             set("weight", weight.to_string());
+            // A number that takes all points away is a failure.
+            set("fault", (FAULT * SCALE).to_string());
         }
     }
     (pairs, every)

@@ -10,7 +10,7 @@ use crate::unit::{Contender, Effect, Unit, Watch, Watched};
 pub(super) type Attributes = BTreeMap<(Watched, i32), String>;
 
 /// Points between two priorities when equal ones are told apart by a rank below that.
-const SCALE: i32 = 10;
+pub(crate) const SCALE: i32 = 10;
 
 /// What a unit's resource is told about itself.
 pub(super) fn meta(unit: &Unit<'_>) -> BTreeMap<String, String> {
@@ -23,7 +23,7 @@ pub(super) fn scale(unit: &Unit<'_>) -> i32 {
     let mut priorities = BTreeSet::new();
     let equal = unit.contenders.iter().any(|one| !priorities.insert(one.priority));
     let weights = unit.contenders.iter().flat_map(|one| &one.watches).any(|watch| watch.effect != Effect::Fault);
-    if unit.contenders.len() > 1 && (equal || weights) { SCALE } else { 1 }
+    if equal || weights { SCALE } else { 1 }
 }
 
 /// The location constraints of a unit.
@@ -31,7 +31,7 @@ pub(super) fn constraints(draft: &mut Draft<'_, '_>, unit: &Unit<'_>, id: &str, 
     let scale = scale(unit);
     let ranks = unit.ranks(Some(draft.holds(&format!("tie.{}", unit.name))).filter(|host| !host.is_empty()));
     // Scores below zero would keep it from running anywhere, which no priority of keepalived's does.
-    let lowest: i32 = unit.contenders.iter().map(|one| taken(one)).max().unwrap_or(0);
+    let lowest: i32 = unit.contenders.iter().map(taken).max().unwrap_or(0);
     for (at, contender) in unit.contenders.iter().enumerate() {
         let rank = ranks.iter().position(|other| *other == at).unwrap_or(0);
         let bonus = if scale > 1 { (unit.contenders.len() - 1 - rank) as i32 } else { 0 };
@@ -74,17 +74,25 @@ fn location(draft: &mut Draft<'_, '_>, resource: &str, node: &str, score: &str) 
 /// The rules about one watched thing: one for all hosts if all watch it alike, else one a host.
 fn rules(draft: &mut Draft<'_, '_>, unit: &Unit<'_>, id: &str, watch: &Watch, scale: i32, attributes: &Attributes) {
     let Some(attribute) = attributes.get(&(watch.what.clone(), file_weight(watch, scale))) else { return };
-    let (worth, condition) = match watch.effect {
-        Effect::Fault => {
+    let mut conditions = Vec::new();
+    let (worth, condition) = match (watch.effect, &watch.what) {
+        // A number other than 0 is a failure.
+        (Effect::Fault, Watched::File(_)) => {
+            conditions.push(Condition::Defined(attribute.clone()));
+            let zero = (attribute.clone(), "0".to_owned());
+            let fails = if watch.reverse { Condition::Is(zero.0, zero.1) } else { Condition::IsNot(zero.0, zero.1) };
+            (Worth::Score("-INFINITY".to_owned()), fails)
+        }
+        (Effect::Fault, _) => {
             let fails = if watch.reverse { "1" } else { "0" };
             (Worth::Score("-INFINITY".to_owned()), Condition::Is(attribute.clone(), fails.to_owned()))
         }
-        Effect::Weight(weight) => {
+        (Effect::Weight(weight), _) => {
             let counts_when_good = (weight > 0) != watch.reverse;
             let value = if counts_when_good { "1" } else { "0" };
             (Worth::Score((weight * scale).to_string()), Condition::Is(attribute.clone(), value.to_owned()))
         }
-        Effect::Times(_) => (Worth::Attribute(attribute.clone()), Condition::Defined(attribute.clone())),
+        (Effect::Times(_), _) => (Worth::Attribute(attribute.clone()), Condition::Defined(attribute.clone())),
     };
     let hosts: Vec<&Contender> = unit.contenders.iter().filter(|one| one.watches.contains(watch)).collect();
     // What a script that never ran counts as is its own affair: it has an attribute only when it has run.
@@ -92,16 +100,18 @@ fn rules(draft: &mut Draft<'_, '_>, unit: &Unit<'_>, id: &str, watch: &Watch, sc
         (Condition::Is(name, value), true) if value == "0" => Condition::IsNot(name.clone(), "1".to_owned()),
         _ => condition,
     };
+    conditions.insert(0, condition);
     let everywhere = hosts.len() == draft.configuration.nodes.len();
     let name = id_part(&watch.what);
     if everywhere {
         let id_of_rule = draft.ids.take(&format!("{id}-{name}"));
-        rule(draft, id_of_rule, id, worth, vec![condition]);
+        rule(draft, id_of_rule, id, worth, conditions);
     } else {
         for host in hosts {
             let id_of_rule = draft.ids.take(&format!("{id}-{name}-{}", host.host));
             let uname = Condition::Is("#uname".to_owned(), host.host.clone());
-            rule(draft, id_of_rule, id, worth.clone(), vec![condition.clone(), uname]);
+            let conditions = conditions.iter().cloned().chain([uname]).collect();
+            rule(draft, id_of_rule, id, worth.clone(), conditions);
         }
     }
 }

@@ -1,5 +1,9 @@
 //! `systole migrate`: from another system to this one.
 
+mod export;
+mod files;
+mod plan;
+mod prove;
 mod scan;
 
 use clap::ArgMatches;
@@ -9,25 +13,32 @@ use super::Command;
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "migrate", grammar, run };
 
-const KEEPALIVED: &[Command] = &[scan::COMMAND];
+const KEEPALIVED: &[Command] = &[scan::COMMAND, plan::COMMAND, prove::COMMAND];
 
 fn grammar() -> clap::Command {
     let keepalived = clap::Command::new("keepalived")
         .about("From keepalived")
-        .after_help("Example:\n  systole migrate keepalived scan one=keepalived.conf.one two=keepalived.conf.two")
+        .after_help(
+            "Example:\n  systole migrate keepalived scan one=keepalived.conf.one two=keepalived.conf.two\n  \
+                     systole migrate keepalived plan one=keepalived.conf.one two=keepalived.conf.two --out plan",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(KEEPALIVED.iter().map(|command| (command.grammar)().name(command.name)));
     clap::Command::new("")
-        .about("See what another system does today, before its work is taken over")
+        .about("Take another system's work over: see what it does today, plan, prove; and the way back")
         .after_help("Example:\n  systole migrate keepalived scan one=keepalived.conf.one two=keepalived.conf.two")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(keepalived)
+        .subcommand(export::grammar())
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (_, arguments) = arguments.subcommand().expect("the grammar requires one");
+    let (system, arguments) = arguments.subcommand().expect("the grammar requires one");
+    if system == "export" {
+        return export::run(arguments);
+    }
     let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
     let command = KEEPALIVED.iter().find(|command| command.name == name).expect("the grammar is made from this list");
     (command.run)(arguments)
