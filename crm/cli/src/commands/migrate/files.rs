@@ -24,9 +24,12 @@ pub(super) fn argument() -> Arg {
     )
 }
 
+/// Hosts by name, with what their keepalived does.
+pub(super) type Hosts = Vec<(String, Model)>;
+
 /// The hosts with what their keepalived does, and the files it was read from.
-pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<(Vec<(String, Model)>, Vec<Files>)> {
-    let mut hosts: Vec<(String, Model)> = Vec::new();
+pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<(Hosts, Vec<Files>)> {
+    let mut hosts: Hosts = Vec::new();
     let mut scanned = Vec::new();
     let mut names = BTreeSet::new();
     for argument in arguments.get_many::<String>("files").expect("it is required") {
