@@ -74,10 +74,15 @@ pub fn need(name: &str, package: &str) -> Result<PathBuf, Failure> {
 
 /// Runs a program to its end, or to the deadline; then it is killed, and that is the failure.
 pub fn run(program: &Path, arguments: &[impl AsRef<OsStr>], deadline: Deadline) -> Result<Ran, Failure> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    finish(command, program, deadline)
+}
+
+/// Runs what was made ready, likewise.
+pub fn finish(mut command: Command, program: &Path, deadline: Deadline) -> Result<Ran, Failure> {
     let name = program.display();
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
+    let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

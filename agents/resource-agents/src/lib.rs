@@ -15,9 +15,13 @@ pub mod echo;
 pub mod ethmonitor;
 pub mod exportfs;
 pub mod filesystem;
+pub mod health_check;
+pub mod ip_object;
 pub mod ipaddr2;
 pub mod ipsrcaddr;
 pub mod netlink;
+pub mod notify_hook;
+mod people;
 pub mod ping;
 pub mod portblock;
 pub mod program;
@@ -36,8 +40,11 @@ pub const AGENTS: &[(&str, &dyn Agent)] = &[
     ("ethmonitor", &ethmonitor::EthMonitor),
     ("exportfs", &exportfs::Exportfs),
     ("Filesystem", &filesystem::Filesystem),
+    ("HealthCheck", &health_check::HealthCheck),
+    ("IpObject", &ip_object::IpObject),
     ("IPaddr2", &ipaddr2::IPaddr2),
     ("IPsrcaddr", &ipsrcaddr::IPsrcaddr),
+    ("NotifyHook", &notify_hook::NotifyHook),
     ("ping", &ping::Ping),
     ("portblock", &portblock::Portblock),
     ("Route", &route::Route),

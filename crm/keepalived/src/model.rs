@@ -152,7 +152,9 @@ impl Model {
     /// A template is no configuration: what stands in its braces is not known.
     fn template(&mut self, files: &Files) {
         let Some(text) = files.text(files.main()) else { return };
-        let blank = |line: &str| undefined(line).is_some_and(|name| !text.contains(&format!("${name}=")));
+        // Generators define names as well.
+        let generates = text.contains("~SEQ") || text.contains("~LST");
+        let blank = |line: &str| undefined(line).is_some_and(|name| !generates && !text.contains(&format!("${name}=")));
         let live = |line: &str| !line.trim_start().starts_with(['#', '!']);
         let found = text.lines().position(|line| live(line) && (is_template(line) || blank(line)));
         if let Some(line) = found {

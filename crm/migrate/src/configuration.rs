@@ -122,8 +122,8 @@ pub enum Resource {
     Primitive(Primitive, BTreeMap<String, String>),
     /// Several on one node, started in this order.
     Group(String, Vec<Primitive>, BTreeMap<String, String>),
-    /// One on every node.
-    Clone(Primitive, BTreeMap<String, String>),
+    /// One on every node. It has no meta attributes: versions of pcs differ in whose they are.
+    Clone(Primitive),
 }
 
 impl Resource {
@@ -132,14 +132,14 @@ impl Resource {
         match self {
             Resource::Primitive(one, _) => one.id.clone(),
             Resource::Group(id, ..) => id.clone(),
-            Resource::Clone(one, _) => format!("{}-clone", one.id),
+            Resource::Clone(one) => format!("{}-clone", one.id),
         }
     }
 
     /// What runs.
     pub fn primitives(&self) -> &[Primitive] {
         match self {
-            Resource::Primitive(one, _) | Resource::Clone(one, _) => std::slice::from_ref(one),
+            Resource::Primitive(one, _) | Resource::Clone(one) => std::slice::from_ref(one),
             Resource::Group(_, members, _) => members,
         }
     }

@@ -409,7 +409,7 @@ impl Cluster {
 
 fn watching(resource: &Resource) -> Option<&crate::configuration::Primitive> {
     match resource {
-        Resource::Clone(one, _) if one.agent == "HealthCheck" => Some(one),
+        Resource::Clone(one) if one.agent == "HealthCheck" => Some(one),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 //! and with what, is said here once; the rules of the new cluster and the proof that they do the same are both made of
 //! it.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use keepalived::Model;
 use keepalived::model::{Instance, SyncGroup};

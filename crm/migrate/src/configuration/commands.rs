@@ -1,6 +1,8 @@
 //! A configuration as commands: pcs on a file, and `cibadmin` for what pcs has no words for. `sh pcs.sh cib.xml` fills
 //! the file; it gives what [`document`](super::document()) gives.
 
+use std::collections::BTreeMap;
+
 use cib::Document;
 
 use super::document::node_parameters;
@@ -45,34 +47,35 @@ pub(crate) fn quote(word: &str) -> String {
 }
 
 fn resource(one: &Resource, lines: &mut Vec<String>) {
-    let meta = match one {
-        Resource::Primitive(primitive, meta) => {
-            create(primitive, &[], lines);
-            (primitive.id.clone(), meta)
-        }
-        Resource::Group(id, members, meta) => {
-            for member in members {
-                create(member, &["--group", id], lines);
-            }
-            (id.clone(), meta)
-        }
-        Resource::Clone(primitive, meta) => {
-            create(primitive, &["clone"], lines);
-            (format!("{}-clone", primitive.id), meta)
-        }
+    let pairs = |meta: &BTreeMap<String, String>| -> Vec<String> {
+        meta.iter().map(|(name, value)| format!("{name}={value}")).collect()
     };
-    let (id, pairs) = meta;
-    if !pairs.is_empty() {
-        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let words: Vec<&str> = ["resource", "meta", &id].into_iter().chain(pairs.iter().map(String::as_str)).collect();
-        lines.push(pcs(&words));
+    let words = |first: &str, meta: &BTreeMap<String, String>| -> Vec<String> {
+        let pairs = pairs(meta);
+        if pairs.is_empty() { Vec::new() } else { [first.to_owned()].into_iter().chain(pairs).collect() }
+    };
+    match one {
+        Resource::Primitive(primitive, meta) => create(primitive, &words("meta", meta), &[], lines),
+        Resource::Group(id, members, meta) => {
+            for (number, member) in members.iter().enumerate() {
+                create(member, &[], &["--group".to_owned(), id.clone()], lines);
+                // pcs looks at the agents of a group whose meta attributes it sets, and does not take --force there: so
+                // it is done while there is only the first one.
+                if let (0, [_, ..]) = (number, &pairs(meta)[..]) {
+                    let pairs = pairs(meta);
+                    let words = ["resource", "meta", id].into_iter().chain(pairs.iter().map(String::as_str));
+                    lines.push(pcs(&words.collect::<Vec<_>>()));
+                }
+            }
+        }
+        Resource::Clone(primitive) => create(primitive, &[], &["clone".to_owned()], lines),
     }
     for primitive in one.primitives() {
         own_parameters(primitive, lines);
     }
 }
 
-fn create(one: &Primitive, more: &[&str], lines: &mut Vec<String>) {
+fn create(one: &Primitive, meta: &[String], more: &[String], lines: &mut Vec<String>) {
     let agent = match (one.class, one.provider) {
         ("stonith", _) => one.agent.clone(),
         (class, Some(provider)) => format!("{class}:{provider}:{}", one.agent),
@@ -90,12 +93,13 @@ fn create(one: &Primitive, more: &[&str], lines: &mut Vec<String>) {
         words.push(format!("timeout={}", operation.timeout));
         words.extend(operation.on_fail.map(|on_fail| format!("on-fail={on_fail}")));
     }
+    words.extend(meta.iter().cloned());
     if kind == "resource" {
         words.push("--no-default-ops".to_owned());
     }
     // The host on which the commands are prepared need not have the agents.
     words.push("--force".to_owned());
-    words.extend(more.iter().map(|word| (*word).to_owned()));
+    words.extend(more.iter().cloned());
     lines.push(pcs(&words.iter().map(String::as_str).collect::<Vec<_>>()));
 }
 

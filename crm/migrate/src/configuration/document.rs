@@ -84,11 +84,10 @@ fn resource(out: &mut Document, parent: Element, one: &Resource) {
             }
             pairs(out, group, "meta_attributes", &format!("{id}-meta_attributes"), meta);
         }
-        Resource::Clone(one, meta) => {
+        Resource::Clone(one) => {
             let id = format!("{}-clone", one.id);
             let clone = add(out, parent, "clone", &[("id", &id)]);
             primitive(out, clone, one, &BTreeMap::new());
-            pairs(out, clone, "meta_attributes", &format!("{id}-meta_attributes"), meta);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Addresses, routes and rules as resources: with exactly the prefix, interface, label and flags that let an address that
 //! is there already be taken for running.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
 use keepalived::model::{Instance, VirtualAddress};
 use keepalived::statement::Statement;

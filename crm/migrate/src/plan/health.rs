@@ -44,8 +44,7 @@ pub(super) fn clones(draft: &mut Draft<'_, '_>, units: &[Unit<'_>]) -> Attribute
             .with(Parameters::merged(&pairs));
         check.watches = Some(what.clone());
         draft.ids.take(&format!("{id}-clone"));
-        let meta = [("interleave".to_owned(), "true".to_owned())].into();
-        draft.configuration.resources.push(Resource::Clone(check, meta));
+        draft.configuration.resources.push(Resource::Clone(check));
         for node in draft.configuration.nodes.clone() {
             if !hosts.contains(&node) {
                 let constraint = draft.ids.take(&format!("location-{id}-clone-{node}"));

@@ -81,8 +81,7 @@ fn clone(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<Stri
     let id = draft.ids.take("ipvs");
     let clone = draft.ids.take(&format!("{id}-clone"));
     let primitive = Primitive::new(id, ("systemd", None, "keepalived"), "10s");
-    let meta = [("interleave".to_owned(), "true".to_owned())].into();
-    draft.configuration.resources.push(Resource::Clone(primitive, meta));
+    draft.configuration.resources.push(Resource::Clone(primitive));
     for (unit, resource) in units.iter().zip(resources) {
         let Some(resource) = resource else { continue };
         let id = draft.ids.take(&format!("{}-with-ipvs", unit.name));
