@@ -198,7 +198,8 @@ fn refusals(hosts: &[(String, Model)], units: &[Unit<'_>]) -> Vec<Refusal> {
                     .to_owned(),
             ));
         } else if !instances && !servers && !found_for(&found, host) {
-            let place = Place { file: String::new(), line: 0 };
+            let known = model.defaults.statements.iter().chain(&model.rest).next();
+            let place = known.map(|one| one.place.clone()).unwrap_or_default();
             found.push(refuse(
                 place,
                 "there is neither a vrrp_instance nor a virtual_server, so keepalived does nothing here: give the main \

@@ -191,7 +191,8 @@ fn one(plan: &Plan<'_>, number: usize, unit: &Unit<'_>, resource: &str, rows_max
             }
         }
     }
-    if unit.contenders.len() > 1 {
+    // What a sample does not show may still be.
+    if all && unit.contenders.len() > 1 {
         for (at, what, _) in matters.into_iter().filter(|(.., matter)| !matter) {
             proof.mistakes.push(mistake(unit, at, &what));
         }

@@ -101,9 +101,14 @@ impl Source {
     pub(super) fn refused(&self, refusals: &[Refusal], paint: Paint) -> String {
         let line = |one: &Refusal| {
             let at = self.hosts.iter().position(|(host, _)| *host == one.host).unwrap_or(0);
+            // What is missing is missing in the whole file.
+            let place = match one.place.line {
+                0 => keepalived::Place { file: self.scanned[at].main().to_owned(), line: 1 },
+                _ => one.place.clone(),
+            };
             let note = Note {
                 severity: Severity::Error,
-                place: one.place.clone(),
+                place,
                 message: format!("no plan: {}: {}", one.host, one.message),
                 word: one.word.clone(),
             };

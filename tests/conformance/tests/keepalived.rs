@@ -1,0 +1,146 @@
+//! Plans for keepalived.conf files of our own, one folder a case: `HOST.conf` for each host, `answers.txt` if not all
+//! questions have their default, and what comes of it in `plan.txt`. A name that begins with `with-nfs` asks for that as
+//! well. Every word that keepalived knows stands in at least one case.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cib::{Document, check};
+use keepalived::keywords::{Shape, TOP, Word};
+use keepalived::{Files, Host, Model};
+use migrate::configuration::{commands, document};
+use migrate::plan::{Wishes, plan};
+use migrate::prove::prove;
+use migrate::verdict::Answers;
+
+/// States that are tried of each unit; the cases are small.
+const ROWS: usize = 1024;
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/keepalived");
+    let entries = fs::read_dir(&folder).expect("the cases are there");
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    found.sort();
+    found
+}
+
+fn confs(case: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(case).expect("a case is a folder");
+    let mut found: Vec<(String, String)> = entries
+        .map(|entry| entry.expect("it can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
+        .map(|path| {
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("names are plain").to_owned();
+            (name, fs::read_to_string(&path).expect("it is text"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Everything that a plan says, in lines.
+fn answer(case: &Path) -> String {
+    let mut out = String::new();
+    let hosts: Vec<(String, Model)> = confs(case)
+        .into_iter()
+        .map(|(host, text)| {
+            let files = Files::one(format!("/{host}.conf"), text);
+            let model = Model::read(&files, &Host { config_id: host.clone(), instance: host.clone() });
+            (host, model)
+        })
+        .collect();
+    for (_, model) in &hosts {
+        for note in &model.notes {
+            let _ = writeln!(out, "note {}: {}", note.place, note.message);
+        }
+    }
+    let answers = fs::read_to_string(case.join("answers.txt")).unwrap_or_else(|_| "defaults = yes\n".to_owned());
+    let answers = Answers::read(&answers).expect("the answers are well formed");
+    let nfs = case.file_name().is_some_and(|name| name.to_string_lossy().starts_with("with-nfs"));
+    let plan = match plan(&hosts, &answers, &Wishes { nfs }) {
+        Ok(plan) => plan,
+        Err(refusals) => {
+            for one in refusals {
+                let _ = writeln!(out, "refused {}: {}", one.place, one.message);
+            }
+            return out;
+        }
+    };
+    assert!(plan.mistakes.is_empty(), "{}: {:?}", case.display(), plan.mistakes);
+    for item in &plan.items {
+        let _ = writeln!(out, "{} {}: {}: {}", item.place, item.path, item.verdict.kind(), item.verdict);
+    }
+    for one in &plan.questions {
+        let answer = one.answer.as_deref().unwrap_or("(open)");
+        let _ = writeln!(out, "question {} = {answer}", one.name);
+    }
+    for advice in &plan.advice {
+        let _ = writeln!(out, "advice: {advice}");
+    }
+    for (unit, conflict) in &plan.conflicts {
+        let _ = writeln!(out, "conflict {unit}: {}", conflict.message);
+    }
+    let times = plan.times;
+    let _ = writeln!(out, "failover: {} ms, then {} ms with token {}", times.before_ms, times.after_ms, times.token_ms);
+    let proof = prove(&plan, ROWS);
+    let _ = writeln!(out, "proof: {} states, {} differ", proof.rows, proof.differences.len());
+    for row in &proof.differences {
+        let _ = writeln!(out, "  {}", row.describe(&plan));
+        assert!(row.cause.is_some(), "{}: nothing explains {}", case.display(), row.describe(&plan));
+    }
+    for mistake in &proof.mistakes {
+        let _ = writeln!(out, "mistake: {mistake}");
+    }
+    let xml = document(&plan.configuration).to_xml();
+    let again = Document::parse(&xml).expect("it is XML");
+    assert!(check::conforms(&again), "{}: the CIB does not conform to its schema", case.display());
+    let errors: Vec<_> =
+        check::check(&again).into_iter().filter(|one| one.severity == check::Severity::Error).collect();
+    assert!(errors.is_empty(), "{}: {errors:?}", case.display());
+    out += &commands(&plan.configuration);
+    for (name, text) in &plan.files {
+        let _ = write!(out, "file {name}:\n{text}");
+    }
+    out
+}
+
+#[test]
+fn plans_are_as_recorded() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let path = case.join("plan.txt");
+        let found = answer(&case);
+        if update {
+            fs::write(&path, &found).expect("the answer can be written");
+            continue;
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        if let Some((one, other)) = expected.lines().zip(found.lines()).find(|(one, other)| one != other) {
+            wrong.push(format!("{}:\n  expected {one}\n  found    {other}", case.display()));
+        } else if expected != found {
+            wrong.push(format!("{}: one is longer than the other", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nUPDATE=1 writes them anew", wrong.join("\n"));
+}
+
+#[test]
+fn every_word_stands_in_a_case() {
+    fn walk(words: &'static [Word], found: &mut BTreeSet<&'static str>) {
+        for word in words {
+            found.insert(word.name);
+            if let Shape::Block(inner) = word.shape {
+                walk(inner, found);
+            }
+        }
+    }
+    let mut words = BTreeSet::new();
+    walk(TOP, &mut words);
+    let texts: Vec<String> = cases().iter().flat_map(|case| confs(case)).map(|(_, text)| text).collect();
+    let used: BTreeSet<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();
+    let missing: Vec<_> = words.iter().filter(|word| !used.contains(*word)).collect();
+    assert!(missing.is_empty(), "no case has {missing:?}");
+}
