@@ -226,6 +226,7 @@ pub const OPERATION: &[CibOption] = &[
     option("interval-origin", Text, "", "a date from which its times are counted"),
     option("enabled", Boolean, "true", "whether it is done at all"),
     option("record-pending", Boolean, "true", "whether its beginning is recorded"),
+    option("ask-again", Boolean, "false", "whether a monitor that timed out is asked once more before that counts"),
     option("role", Choice(ROLES), "", "the role in which it is done"),
     option(
         "on-fail",

@@ -2,11 +2,13 @@
 //!
 //! A thin shell around [`node::Node`], which decides everything: [`run`] is the one loop that carries its commands out
 //! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`units`] asks systemd
-//! for units, [`alerting`] calls alert agents, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
+//! for units, [`alerting`] calls alert agents, `watchers` has agents watch, `evidence` looks at those
+//! that do not end, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
 //! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
 pub mod alerting;
 pub mod engines;
+mod evidence;
 mod fence_history;
 pub mod leftovers;
 pub mod log;
@@ -19,3 +21,4 @@ pub mod store;
 pub mod supervise;
 pub mod units;
 pub mod watchdog;
+mod watchers;

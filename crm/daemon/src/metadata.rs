@@ -38,7 +38,8 @@ impl Descriptions {
         });
     }
 
-    async fn describe(&self, agents: &Agents, agent: &Agent) -> Result<Arc<Metadata>, String> {
+    /// What an agent says of itself, or why it does not.
+    pub(crate) async fn describe(&self, agents: &Agents, agent: &Agent) -> Result<Arc<Metadata>, String> {
         let prepared = processes::prepare(agents, &program(agent)).map_err(said)?;
         let path = PathBuf::from(prepared.command.as_std().get_program());
         // A file system may hang.

@@ -51,8 +51,30 @@ pub struct Agents {
 pub enum Running {
     /// A process group of ours.
     Group(i32),
-    /// systemd is at work.
-    Unit(units::Asked),
+    /// A task of ours, which waits for systemd or for an agent that watches.
+    Task(Asked),
+}
+
+/// A task that can be signalled like a process.
+#[derive(Debug)]
+pub struct Asked {
+    signals: mpsc::Sender<Signal>,
+}
+
+/// TERM and KILL, once each.
+const SIGNALS: usize = 2;
+
+impl Asked {
+    /// The handle, and what the task hears by.
+    pub fn new() -> (Asked, mpsc::Receiver<Signal>) {
+        let (signals, told) = mpsc::channel(SIGNALS);
+        (Asked { signals }, told)
+    }
+
+    /// Signals it. One that has its answer needs no signal.
+    pub fn signal(&self, what: Signal) {
+        let _ = self.signals.try_send(what);
+    }
 }
 
 impl Running {
@@ -60,7 +82,7 @@ impl Running {
     pub fn group(&self) -> Option<i32> {
         match self {
             Running::Group(group) => Some(*group),
-            Running::Unit(_) => None,
+            Running::Task(_) => None,
         }
     }
 
@@ -68,7 +90,7 @@ impl Running {
     pub fn signal(&self, what: Signal) {
         match self {
             Running::Group(group) => signal(*group, what),
-            Running::Unit(asked) => asked.signal(what),
+            Running::Task(asked) => asked.signal(what),
         }
     }
 }
@@ -93,7 +115,7 @@ pub fn start(agents: &Agents, process: Process, program: &Program, events: &mpsc
             }
         };
         tokio::spawn(async move { tell(answered.await).await });
-        return Some(Running::Unit(asked));
+        return Some(Running::Task(asked));
     }
     let started = prepare(agents, program).and_then(|prepared| {
         let mut command = prepared.command;
@@ -147,7 +169,7 @@ pub(crate) fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, En
             let path = in_directory(&agents.fence_agents, agent)?;
             (Command::new(path), Some(lines(options.iter())))
         }
-        Program::Operation(operation) => match operation.agent.class.as_str() {
+        Program::Operation(operation) | Program::Watch(operation) => match operation.agent.class.as_str() {
             "stonith" => {
                 let path = in_directory(&agents.fence_agents, &operation.agent.kind)?;
                 let own = |(name, _): &(&String, &String)| !name.starts_with("pcmk_") && !is_cluster_name(name);
@@ -160,7 +182,7 @@ pub(crate) fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, En
                 is_init_script = true;
                 (init_script(agents, operation)?, None)
             }
-            _ => (resource_agent(agents, operation)?, None),
+            _ => (resource_agent(agents, operation, &operation.action)?, None),
         },
     };
     command
@@ -205,7 +227,9 @@ pub(crate) fn search_path() -> String {
     has.iter().copied().chain(lacking).collect::<Vec<_>>().join(":")
 }
 
-fn resource_agent(agents: &Agents, operation: &Operation) -> Result<Command, End> {
+/// A resource agent with the environment of an operation, to be called with an argument that is the operation's action as
+/// a rule.
+pub(crate) fn resource_agent(agents: &Agents, operation: &Operation, argument: &str) -> Result<Command, End> {
     let provider = operation.agent.provider.as_deref().unwrap_or("heartbeat");
     let path = in_directory(&agents.ocf_root.join("resource.d").join(name(provider)?), &operation.agent.kind)?;
     let mut environment =
@@ -216,7 +240,7 @@ fn resource_agent(agents: &Agents, operation: &Operation) -> Result<Command, End
     environment.timeout_ms = Some(operation.timeout_ms.into());
     environment.extra = CLUSTER.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let mut command = Command::new(path);
-    command.arg(&operation.action).envs(environment.variables());
+    command.arg(argument).envs(environment.variables()).env("PATH", search_path());
     Ok(command)
 }
 
@@ -274,18 +298,15 @@ pub(crate) async fn watch(mut child: Child, input: Option<String>) -> End {
         }
     };
     feeding.abort();
-    if let Some(stream) = stdout
-        && let Ok(rest) = stream.into_owned_fd()
-    {
-        drain(rest, &mut out);
-    }
-    if let Some(stream) = stderr
-        && let Ok(rest) = stream.into_owned_fd()
-    {
-        drain(rest, &mut err);
-    }
+    drained(stdout.and_then(|stream| stream.into_owned_fd().ok()), &mut out);
+    drained(stderr.and_then(|stream| stream.into_owned_fd().ok()), &mut err);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let output = Output { stdout: text(out), stderr: text(err) };
+    ended(status, output)
+}
+
+/// How a process ended that was waited for.
+pub(crate) fn ended(status: std::io::Result<std::process::ExitStatus>, output: Output) -> End {
     match status {
         Ok(status) => match (status.code(), std::os::unix::process::ExitStatusExt::signal(&status)) {
             (Some(code), _) => End::Exited { code, output },
@@ -302,7 +323,8 @@ async fn feed(stdin: Option<ChildStdin>, input: Option<String>) {
     }
 }
 
-async fn keep(stream: &mut Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+/// Reads to the end, keeps as much as is kept.
+pub(crate) async fn keep(stream: &mut Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(stream) = stream else { return };
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -315,7 +337,9 @@ fn append(kept: &mut Vec<u8>, bytes: &[u8]) {
     kept.extend_from_slice(&bytes[..room]);
 }
 
-fn drain(rest: std::os::fd::OwnedFd, kept: &mut Vec<u8>) {
+/// Keeps what lies in a pipe, without waiting for more.
+pub(crate) fn drained(rest: Option<std::os::fd::OwnedFd>, kept: &mut Vec<u8>) {
+    let Some(rest) = rest else { return };
     if fcntl(&rest, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_err() {
         return;
     }

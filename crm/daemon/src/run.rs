@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use cib::Cib;
 use controller::{Level, Note};
 use engine::SendError;
-use node::{Command, Event, FencingSettings, Node, Now, Process, Settings};
+use node::{Command, Event, FencingSettings, Node, Now, Process, Program, Settings};
 use store::Found;
 use systemd::Systemd;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::alerting::Alerting;
 use crate::engines::{self, Chosen, ClusterEngine};
+use crate::evidence::Looker;
 use crate::fence_history::FenceHistory;
 use crate::leftovers::Leftovers;
 use crate::log;
@@ -26,6 +27,7 @@ use crate::processes::{self, Agents, Running};
 use crate::socket::{self, FromTool, Waiting};
 use crate::store::{Told, Writer};
 use crate::watchdog::Watchdog;
+use crate::watchers::Watchers;
 
 /// Ends of processes, plans and disk writes that wait for the loop: each was asked for by the machine, which asks for
 /// no more than its limits, so it never fills.
@@ -81,6 +83,8 @@ struct Shell {
     writer: Writer,
     agents: Agents,
     descriptions: Descriptions,
+    watchers: Watchers,
+    looker: Looker,
     started: Instant,
     events: mpsc::Sender<Event>,
     running: BTreeMap<Process, Running>,
@@ -134,19 +138,29 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let started = Instant::now();
     let (history, to_keep) = watch::channel(String::new());
     tokio::spawn(keep_history(to_keep, fence_history, name.clone()));
+    let agents = Agents {
+        ocf_root: options.ocf_root,
+        fence_agents: options.fence_agents,
+        init_scripts: options.init_scripts,
+        systemd: Systemd::new(),
+    };
+    let descriptions = Descriptions::default();
+    let watchers = Watchers {
+        agents: agents.clone(),
+        descriptions: descriptions.clone(),
+        leftovers: leftovers.clone(),
+        events: events.clone(),
+    };
     let alerting = Alerting::new(&name);
     let mut shell = Shell {
         name,
         node: Node::new(settings, cib, now(started)),
         engine: chosen.connect(&cluster)?,
         writer,
-        agents: Agents {
-            ocf_root: options.ocf_root,
-            fence_agents: options.fence_agents,
-            init_scripts: options.init_scripts,
-            systemd: Systemd::new(),
-        },
-        descriptions: Descriptions::default(),
+        agents,
+        descriptions,
+        watchers,
+        looker: Looker::default(),
         started,
         events,
         running: BTreeMap::new(),
@@ -237,6 +251,13 @@ impl Shell {
                 Command::Send(payload) => {
                     self.outbox.push_back(payload);
                     self.flush();
+                }
+                Command::Spawn { process, program: Program::Watch(operation) } => {
+                    self.running.insert(process, Running::Task(self.watchers.start(process, &operation)));
+                }
+                Command::Examine { process } => {
+                    let evidence = self.looker.look(self.running.get(&process).and_then(Running::group));
+                    self.tell(Event::Examined { process, evidence });
                 }
                 Command::Spawn { process, program } => {
                     if let Some(running) = processes::start(&self.agents, process, &program, &self.events) {

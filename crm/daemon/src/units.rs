@@ -5,28 +5,13 @@ use executor::{End, Output, Signal};
 use systemd::{Answer, BusError, Systemd, UnitName};
 use tokio::sync::{mpsc, oneshot};
 
-/// TERM and KILL, once each.
-const SIGNALS: usize = 2;
-
-/// An operation that systemd was asked for.
-#[derive(Debug)]
-pub struct Asked {
-    signals: mpsc::Sender<Signal>,
-}
-
-impl Asked {
-    /// Tells who waits for it to say where the unit stands, or to wait no more.
-    pub fn signal(&self, what: Signal) {
-        // One that has its answer needs no signal.
-        let _ = self.signals.try_send(what);
-    }
-}
+use crate::processes::Asked;
 
 /// Asks systemd; the second value waits for what becomes of it.
 pub fn ask(systemd: &Systemd, unit: UnitName, action: &str) -> (Asked, impl Future<Output = End> + Send + 'static) {
-    let (signals, told) = mpsc::channel(SIGNALS);
+    let (asked, told) = Asked::new();
     let (systemd, action) = (systemd.clone(), action.to_owned());
-    (Asked { signals }, async move { wait(&systemd, &unit, &action, told).await })
+    (asked, async move { wait(&systemd, &unit, &action, told).await })
 }
 
 async fn wait(systemd: &Systemd, unit: &UnitName, action: &str, mut told: mpsc::Receiver<Signal>) -> End {
@@ -49,7 +34,8 @@ async fn wait(systemd: &Systemd, unit: &UnitName, action: &str, mut told: mpsc::
     }
 }
 
-fn answered(answer: Result<Answer, BusError>) -> End {
+/// A unit's answer, as an agent would have given it.
+pub(crate) fn answered(answer: Result<Answer, BusError>) -> End {
     match answer {
         Ok(Answer { code, reason }) => {
             let stderr = if reason.is_empty() { reason } else { format!("{}{reason}", ocf::EXIT_REASON_PREFIX) };

@@ -9,6 +9,8 @@ use ocf::ExitCode;
 
 use crate::lane::{Job, Key, Lane, Phase, Recurring, Running, Waiting, key};
 use crate::outcome::{Verdict, judge};
+use crate::recurrence::{self, SPREAD_FROM};
+use crate::watch::{self, WATCHED_POLL_LIMIT, WATCHED_TURNS};
 use crate::{Cancel, Command, End, Event, Operation, Outcome, RunId, Signal, Status};
 
 /// How long an agent has between TERM and KILL. Long enough for a shell to run its trap, short
@@ -29,18 +31,27 @@ pub struct Executor {
     limit: usize,
     next_call_id: u32,
     next_run: u64,
+    pub(crate) next_watcher: u64,
     next_order: u64,
-    now: Duration,
+    pub(crate) now: Duration,
     draining: bool,
-    lanes: BTreeMap<String, Lane>,
+    pub(crate) lanes: BTreeMap<Arc<str>, Lane>,
     /// Which resource a process belongs to. Invariant: one entry for each `Lane::busy`.
-    runs: BTreeMap<RunId, String>,
+    runs: BTreeMap<RunId, Arc<str>>,
+    /// Which resource a watcher belongs to. Invariant: one entry for each of `Lane::watchers`.
+    pub(crate) watches: BTreeMap<RunId, Arc<str>>,
+    /// Lanes by their deadline, and those that may start something by their turn. Invariant: they hold what each
+    /// `Lane::noted` says. With a thousand resources, looking through all of them each time would be most of the work.
+    deadlines: BTreeSet<(Duration, Arc<str>)>,
+    turns: BTreeSet<((u8, u64), Arc<str>)>,
+    /// How many recurring operations there are.
+    recurring: usize,
     /// Processes that count against the limit: those in `runs` that are not stuck.
     working: usize,
     /// Fence devices that were started here. Nothing runs for them between two operations, so this
     /// is the only place that knows.
     started_devices: BTreeSet<String>,
-    commands: VecDeque<Command>,
+    pub(crate) commands: VecDeque<Command>,
 }
 
 /// A recurring operation, for status displays.
@@ -77,11 +88,16 @@ impl Executor {
             limit: limit.max(1),
             next_call_id: first_call_id,
             next_run: 1,
+            next_watcher: 1,
             next_order: 1,
             now: Duration::ZERO,
             draining: false,
             lanes: BTreeMap::new(),
             runs: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            turns: BTreeSet::new(),
+            recurring: 0,
             working: 0,
             started_devices: BTreeSet::new(),
             commands: VecDeque::new(),
@@ -95,7 +111,10 @@ impl Executor {
             Event::Run(operation) => self.run(operation),
             Event::Cancel(cancel) => self.cancel(cancel),
             Event::Forget { resource } => self.forget(&resource),
+            Event::Ended { run, end } if self.watches.contains_key(&run) => self.watch_ended(run, &end),
             Event::Ended { run, end } => self.ended(run, &end),
+            Event::Examined { run, evidence } => self.examined(run, evidence),
+            Event::Watching { run } => self.watching(run),
             Event::Timeout => self.timeout(),
             Event::Drain => self.draining = true,
         }
@@ -109,7 +128,7 @@ impl Executor {
 
     /// When to send [`Event::Timeout`].
     pub fn deadline(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(Lane::deadline).min()
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// How many agents may run at once.
@@ -163,7 +182,7 @@ impl Executor {
             // that a failure.
             self.drop_all_recurring(&operation.resource, &format!("{} takes its place", operation.action));
         }
-        if self.lanes.get(&operation.resource).is_some_and(|lane| lane.len() >= MAX_OPERATIONS_PER_RESOURCE) {
+        if self.lanes.get(operation.resource.as_str()).is_some_and(|lane| lane.len() >= MAX_OPERATIONS_PER_RESOURCE) {
             let reason = format!(
                 "{} already has {MAX_OPERATIONS_PER_RESOURCE} operations on this node; \
                  wait for them to end, or clean the resource up",
@@ -174,20 +193,35 @@ impl Executor {
         let (now, start_delay) = (self.now, Duration::from_millis(operation.start_delay_ms.into()));
         let later = operation.is_recurring() && !start_delay.is_zero();
         let order = self.take_order();
-        let lane = self.lanes.entry(operation.resource.clone()).or_default();
+        let name: Arc<str> = operation.resource.as_str().into();
+        let lane = self.lanes.entry(name.clone()).or_insert_with(|| Lane::new(name.clone()));
         if operation.is_recurring() {
             let next = later.then(|| now + start_delay);
-            lane.recurring.insert(key(operation), Recurring { job: job.clone(), next, told: None });
+            let interval = Duration::from_millis(operation.interval_ms.into());
+            // Whoever says when it first comes (interval-origin does) means its later times too.
+            let spread = || recurrence::anchor(&operation.resource, &operation.action, interval);
+            let anchor = next.or_else(|| (self.recurring >= SPREAD_FROM).then(spread));
+            let recurring = Recurring {
+                job: job.clone(),
+                next,
+                told: None,
+                anchor,
+                is_asked_again: false,
+                is_unwatchable: false,
+                watched_at: Vec::new(),
+            };
+            self.recurring += 1;
+            lane.recurring.insert(key(operation), recurring);
         }
         if !later {
             lane.queue.push_back(Waiting { job, since: now, order });
         }
+        self.touch(&name);
     }
 
     fn cancel(&mut self, cancel: Cancel) {
         let key = (cancel.action.clone(), cancel.interval_ms);
         let found = self.drop_recurring(&cancel.resource, &key, "it was cancelled");
-        self.remove_lane_if_empty(&cancel.resource);
         self.commands.push_back(Command::Cancelled { cancel, found });
     }
 
@@ -198,7 +232,7 @@ impl Executor {
             self.report_cancelled(&waiting.job, "the resource was removed from this node");
         }
         self.started_devices.remove(resource);
-        self.remove_lane_if_empty(resource);
+        self.touch(resource);
     }
 
     // Recurring operations that go.
@@ -215,6 +249,9 @@ impl Executor {
         let Some(removed) = self.lanes.get_mut(resource).and_then(|lane| lane.remove_recurring(key)) else {
             return false;
         };
+        self.recurring -= 1;
+        self.end_watchers(resource, removed.job.call_id);
+        self.touch(resource);
         // Whoever gave it and has heard nothing yet must not wait for ever.
         if removed.told.is_none() {
             self.report_cancelled(&removed.job, reason);
@@ -227,20 +264,19 @@ impl Executor {
     /// Starts or answers the one operation whose turn it is; false when none can go on.
     fn start_next(&mut self) -> bool {
         let slot_free = self.working < self.limit;
-        let free = self.lanes.iter().filter(|(_, lane)| lane.busy.is_none());
-        let fronts = free.filter_map(|(name, lane)| Some((name, lane.queue.front()?)));
-        let next = fronts
-            .filter(|(_, front)| slot_free || self.answer(&front.job.operation).is_some())
-            .min_by_key(|(_, front)| (rank(&front.job.operation), front.order))
-            .map(|(name, _)| name.clone());
-        let Some(name) = next else { return false };
+        let can_go = |name: &Arc<str>| {
+            let front = self.lanes.get(name).and_then(|lane| lane.queue.front());
+            front.is_some_and(|front| slot_free || self.answer(&front.job.operation).is_some())
+        };
+        let Some((_, name)) = self.turns.iter().find(|(_, name)| can_go(name)).cloned() else { return false };
         let lane = self.lanes.get_mut(&name).expect("it was found a moment ago");
         let Waiting { job, since, .. } = lane.queue.pop_front().expect("its front was seen a moment ago");
         let queued = self.now.saturating_sub(since);
         match self.answer(&job.operation) {
             Some(verdict) => self.finish(&name, &job, verdict, queued, Duration::ZERO),
-            None => self.spawn(name, job, queued),
+            None => self.spawn(&name, job, queued),
         }
+        self.touch(&name);
         true
     }
 
@@ -275,16 +311,16 @@ impl Executor {
         }
     }
 
-    fn spawn(&mut self, resource: String, job: Job, queued: Duration) {
+    fn spawn(&mut self, resource: &Arc<str>, job: Job, queued: Duration) {
         let run = RunId(self.next_run);
         self.next_run += 1;
         let operation = job.operation.clone();
         let phase = Phase::Working { until: self.now + operation.timeout() };
-        let lane = self.lanes.get_mut(&resource).expect("its queue held the job");
+        let lane = self.lanes.get_mut(resource).expect("its queue held the job");
         assert!(lane.busy.is_none(), "two operations at once for {resource}");
-        lane.busy = Some(Running { run, job, since: self.now, queued, phase });
+        lane.busy = Some(Running { run, job, since: self.now, queued, phase, evidence: String::new() });
         self.working += 1;
-        self.runs.insert(run, resource);
+        self.runs.insert(run, resource.clone());
         self.commands.push_back(Command::Spawn { run, operation });
     }
 
@@ -294,43 +330,85 @@ impl Executor {
         // An end told twice, or of a process of an earlier life, is nobody's.
         let Some(resource) = self.runs.remove(&run) else { return };
         let lane = self.lanes.get_mut(&resource).expect("a lane with a process is kept");
-        let Running { job, since, queued, phase, .. } = lane.busy.take().expect("runs has an entry only while busy");
+        let running = lane.busy.take().expect("runs has an entry only while busy");
+        let Running { job, since, queued, phase, evidence, .. } = running;
         match phase {
             Phase::Stuck => self.schedule(&resource, &job),
             phase => {
                 self.working -= 1;
                 let verdict = match phase {
                     Phase::Working { .. } => judge(&job.operation, end),
-                    _ => timed_out(&job.operation, ""),
+                    _ => Verdict { evidence, ..timed_out(&job.operation, &said(end)) },
                 };
                 let ran = self.now.saturating_sub(since);
-                self.finish(&resource, &job, verdict, queued, ran);
+                if !self.ask_again(&resource, &job, &verdict) {
+                    self.finish(&resource, &job, verdict, queued, ran);
+                }
             }
         }
-        self.remove_lane_if_empty(&resource);
+        self.touch(&resource);
+    }
+
+    /// Slow is not dead: where that is wished, a monitor that did not end in time is asked once more before that counts.
+    fn ask_again(&mut self, resource: &str, job: &Job, verdict: &Verdict) -> bool {
+        if verdict.status != Status::Timeout || !job.operation.asks_again() {
+            return false;
+        }
+        let (now, order) = (self.now, self.take_order());
+        let Some(lane) = self.lanes.get_mut(resource) else { return false };
+        let Some(recurring) = lane.recurring_of(job) else { return false };
+        // What has failed that way already is not asked again while it stays so: that would double each timeout.
+        let has_failed = recurring.told.as_ref().is_some_and(|told| told.status == Status::Timeout);
+        if recurring.is_asked_again || has_failed {
+            return false;
+        }
+        recurring.is_asked_again = true;
+        lane.queue.push_back(Waiting { job: job.clone(), since: now, order });
+        let reason = verdict.clone().words();
+        self.commands.push_back(Command::AskedAgain { operation: job.operation.clone(), reason });
+        true
+    }
+
+    fn examined(&mut self, run: RunId, evidence: String) {
+        let lane = self.runs.get(&run).and_then(|resource| self.lanes.get_mut(resource));
+        if let Some(running) = lane.and_then(|lane| lane.busy.as_mut()) {
+            running.evidence = evidence;
+        }
     }
 
     fn finish(&mut self, resource: &str, job: &Job, verdict: Verdict, queued: Duration, ran: Duration) {
         self.note_device(&job.operation, &verdict);
+        let is_good = verdict.status == Status::Done && watch::is_worth_watching(verdict.rc);
         self.tell(resource, job, verdict, queued, ran);
         self.schedule(resource, job);
-        self.remove_lane_if_empty(resource);
+        if job.operation.is_recurring() && is_good {
+            self.begin_watch(resource, job);
+        }
     }
 
-    /// A recurring operation is due again an interval after its last end.
+    /// A recurring operation is due again an interval after its last end, or at its next moment; seldom while its agent
+    /// watches.
     fn schedule(&mut self, resource: &str, job: &Job) {
-        let next = self.now + Duration::from_millis(job.operation.interval_ms.into());
-        if let Some(recurring) = self.lanes.get_mut(resource).and_then(|lane| lane.recurring_of(job)) {
-            recurring.next = Some(next);
-        }
+        let interval = Duration::from_millis(job.operation.interval_ms.into());
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(resource) else { return };
+        // What looks deeper than a watcher can is asked as often as configured.
+        let deep = job.operation.parameters.get("OCF_CHECK_LEVEL").is_some_and(|level| level != "0");
+        let is_watched = lane.is_watched(job.call_id) && !deep;
+        let Some(recurring) = lane.recurring_of(job) else { return };
+        recurring.is_asked_again = false;
+        recurring.next = Some(match is_watched {
+            true => now + (interval * WATCHED_TURNS).min(WATCHED_POLL_LIMIT).max(interval),
+            false => recurrence::next(now, interval, recurring.anchor),
+        });
     }
 
     /// Reports a result, unless it is of a recurring operation and either the same as the last or no
     /// longer wanted.
-    fn tell(&mut self, resource: &str, job: &Job, verdict: Verdict, queued: Duration, ran: Duration) {
+    pub(crate) fn tell(&mut self, resource: &str, job: &Job, verdict: Verdict, queued: Duration, ran: Duration) {
         if job.operation.is_recurring() {
             let Some(recurring) = self.lanes.get_mut(resource).and_then(|lane| lane.recurring_of(job)) else { return };
-            if recurring.told.as_ref() == Some(&verdict) {
+            if recurring.told.as_ref().is_some_and(|told| verdict.is_no_news(told)) {
                 return;
             }
             recurring.told = Some(verdict.clone());
@@ -350,11 +428,14 @@ impl Executor {
     // Time.
 
     fn timeout(&mut self) {
-        let names: Vec<String> = self.lanes.keys().cloned().collect();
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= self.now);
+        let names: Vec<Arc<str>> = due.map(|(_, name)| name.clone()).collect();
         for name in names {
             self.press(&name);
+            self.press_watchers(&name);
             self.give_up_waiting(&name);
             self.enqueue_due(&name);
+            self.touch(&name);
         }
     }
 
@@ -369,6 +450,8 @@ impl Executor {
         match running.phase {
             Phase::Working { .. } => {
                 running.phase = Phase::Terminated { until: now + TERM_GRACE };
+                // While it is still there, and stands as it stood.
+                self.commands.push_back(Command::Examine { run });
                 self.commands.push_back(Command::Signal { run, signal: Signal::Term });
             }
             Phase::Terminated { .. } => {
@@ -380,8 +463,9 @@ impl Executor {
                 // It no longer counts against the limit: a few of its kind would stop the whole node.
                 self.working -= 1;
                 let (job, queued, ran) = (running.job.clone(), running.queued, now.saturating_sub(running.since));
+                let evidence = running.evidence.clone();
                 let remark = " and cannot be killed; nothing is started for this resource until it is gone";
-                let verdict = timed_out(&job.operation, remark);
+                let verdict = Verdict { evidence, ..timed_out(&job.operation, remark) };
                 self.tell(resource, &job, verdict, queued, ran);
             }
             Phase::Stuck => {}
@@ -416,12 +500,12 @@ impl Executor {
     // Telling.
 
     fn report(&mut self, job: &Job, verdict: Verdict, queued: Duration, ran: Duration) {
-        let Verdict { status, rc, exit_reason } = verdict;
+        let (status, rc) = (verdict.status, verdict.rc);
         self.commands.push_back(Command::Report(Outcome {
             operation: job.operation.clone(),
             status,
             rc,
-            exit_reason,
+            exit_reason: verdict.words(),
             queued_ms: queued.as_millis() as u64,
             ran_ms: ran.as_millis() as u64,
             call_id: job.call_id,
@@ -442,20 +526,35 @@ impl Executor {
         order
     }
 
-    fn remove_lane_if_empty(&mut self, resource: &str) {
-        if self.lanes.get(resource).is_some_and(Lane::is_empty) {
+    /// Notes when a lane is due and in which turn it may start something; forgets one that holds nothing any more. To be
+    /// called after each change of a lane.
+    pub(crate) fn touch(&mut self, resource: &str) {
+        let Some(lane) = self.lanes.get_mut(resource) else { return };
+        let (name, before) = (lane.name.clone(), lane.noted);
+        let now = lane.now_due();
+        lane.noted = now;
+        let is_empty = lane.is_empty();
+        if before.deadline != now.deadline {
+            before.deadline.map(|deadline| self.deadlines.remove(&(deadline, name.clone())));
+            now.deadline.map(|deadline| self.deadlines.insert((deadline, name.clone())));
+        }
+        if before.turn != now.turn {
+            before.turn.map(|turn| self.turns.remove(&(turn, name.clone())));
+            now.turn.map(|turn| self.turns.insert((turn, name.clone())));
+        }
+        if is_empty {
             self.lanes.remove(resource);
         }
     }
 }
 
-/// Who goes first when the limit binds: what changes a resource before what asks after it, and what
-/// somebody waits for before what comes again anyway.
-fn rank(operation: &Operation) -> u8 {
-    match operation {
-        recurring if recurring.is_recurring() => 2,
-        probe if probe.is_probe() => 1,
-        _ => 0,
+/// What a process said of itself when it was made to end; begins with what joins it to the sentence before.
+fn said(end: &End) -> String {
+    match end {
+        End::Exited { output, .. } | End::InitScript { output, .. } | End::Signalled { output, .. } => {
+            ocf::exit_reason(&output.stderr).map_or_else(String::new, |reason| format!(": {reason}"))
+        }
+        End::NotStarted { reason, .. } => format!(": {reason}"),
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Running {
     pub since: Duration,
     pub queued: Duration,
     pub phase: Phase,
+    /// What was seen of it when its time was over.
+    pub evidence: String,
 }
 
 /// How far a process is on its way from spawned to given up.
@@ -72,6 +74,48 @@ pub(crate) struct Recurring {
     pub next: Option<Duration>,
     /// What was told of it last.
     pub told: Option<Verdict>,
+    /// One of its moments, where it does not simply come an interval after its last end.
+    pub anchor: Option<Duration>,
+    /// It did not end in time, and is asked a second time before that counts.
+    pub is_asked_again: bool,
+    /// Its agent knows no watching.
+    pub is_unwatchable: bool,
+    /// When watchers were started of late.
+    pub watched_at: Vec<Duration>,
+}
+
+/// An agent's process that watches beside a recurring operation.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    /// Whose result it gives.
+    pub job: Job,
+    pub phase: WatcherPhase,
+}
+
+/// How far a watcher is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WatcherPhase {
+    /// It was started.
+    Arming,
+    /// It said that it watches, so its end is a result.
+    Watching,
+    /// It was asked to end, and has until then.
+    Terminated { until: Duration },
+    /// It was killed, and has until then to be gone.
+    Killed { until: Duration },
+}
+
+impl Watcher {
+    pub(crate) fn is_ending(&self) -> bool {
+        self.until().is_some()
+    }
+
+    fn until(&self) -> Option<Duration> {
+        match self.phase {
+            WatcherPhase::Arming | WatcherPhase::Watching => None,
+            WatcherPhase::Terminated { until } | WatcherPhase::Killed { until } => Some(until),
+        }
+    }
 }
 
 /// What tells the recurring operations of one resource apart: action and interval.
@@ -82,17 +126,52 @@ pub(crate) fn key(operation: &Operation) -> Key {
 }
 
 /// Everything about one resource.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lane {
+    pub name: Arc<str>,
     pub queue: VecDeque<Waiting>,
     pub busy: Option<Running>,
     pub recurring: BTreeMap<Key, Recurring>,
+    pub watchers: BTreeMap<RunId, Watcher>,
+    /// What the machine has noted of it, by which it finds the lanes that something is to be done about.
+    pub noted: Noted,
+}
+
+/// When a lane is due, and in which turn it may start something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub deadline: Option<Duration>,
+    pub turn: Option<(u8, u64)>,
 }
 
 impl Lane {
+    pub(crate) fn new(name: Arc<str>) -> Self {
+        Lane {
+            name,
+            queue: VecDeque::new(),
+            busy: None,
+            recurring: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            noted: Noted::default(),
+        }
+    }
+
+    /// What is to be noted of it now.
+    pub(crate) fn now_due(&self) -> Noted {
+        let is_free = self.busy.is_none() && !self.watchers.values().any(Watcher::is_ending);
+        let front = self.queue.front().filter(|_| is_free);
+        Noted { deadline: self.deadline(), turn: front.map(|waiting| (waiting.job.operation.rank(), waiting.order)) }
+    }
+
+    /// Whether somebody watches for this operation.
+    pub(crate) fn is_watched(&self, call_id: u32) -> bool {
+        let watches = |watcher: &Watcher| watcher.job.call_id == call_id && watcher.phase == WatcherPhase::Watching;
+        self.watchers.values().any(watches)
+    }
+
     /// Whether nothing is left to remember.
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.busy.is_none() && self.recurring.is_empty()
+        self.queue.is_empty() && self.busy.is_none() && self.recurring.is_empty() && self.watchers.is_empty()
     }
 
     /// How many operations it holds, as the bound counts them.
@@ -120,9 +199,11 @@ impl Lane {
     }
 
     /// When something is to be done about it.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    fn deadline(&self) -> Option<Duration> {
         let process = self.busy.as_ref().and_then(|running| running.phase.until());
         let given_up = self.is_stuck().then(|| self.queue.iter().map(Waiting::until).min()).flatten();
-        self.recurring.values().filter_map(|recurring| recurring.next).chain(process).chain(given_up).min()
+        let watchers = self.watchers.values().filter_map(Watcher::until);
+        let recurring = self.recurring.values().filter_map(|recurring| recurring.next);
+        recurring.chain(process).chain(given_up).chain(watchers).min()
     }
 }

@@ -5,9 +5,11 @@
 //! gives nothing more, carries each [`Command`] out, and sends [`Event::Timeout`] at
 //! [`Executor::deadline`]. Time is the [`Duration`](std::time::Duration) since any fixed moment.
 //!
-//! Each resource has a queue and at most one process. A process that does not end in time is asked to,
-//! then killed, and if even that fails its resource stays busy while what waits behind it is answered as
-//! failed. A recurring operation is due an interval after its last end, and told when it has news.
+//! Each resource has a queue and at most one process. A process that does not end in time is looked at, asked to
+//! end, then killed, and if even that fails its resource stays busy while what waits behind it is answered as
+//! failed. A recurring operation is due an interval after its last end, and told when it has news; many of them are
+//! spread over their intervals. Beside a monitor its agent may watch, and give the monitor's result as soon as there
+//! is one.
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,12 +40,16 @@ mod executor;
 mod lane;
 mod operation;
 mod outcome;
+mod recurrence;
+mod watch;
 
 use std::sync::Arc;
 
 pub use executor::{Executor, KILL_GRACE, MAX_OPERATIONS_PER_RESOURCE, RecurringView, RunView, TERM_GRACE};
 pub use operation::{Agent, DEFAULT_TIMEOUT, End, Operation, Output, RunId, Signal};
 pub use outcome::{Outcome, Status};
+pub use recurrence::SPREAD_FROM;
+pub use watch::{WATCH_STARTS, WATCH_STARTS_WITHIN, WATCHED_POLL_LIMIT, WATCHED_TURNS};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +69,18 @@ pub enum Event {
         run: RunId,
         /// How.
         end: End,
+    },
+    /// The answer to [`Command::Examine`].
+    Examined {
+        /// Which.
+        run: RunId,
+        /// What was seen, in words for the operator; nothing when nothing could be.
+        evidence: String,
+    },
+    /// The agent that [`Command::Watch`] started has said that it watches, and that all is well.
+    Watching {
+        /// Which.
+        run: RunId,
     },
     /// The time of [`Executor::deadline`] has come.
     Timeout,
@@ -93,6 +111,28 @@ pub enum Command {
         run: RunId,
         /// What to run.
         operation: Arc<Operation>,
+    },
+    /// Have the agent of a recurring operation watch beside it, as a process group of its own: send
+    /// [`Event::Watching`] when it does and [`Event::Ended`] when it is gone. An agent that knows no watching, or a
+    /// class that has none, has [`End::NotStarted`], missing.
+    Watch {
+        /// The number to give back.
+        run: RunId,
+        /// Whose environment it gets.
+        operation: Arc<Operation>,
+    },
+    /// A run did not end in time: look at its processes and its host before it is asked to end, and send
+    /// [`Event::Examined`].
+    Examine {
+        /// Which run.
+        run: RunId,
+    },
+    /// A monitor did not end in time, and is asked a second time before that counts. For the operator.
+    AskedAgain {
+        /// The operation.
+        operation: Arc<Operation>,
+        /// What is known of the first time.
+        reason: String,
     },
     /// Send a signal to the whole process group of a run.
     Signal {

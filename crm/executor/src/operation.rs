@@ -8,6 +8,9 @@ use std::time::Duration;
 /// without an end.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The operation's meta attribute `ask-again`: slow is not dead.
+const ASK_AGAIN: &str = "CRM_meta_ask_again";
+
 /// The agent of a resource, as the CIB names it: `class:provider:kind`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Agent {
@@ -63,6 +66,22 @@ impl Operation {
             0 => DEFAULT_TIMEOUT,
             timeout_ms => Duration::from_millis(timeout_ms.into()),
         }
+    }
+
+    /// Who goes first when the limit binds: what changes a resource before what asks after it, and what
+    /// somebody waits for before what comes again anyway.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            recurring if recurring.is_recurring() => 2,
+            probe if probe.is_probe() => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether it is asked a second time, when it does not end in time, before that counts.
+    pub(crate) fn asks_again(&self) -> bool {
+        let value = self.parameters.get(ASK_AGAIN).and_then(|value| ocf::boolean(value));
+        self.is_recurring() && self.action == "monitor" && value == Some(true)
     }
 
     /// Whether it only asks, once, what state the resource is in.

@@ -60,16 +60,31 @@ pub struct Outcome {
 
 /// A result without the operation it belongs to: what is compared to see whether a recurring
 /// operation has news.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Verdict {
     pub status: Status,
     pub rc: i32,
     pub exit_reason: String,
+    /// What was seen beside it. It differs each time, and makes no news.
+    pub evidence: String,
 }
 
 impl Verdict {
     pub(crate) fn new(status: Status, rc: ExitCode, exit_reason: impl Into<String>) -> Self {
-        Verdict { status, rc: rc.code().into(), exit_reason: exit_reason.into() }
+        Verdict { status, rc: rc.code().into(), exit_reason: exit_reason.into(), evidence: String::new() }
+    }
+
+    /// Whether it says what the other said.
+    pub(crate) fn is_no_news(&self, other: &Verdict) -> bool {
+        (self.status, self.rc, &self.exit_reason) == (other.status, other.rc, &other.exit_reason)
+    }
+
+    /// The reason, and what was seen.
+    pub(crate) fn words(self) -> String {
+        match self.evidence.as_str() {
+            "" => self.exit_reason,
+            evidence => format!("{}; {evidence}", self.exit_reason),
+        }
     }
 
     pub(crate) fn done(rc: ExitCode) -> Self {

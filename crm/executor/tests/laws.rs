@@ -17,6 +17,8 @@ enum Deed {
     Cancel { resource: usize, action: usize, interval: usize },
     Forget { resource: usize },
     End { which: usize, how: usize },
+    EndWatcher { which: usize, how: usize },
+    Watching { which: usize },
     EndUnknown { run: u64 },
     Wait { milliseconds: u64 },
     Timeout,
@@ -38,6 +40,8 @@ fn deed() -> impl Strategy<Value = Deed> {
             .prop_map(|(resource, action, interval)| Deed::Cancel { resource, action, interval }),
         1 => (0..3usize).prop_map(|resource| Deed::Forget { resource }),
         8 => (any::<usize>(), 0..6usize).prop_map(|(which, how)| Deed::End { which, how }),
+        2 => (any::<usize>(), 0..6usize).prop_map(|(which, how)| Deed::EndWatcher { which, how }),
+        2 => any::<usize>().prop_map(|which| Deed::Watching { which }),
         1 => any::<u64>().prop_map(|run| Deed::EndUnknown { run }),
         6 => (0..8_000u64).prop_map(|milliseconds| Deed::Wait { milliseconds }),
         1 => Just(Deed::Timeout),
@@ -51,6 +55,7 @@ struct World {
     now: Duration,
     next_id: u64,
     processes: BTreeMap<RunId, String>,
+    watchers: BTreeMap<RunId, String>,
     given: BTreeMap<u64, bool>,
     cancelled: BTreeMap<u64, usize>,
     reports: BTreeMap<u64, Vec<Outcome>>,
@@ -63,6 +68,7 @@ impl World {
             now: Duration::ZERO,
             next_id: 1,
             processes: BTreeMap::new(),
+            watchers: BTreeMap::new(),
             given: BTreeMap::new(),
             cancelled: BTreeMap::new(),
             reports: BTreeMap::new(),
@@ -108,6 +114,18 @@ impl World {
                     self.end(run, how);
                 }
             }
+            Deed::EndWatcher { which, how } => {
+                if let Some(run) = self.watchers.keys().nth(which % self.watchers.len().max(1)).copied() {
+                    self.watchers.remove(&run);
+                    self.handle(Event::Ended { run, end: end(how) });
+                }
+            }
+            Deed::Watching { which } => {
+                if let Some(run) = self.watchers.keys().nth(which % self.watchers.len().max(1)).copied() {
+                    self.handle(Event::Watching { run });
+                }
+            }
+            Deed::EndUnknown { run } if self.watchers.contains_key(&RunId(run)) => {}
             Deed::EndUnknown { run } if self.processes.contains_key(&RunId(run)) => {}
             Deed::EndUnknown { run } => self.handle(Event::Ended { run: RunId(run), end: end(0) }),
             Deed::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds)),
@@ -140,7 +158,20 @@ impl World {
                     assert!(!busy, "a second process for {}", operation.resource);
                     assert!(self.processes.insert(run, operation.resource.clone()).is_none(), "{run:?} twice");
                 }
-                Command::Signal { run, .. } => assert!(self.processes.contains_key(&run), "a signal for nobody"),
+                Command::Watch { run, operation } => {
+                    assert!(!self.processes.contains_key(&run), "{run:?} twice");
+                    assert!(self.watchers.insert(run, operation.resource.clone()).is_none(), "{run:?} twice");
+                }
+                Command::Examine { run } => {
+                    assert!(self.processes.contains_key(&run), "nobody is to be looked at");
+                    self.executor
+                        .handle(self.now, Event::Examined { run, evidence: format!("seen at {:?}", self.now) });
+                }
+                Command::AskedAgain { .. } => {}
+                Command::Signal { run, .. } => {
+                    let known = self.processes.contains_key(&run) || self.watchers.contains_key(&run);
+                    assert!(known, "a signal for nobody");
+                }
                 Command::Report(outcome) => self.reports.entry(outcome.operation.id).or_default().push(outcome),
                 Command::Cancelled { cancel, .. } => *self.cancelled.get_mut(&cancel.id).expect("it was given") += 1,
             }

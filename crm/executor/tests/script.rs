@@ -16,7 +16,7 @@ use script::Step;
 fn scripts() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases/executor");
     script::run_folder(&folder, || {
-        let mut shell = Shell { executor: Executor::new(4, 1), now: Duration::ZERO };
+        let mut shell = Shell { executor: Executor::new(4, 1), now: Duration::ZERO, agents_watch: false };
         move |step| shell.carry_out(step)
     });
 }
@@ -24,13 +24,22 @@ fn scripts() {
 struct Shell {
     executor: Executor,
     now: Duration,
+    /// As a rule agents know no watching.
+    agents_watch: bool,
 }
+
+/// The number of the first watcher; scripts call it w1.
+const FIRST_WATCHER: u64 = (1 << 48) + 1;
 
 impl Shell {
     fn carry_out(&mut self, step: &Step) -> String {
         let event = match step.word(0) {
             "limit" => {
                 self.executor = Executor::new(step.number(1) as usize, 1);
+                return "ok".into();
+            }
+            "agents-watch" => {
+                self.agents_watch = true;
                 return "ok".into();
             }
             "run" => Event::Run(operation(step)),
@@ -41,7 +50,11 @@ impl Shell {
                 interval_ms: milliseconds(step.word(4)),
             }),
             "forget" => Event::Forget { resource: step.word(1).into() },
-            "end" => Event::Ended { run: RunId(step.number(1)), end: end(step) },
+            "watching" => Event::Watching { run: run(step) },
+            "examined" => {
+                Event::Examined { run: run(step), evidence: step.value("evidence").unwrap_or_default().into() }
+            }
+            "end" => Event::Ended { run: run(step), end: end(step) },
             "drain" => Event::Drain,
             "at" => return self.advance(Duration::from_millis(milliseconds(step.word(1)).into())),
             "state" => return self.state(),
@@ -52,7 +65,16 @@ impl Shell {
 
     fn handle(&mut self, event: Event) -> String {
         self.executor.handle(self.now, event);
-        let commands: Vec<String> = std::iter::from_fn(|| self.executor.poll()).map(|command| show(&command)).collect();
+        let mut commands = Vec::new();
+        while let Some(command) = self.executor.poll() {
+            match command {
+                Command::Watch { run, .. } if !self.agents_watch => {
+                    let end = End::NotStarted { reason: "it knows no watching".into(), missing: true };
+                    self.executor.handle(self.now, Event::Ended { run, end });
+                }
+                command => commands.push(show(&command)),
+            }
+        }
         if commands.is_empty() { "nothing".into() } else { commands.join("\n") }
     }
 
@@ -83,9 +105,26 @@ impl Shell {
     }
 }
 
+/// `3` is the third run, `w3` the third watcher.
+fn run(step: &Step) -> RunId {
+    let word = step.word(1);
+    let number = |text: &str| text.parse::<u64>().expect("a number");
+    RunId(word.strip_prefix('w').map_or_else(|| number(word), |text| FIRST_WATCHER - 1 + number(text)))
+}
+
+fn shown(run: RunId) -> String {
+    if run.0 < FIRST_WATCHER { run.0.to_string() } else { format!("w{}", run.0 - FIRST_WATCHER + 1) }
+}
+
 fn operation(step: &Step) -> Operation {
     let duration = |name| step.value(name).map_or(0, milliseconds);
     let class = step.value("class").unwrap_or("ocf");
+    let parameter = |name: &'static str, word: &str| Some((name.to_owned(), step.value(word)?.to_owned()));
+    let parameters: BTreeMap<String, String> =
+        [parameter("CRM_meta_ask_again", "ask-again"), parameter("OCF_CHECK_LEVEL", "depth")]
+            .into_iter()
+            .flatten()
+            .collect();
     Operation {
         id: step.number(1),
         resource: step.word(2).into(),
@@ -98,7 +137,7 @@ fn operation(step: &Step) -> Operation {
         interval_ms: duration("interval"),
         timeout_ms: duration("timeout"),
         start_delay_ms: duration("start-delay"),
-        parameters: BTreeMap::new(),
+        parameters,
         target_rc: 0,
     }
 }
@@ -120,7 +159,10 @@ fn end(step: &Step) -> End {
 fn show(command: &Command) -> String {
     match command {
         Command::Spawn { run, operation } => format!("spawn {}: {}", run.0, name(operation)),
-        Command::Signal { run, signal } => format!("signal {}: {signal:?}", run.0),
+        Command::Watch { run, operation } => format!("watch {}: {}", shown(*run), name(operation)),
+        Command::Examine { run } => format!("examine {}", shown(*run)),
+        Command::AskedAgain { operation, reason } => format!("again {}: {reason}", name(operation)),
+        Command::Signal { run, signal } => format!("signal {}: {signal:?}", shown(*run)),
         Command::Report(outcome) => {
             let reason =
                 if outcome.exit_reason.is_empty() { String::new() } else { format!(": {}", outcome.exit_reason) };

@@ -70,6 +70,9 @@ pub enum Process {
 pub enum Program {
     /// An operation of a resource; class `stonith` is a fence agent's `monitor`.
     Operation(Arc<Operation>),
+    /// The agent of a recurring operation, as the watcher beside it. One that knows no watching has not started, and is
+    /// missing.
+    Watch(Arc<Operation>),
     /// A fence agent with its options for standard input.
     Fence {
         /// Its name.
@@ -97,6 +100,18 @@ pub enum Event {
         agent: Agent,
         /// What it says of itself, or why it does not.
         metadata: Result<Arc<Metadata>, String>,
+    },
+    /// The answer to [`Command::Examine`].
+    Examined {
+        /// Which process.
+        process: Process,
+        /// What was seen of it and of the host, in words for the operator.
+        evidence: String,
+    },
+    /// A [`Program::Watch`] has said that it watches, and that all is well.
+    Watching {
+        /// Which.
+        process: Process,
     },
     /// The answer to [`Command::Plan`].
     Planned {
@@ -155,6 +170,11 @@ pub enum Command {
     Describe {
         /// Whom.
         agent: Agent,
+    },
+    /// Look at a process that did not end in time, and at the host, before it is signalled.
+    Examine {
+        /// Which.
+        process: Process,
     },
     /// Signal the whole process group.
     Signal {

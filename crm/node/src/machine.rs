@@ -165,6 +165,14 @@ impl Node {
                 complaint.into_iter().for_each(|text| self.note(Note::new(Level::Warning, "metadata", text)));
                 held.into_iter().for_each(|command| self.executed(now, command));
             }
+            Event::Examined { process: Process::Agent(run), evidence } => {
+                self.executor.handle(now.monotonic, executor::Event::Examined { run, evidence });
+            }
+            Event::Watching { process: Process::Agent(run) } => {
+                self.executor.handle(now.monotonic, executor::Event::Watching { run });
+            }
+            // The fencer sees to its own, and watches nothing.
+            Event::Examined { .. } | Event::Watching { .. } => {}
             Event::Planned { generation, transition } => {
                 self.controller.handle(now.monotonic, controller::Event::Planned { generation, transition });
             }
@@ -210,7 +218,7 @@ impl Node {
             let agent = match &command {
                 executor::Command::Report(outcome) => Some(outcome.operation.agent.clone()),
                 executor::Command::Cancelled { cancel, .. } => self.orders.given(cancel.id).map(agent_of),
-                executor::Command::Spawn { .. } | executor::Command::Signal { .. } => None,
+                _ => None,
             };
             let command = match agent {
                 Some(agent) => self.descriptions.hold(&agent, command),
@@ -631,6 +639,17 @@ impl Node {
                 }
                 self.out
                     .push_back(Command::Spawn { process: Process::Agent(run), program: Program::Operation(operation) });
+            }
+            executor::Command::Watch { run, operation } => {
+                self.out.push_back(Command::Spawn { process: Process::Agent(run), program: Program::Watch(operation) });
+            }
+            executor::Command::Examine { run } => {
+                self.out.push_back(Command::Examine { process: Process::Agent(run) });
+            }
+            executor::Command::AskedAgain { operation, reason } => {
+                let text = format!("{}: {reason}; it is asked a second time before that counts", operation.resource);
+                let note = Note::new(Level::Warning, "slow", text);
+                self.note(note.about(&operation.resource, &operation.action));
             }
             executor::Command::Signal { run, signal } => {
                 self.out.push_back(Command::Signal { process: Process::Agent(run), signal });

@@ -74,12 +74,12 @@ impl Systemd {
     }
 
     /// Waits until a unit that is active is so no longer; gives what a monitor finds then. `None`: it was not active to
-    /// begin with.
+    /// begin with. `armed` is called when nothing that happens from then on is missed.
     ///
     /// # Errors
     /// When systemd cannot be spoken to any more.
-    pub async fn watch(&self, unit: &UnitName) -> Result<Option<Answer>, BusError> {
-        operation::watch(&*self.bus().await?, unit).await
+    pub async fn watch(&self, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Option<Answer>, BusError> {
+        operation::watch(&*self.bus().await?, unit, armed).await
     }
 
     /// Whether systemd has a unit of this name that it could start.

@@ -152,12 +152,13 @@ pub(crate) async fn interrupted(bus: &Bus, unit: &UnitName) -> Answer {
 }
 
 /// Waits until an active unit is so no longer.
-pub(crate) async fn watch(bus: &Bus, unit: &UnitName) -> Result<Option<Answer>, BusError> {
+pub(crate) async fn watch(bus: &Bus, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Option<Answer>, BusError> {
     let mut signals = bus.signals();
     let Some((path, mut state)) = look(bus, unit).await? else { return Ok(None) };
     if state.meaning() != Meaning::Active {
         return Ok(None);
     }
+    armed().await;
     while state.meaning() == Meaning::Active {
         changed(&path, &mut signals).await?;
         state = bus.state(&path).await?;

@@ -27,6 +27,14 @@ impl World {
         self.carry_out(id);
     }
 
+    /// Tells a daemon what follows from what it wanted just now; what it wants then comes in its turn.
+    fn hear(&mut self, id: NodeId, event: Event) {
+        let now = self.hosts[&id].clocks(self.now);
+        if let Some(daemon) = &mut self.host(id).daemon {
+            daemon.node.handle(now, event);
+        }
+    }
+
     /// Does what a daemon's machine wants, and notes when it wants to be woken.
     pub fn carry_out(&mut self, id: NodeId) {
         let now = self.hosts[&id].clocks(self.now);
@@ -68,6 +76,11 @@ impl World {
     fn obey(&mut self, id: NodeId, life: Life, command: Command) {
         match command {
             Command::Send(payload) => self.with_engine(|engine, now| engine.send(now, id, payload)),
+            // The agents here know no watching.
+            Command::Spawn { process, program: Program::Watch(_) } => {
+                let end = End::NotStarted { reason: "it knows no watching".into(), missing: true };
+                self.hear(id, Event::Ended { process, end });
+            }
             Command::Spawn { process, program } => self.spawn(id, life, process, &program),
             Command::Describe { agent } => {
                 let delay = self.aside.mostly_short(5, 3_000);
@@ -77,6 +90,7 @@ impl World {
                 };
                 self.after(delay, Happening::Described(id, life, agent, metadata));
             }
+            Command::Examine { process } => self.hear(id, Event::Examined { process, evidence: String::new() }),
             Command::Signal { process, signal } => self.signal(id, life, process, signal),
             Command::Plan { generation, cib } => {
                 self.counts.plans += 1;
@@ -173,7 +187,9 @@ impl World {
     fn spawn(&mut self, id: NodeId, life: Life, process: Process, program: &Program) {
         let mut random = self.random.fork();
         let Course { mut running, acts, ends } = match program {
-            Program::Operation(operation) => self.host(id).agents.operate(life, process, operation, &mut random),
+            Program::Operation(operation) | Program::Watch(operation) => {
+                self.host(id).agents.operate(life, process, operation, &mut random)
+            }
             Program::Fence { options, .. } => {
                 let names: Vec<String> = self.hosts.values().map(|host| host.me.name.clone()).collect();
                 self.power.operate(life, process, options, &names, &mut random)

@@ -235,12 +235,16 @@ async fn a_unit_belongs_to_the_cluster_while_it_runs(systemd: Systemd) {
 }
 
 async fn a_unit_that_dies_is_noticed_at_once(systemd: Systemd) {
-    assert_eq!(systemd.watch(&unit("good")).await.unwrap(), None, "what does not run cannot be watched");
+    assert_eq!(
+        systemd.watch(&unit("good"), async || panic!("it does not run")).await.unwrap(),
+        None,
+        "what does not run cannot be watched"
+    );
     assert_eq!(code(&systemd, "good", "start").await, Ocf::Ok);
     let name = unit("good");
-    let (end, killed) = tokio::join!(systemd.watch(&name), async {
-        // Watching begins with two questions; a third one comes after them.
-        assert!(systemd.knows(&name).await.unwrap());
+    let (tell, armed) = oneshot::channel();
+    let (end, killed) = tokio::join!(systemd.watch(&name, async || tell.send(()).unwrap()), async {
+        armed.await.unwrap();
         systemctl(&["kill", "--signal=KILL", "good.service"]);
         Instant::now()
     });

@@ -1,11 +1,9 @@
 //! Alert agents, called for real: a node that comes and is lost, a resource, an attribute; one agent that fails and one
 //! that hangs; and Debian's own, where they are installed.
 
-mod small;
-
 use std::path::Path;
 
-use small::Small;
+use crate::small::Small;
 use wire::{AttributeChange, Dampening, Request, Update};
 
 /// Of the package pacemaker-common.

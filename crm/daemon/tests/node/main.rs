@@ -1,0 +1,5 @@
+//! Daemons as users run them, on a small cluster with agents of the test's own.
+
+mod alerts;
+mod small;
+mod watching;
