@@ -2,8 +2,11 @@
 //! of its own, with and without resources configured.
 //!
 //! ```text
-//! cargo build -p daemon --bins && cargo run -p daemon --example writes -- [--resources N]... [--seconds N] [--directory DIR]
+//! cargo build -p daemon --bins && cargo run -p daemon --example writes -- [--resources N]... [--seconds N] [--directory DIR] [--socket PATH --node NAME]
 //! ```
+//!
+//! With `--socket` it writes to a cluster that is there, such as one on Corosync, in place of its own: attributes of the
+//! node that `--node` names.
 //!
 //! Every write changes the configuration and is acknowledged once two of the three disks hold it. `one` is one open
 //! connection that writes when its last write is acknowledged, `many` are 32 of them.
@@ -36,6 +39,12 @@ struct Options {
     /// Where the daemons keep their state [default: a temporary directory]
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// The socket of a daemon of a cluster that is there
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// The node whose attributes are written
+    #[arg(long, default_value = "n1")]
+    node: String,
 }
 
 /// Daemons that end with the measurement.
@@ -55,22 +64,29 @@ impl Drop for Cluster {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let resources = if options.resources.is_empty() { vec![0, 300] } else { options.resources };
+    let resources = if options.resources.is_empty() { vec![0, 300] } else { options.resources.clone() };
     println!("resources  clients  writes/s   p50 ms   p99 ms");
+    if let Some(socket) = &options.socket {
+        return report("?", socket, &options);
+    }
     for count in resources {
         let scratch = tempfile::tempdir().context("making a directory")?;
         let directory =
             options.directory.clone().unwrap_or_else(|| scratch.path().to_owned()).join(format!("r{count}"));
         std::fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
         let _cluster = start(&directory, count)?;
-        let socket = directory.join("n2.sock");
-        for (name, clients) in [("one", 1), ("many", MANY)] {
-            let mut times = measure(&socket, clients, Duration::from_secs(options.seconds))?;
-            times.sort_unstable();
-            let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1000.0;
-            let rate = times.len() as f64 / options.seconds as f64;
-            println!("{count:>9}  {name:>7}  {rate:>8.0}  {:>7.2}  {:>7.2}", at(50), at(99));
-        }
+        report(&count.to_string(), &directory.join("n2.sock"), &options)?;
+    }
+    Ok(())
+}
+
+fn report(count: &str, socket: &Path, options: &Options) -> anyhow::Result<()> {
+    for (name, clients) in [("one", 1), ("many", MANY)] {
+        let mut times = measure(socket, &options.node, clients, Duration::from_secs(options.seconds))?;
+        times.sort_unstable();
+        let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1000.0;
+        let rate = times.len() as f64 / options.seconds as f64;
+        println!("{count:>9}  {name:>7}  {rate:>8.0}  {:>7.2}  {:>7.2}", at(50), at(99));
     }
     Ok(())
 }
@@ -139,13 +155,14 @@ fn configuration(resources: usize) -> String {
 }
 
 /// How long each write took.
-fn measure(socket: &Path, clients: usize, length: Duration) -> anyhow::Result<Vec<Duration>> {
+fn measure(socket: &Path, node: &str, clients: usize, length: Duration) -> anyhow::Result<Vec<Duration>> {
     let threads: Vec<_> = (0..clients)
         .map(|number| {
-            let socket = socket.to_owned();
+            let (socket, node) = (socket.to_owned(), node.to_owned());
             std::thread::spawn(move || -> anyhow::Result<Vec<Duration>> {
                 let mut client = Client::connect(&socket)?;
                 client.name = format!("bench-{number}");
+                client.node = node;
                 let (begun, mut times) = (Instant::now(), Vec::new());
                 while begun.elapsed() < length {
                     let at = Instant::now();
@@ -165,12 +182,13 @@ fn measure(socket: &Path, clients: usize, length: Duration) -> anyhow::Result<Ve
 
 struct Client {
     stream: BufReader<UnixStream>,
+    node: String,
     name: String,
 }
 
 impl Client {
     fn connect(socket: &Path) -> anyhow::Result<Client> {
-        Ok(Client { stream: BufReader::new(UnixStream::connect(socket)?), name: "bench".into() })
+        Ok(Client { stream: BufReader::new(UnixStream::connect(socket)?), node: "n1".into(), name: "bench".into() })
     }
 
     fn ask(&mut self, request: &Request) -> anyhow::Result<Reply> {
@@ -182,7 +200,7 @@ impl Client {
 
     fn write(&mut self, number: usize) -> anyhow::Result<()> {
         let write = WriteForm::Attribute {
-            node: "n1".into(),
+            node: self.node.clone(),
             permanent: true,
             name: self.name.clone(),
             value: Some(number.to_string()),

@@ -10,7 +10,7 @@ use super::call::{self, Call};
 use super::pairs::{self, Section, Selector};
 use super::report::{Common, Report, tell};
 use super::status::{self, Failure};
-use super::store::Store;
+use super::store::{Part, Store};
 use super::target;
 
 /// The tool.
@@ -132,13 +132,21 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
         set_transient(&store, update)?;
         return Ok(status::OK);
     }
-    let found = store.read()?;
+    let mut part = wanted.part(options.node.as_deref().or(target::of_agent(report.call)));
+    let mut found = store.read_part(part)?;
     let transient = wanted == Wanted::Status;
     let section = match wanted {
         Wanted::Cluster(section) => section,
         Wanted::Node | Wanted::Status => {
             let name = target::node(report.call, &store, Some(&found), options.node.as_deref())?;
-            let id = target::id(&found.document, &name)?;
+            let mut id = target::id(&found.document, &name);
+            if id.is_err() && part != Part::Whole {
+                // A guest, or a remote node that has said nothing yet: resources tell.
+                part = Part::Whole;
+                found = store.read()?;
+                id = target::id(&found.document, &name);
+            }
+            let id = id?;
             if transient { Section::Status(id) } else { Section::Node(id) }
         }
     };
@@ -170,7 +178,13 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
         }
         (Some(value), _) if selector.pattern.is_some() => {
             for [_, name, _] in &meant {
-                set_or_write(&store, &section, &Selector { name: Some(name.clone()), ..Selector::default() }, value)?;
+                set_or_write(
+                    &store,
+                    part,
+                    &section,
+                    &Selector { name: Some(name.clone()), ..Selector::default() },
+                    value,
+                )?;
             }
             Ok(status::OK)
         }
@@ -183,8 +197,8 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
                 return Err(Failure::silent(status::MULTIPLE));
             }
             match by_set_alone {
-                true => set_or_write(&store, &section, &selector, value)?,
-                false => set(&store, &section, &selector, value)?,
+                true => set_or_write(&store, part, &section, &selector, value)?,
+                false => set(&store, part, &section, &selector, value)?,
             }
             Ok(status::OK)
         }
@@ -194,7 +208,7 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
                 return Ok(status::OK);
             }
             for [id, name, _] in &meant {
-                delete(&store, &section, &selector, id, name)?;
+                delete(&store, part, &section, &selector, id, name)?;
                 if selector.pattern.is_none() && !options.quiet && !(store.is_live() && transient) {
                     report.line(format!("Deleted {} attribute: id={id} name={name}", section.scope()));
                 }
@@ -261,6 +275,20 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// How much of the CIB is needed for it. `node`: the one that is named.
+    fn part(&self, node: Option<&str>) -> Part {
+        let named = node.is_some_and(|name| !matches!(name, "auto" | "localhost"));
+        match self {
+            Wanted::Cluster(section @ (Section::CrmConfig | Section::RscDefaults | Section::OpDefaults)) => {
+                Part::Section(section.scope())
+            }
+            Wanted::Node if named => Part::Nodes,
+            Wanted::Cluster(_) | Wanted::Node | Wanted::Status => Part::Whole,
+        }
+    }
+}
+
 fn regex(pattern: &str) -> Result<Regex, Failure> {
     Regex::new(pattern).map_err(|error| {
         Failure::new(status::USAGE, format!("--pattern: expected a regular expression, found '{pattern}': {error}"))
@@ -307,17 +335,17 @@ fn query(report: &mut Report<'_>, options: &Options, section: &Section, meant: &
 }
 
 /// Sets a pair; a transient one goes to the cluster as such, so that it counts as no change of the configuration.
-fn set_or_write(store: &Store, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
+fn set_or_write(store: &Store, part: Part, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
     match (section, &selector.name) {
         (Section::Status(node), Some(name)) if store.is_live() && !value.starts_with("value+") => {
             set_transient(store, plain(Some(node), name, Some(value)))
         }
-        _ => set(store, section, selector, value),
+        _ => set(store, part, section, selector, value),
     }
 }
 
-fn set(store: &Store, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
-    store.change(false, |document| match pairs::set(document, section, selector, value) {
+fn set(store: &Store, part: Part, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
+    store.change_part(part, false, |document| match pairs::set(document, section, selector, value) {
         true => Ok(()),
         false => {
             let message = format!("there is no place for it in section {}", section.scope());
@@ -326,12 +354,19 @@ fn set(store: &Store, section: &Section, selector: &Selector, value: &str) -> Re
     })
 }
 
-fn delete(store: &Store, section: &Section, selector: &Selector, id: &str, name: &str) -> Result<(), Failure> {
+fn delete(
+    store: &Store,
+    part: Part,
+    section: &Section,
+    selector: &Selector,
+    id: &str,
+    name: &str,
+) -> Result<(), Failure> {
     match section {
         Section::Status(node) if store.is_live() && !selector.utilization => {
             set_transient(store, plain(Some(node), name, None))
         }
-        _ => store.change(false, |document| {
+        _ => store.change_part(part, false, |document| {
             let exact = Selector { id: Some(id.to_owned()), pattern: None, ..selector.clone() };
             pairs::find(document, section, &exact).into_iter().for_each(|pair| document.remove(pair));
             Ok(())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cib::{Document, FEATURE_SET, patch};
 use wire::request::Why;
 use wire::write::{ExpectedForm, WriteForm};
-use wire::{Reply, Request, Status, Update};
+use wire::{QueryWhat, Reply, Request, Status, Update};
 
 use super::call::Call;
 use super::status::{self, Failure};
@@ -30,10 +30,21 @@ pub enum Store {
     Live(PathBuf),
 }
 
+/// How much of the CIB a tool looks at. What it need not see need not be sent, however large it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// One section of the configuration; all of it when there is no such section yet.
+    Section(&'static str),
+    /// The nodes of the configuration, and the names of those that the status knows.
+    Nodes,
+}
+
 /// A CIB, and what the daemon says beside it when it comes from one.
 #[derive(Debug)]
 pub struct Found {
-    /// The CIB.
+    /// The CIB, or the part that was asked for in its place.
     pub document: Document,
     /// How the node that answered sees the cluster.
     pub status: Option<Box<Status>>,
@@ -68,13 +79,33 @@ impl Store {
         }
     }
 
+    /// Reads a part of the CIB; a file gives the whole.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_part(&self, part: Part) -> Result<Found, Failure> {
+        match self {
+            Store::File(_) => self.read(),
+            Store::Live(socket) => fetch_part(&mut connect(socket)?, part),
+        }
+    }
+
     /// Changes the CIB by what `edit` makes of it, and gives what `edit` gives. In a cluster it is made anew when
     /// someone else was faster. `force`: also without quorum.
     ///
     /// # Errors
     /// When it cannot be read or written, or `edit` refuses. Nothing was changed then.
-    pub fn change<T>(
+    pub fn change<T>(&self, force: bool, edit: impl FnMut(&mut Document) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.change_part(Part::Whole, force, edit)
+    }
+
+    /// As [`change`](Self::change), for an `edit` that looks at this part only.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn change_part<T>(
         &self,
+        part: Part,
         force: bool,
         mut edit: impl FnMut(&mut Document) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
@@ -92,14 +123,14 @@ impl Store {
             Store::Live(socket) => {
                 let mut client = connect(socket)?;
                 for _ in 0..TRIES {
-                    let found = fetch(&mut client)?;
+                    let found = fetch_part(&mut client, part)?;
                     let mut after = found.document.clone();
                     let made = edit(&mut after)?;
                     let changes = patch::diff(&found.document, &after);
                     if changes.changes.is_empty() {
                         return Ok(made);
                     }
-                    let version = found.status.map_or((0, 0, 0), |status| status.version);
+                    let version = version(&found.document);
                     let write = WriteForm::Configure {
                         patch: changes.changes.into_iter().map(Into::into).collect(),
                         expected: Some(ExpectedForm::Configuration(version.0, version.1)),
@@ -207,6 +238,38 @@ pub fn fetch(client: &mut Client) -> Result<Found, Failure> {
     Ok(Found { document, status: Some(Box::new(status)) })
 }
 
+/// A part of the CIB as the daemon has it, in its place: nothing else stands there.
+fn fetch_part(client: &mut Client, part: Part) -> Result<Found, Failure> {
+    let mut ask = |section: Option<&str>, path: Option<&str>, what| {
+        client.query(section, path, what).map_err(|error| disconnected(&error))
+    };
+    let section = match part {
+        Part::Whole => return fetch(client),
+        Part::Section(section) => section,
+        Part::Nodes => "nodes",
+    };
+    let (items, (admin_epoch, epoch, num_updates)) = ask(Some(section), None, QueryWhat::Whole)?;
+    // Where a new section goes, only the whole can tell.
+    let [item] = &items[..] else { return fetch(client) };
+    let states = match part {
+        Part::Nodes => ask(None, Some("/cib/status/node_state"), QueryWhat::NoChildren)?.0.concat(),
+        Part::Whole | Part::Section(_) => String::new(),
+    };
+    let text = format!(
+        "<cib admin_epoch=\"{admin_epoch}\" epoch=\"{epoch}\" num_updates=\"{num_updates}\"><configuration>{item}\
+         </configuration><status>{states}</status></cib>"
+    );
+    let document = Document::parse(&text)
+        .map_err(|error| Failure::new(status::BAD_DATA, format!("reading what systoled sent of the CIB: {error}")))?;
+    Ok(Found { document, status: None })
+}
+
+/// `admin_epoch` and `epoch` of a CIB.
+fn version(document: &Document) -> (u64, u64) {
+    let number = |name| document.attribute(document.root(), name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    (number("admin_epoch"), number("epoch"))
+}
+
 /// Asks on a connection; the inner error is the daemon's.
 ///
 /// # Errors
@@ -300,4 +363,77 @@ fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
         let _ = fs::remove_file(&beside);
         Failure::cannot_create(path, &error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader};
+    use wire::request::{from_line, to_line};
+    use wire::write::ChangeForm;
+
+    /// A daemon that knows two sections and takes one write; gives what it was asked.
+    fn daemon(path: &Path) -> std::thread::JoinHandle<Vec<Request>> {
+        let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut line = String::new();
+            while stream.read_line(&mut line).unwrap() > 0 {
+                let request: Request = from_line(&line).unwrap();
+                let items = match &request {
+                    Request::Query { section: Some(section), .. } if section == "nodes" => {
+                        vec!["<nodes><node id='1' uname='a'/></nodes>".to_owned()]
+                    }
+                    Request::Query { xpath: Some(path), .. } if path == "/cib/status/node_state" => {
+                        vec!["<node_state id='1' uname='a'/>".into(), "<node_state id='2' uname='b'/>".into()]
+                    }
+                    _ => Vec::new(),
+                };
+                let version = (1, 7, 3);
+                let reply = match &request {
+                    Request::Write { .. } => Reply::Written { version },
+                    Request::Status => Reply::refused("a whole CIB was asked for"),
+                    _ => Reply::Found { items, version },
+                };
+                asked.push(request);
+                stream.get_mut().write_all(to_line(&reply).as_bytes()).unwrap();
+                line.clear();
+            }
+            asked
+        })
+    }
+
+    #[test]
+    fn a_part_is_changed_without_the_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let daemon = daemon(&path);
+        let store = Store::Live(path);
+        let changed = store.change_part(Part::Nodes, false, |document| {
+            assert_eq!(super::super::target::id(document, "b").ok().as_deref(), Some("2"));
+            let nodes = document.descend(&["configuration", "nodes"]).unwrap();
+            let node = document.child(nodes, "node").unwrap();
+            document.set(node, "type", "member");
+            Ok(())
+        });
+        changed.unwrap();
+        let asked = daemon.join().unwrap();
+        let Some(Request::Write { write: WriteForm::Configure { patch, expected, .. }, .. }) = asked.last() else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(*expected, Some(ExpectedForm::Configuration(1, 7)));
+        let path = "/cib/configuration/nodes/node[@id='1']";
+        assert!(matches!(&patch[..], [ChangeForm::Modify { path: p, .. }] if p == path), "{patch:?}");
+        assert!(!asked.contains(&Request::Status));
+    }
+
+    #[test]
+    fn a_section_that_is_not_there_needs_the_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let daemon = daemon(&path);
+        assert!(Store::Live(path).read_part(Part::Section("op_defaults")).is_err());
+        assert_eq!(daemon.join().unwrap().last(), Some(&Request::Status));
+    }
 }
