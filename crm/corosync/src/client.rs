@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::find::Found;
 use crate::frame::MAX_MESSAGE;
-use crate::session::{End, Session};
+use crate::session::{End, HANG_WAIT, Session};
 
 /// Messages taken from the daemon and not yet sent: enough for a burst, and few enough that `Busy` is felt early.
 const SEND_QUEUE: usize = 64;
@@ -47,6 +47,8 @@ pub struct Client {
     wake: UnixStream,
     /// The thread waits for room among the events.
     full: Arc<AtomicBool>,
+    /// How many events the daemon has taken.
+    taken: Arc<AtomicU64>,
     /// The daemon leaves.
     left: Arc<AtomicBool>,
     /// The connection whose membership the daemon has seen; none when it has seen that it is lost.
@@ -67,6 +69,7 @@ impl Client {
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
         let (full, left) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let taken = Arc::new(AtomicU64::new(0));
         let (ended, done) = oneshot::channel();
         let task = Task {
             me: found.me.clone(),
@@ -78,6 +81,7 @@ impl Client {
             woken,
             full: full.clone(),
             left: left.clone(),
+            untaken: Untaken::new(taken.clone()),
         };
         let run = move || {
             task.run();
@@ -85,7 +89,7 @@ impl Client {
             let _ = ended.send(());
         };
         std::thread::Builder::new().name("corosync".into()).stack_size(STACK).spawn(run)?;
-        Ok(Client { me: found.me.clone(), messages, events, wake, full, left, seen: None, done })
+        Ok(Client { me: found.me.clone(), messages, events, wake, full, taken, left, seen: None, done })
     }
 
     /// The next event; the engine's own way is [`Engine::poll_event`].
@@ -130,6 +134,7 @@ impl Engine for Client {
         match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some((connection, event))) => {
+                self.taken.fetch_add(1, Ordering::Relaxed);
                 fence(Ordering::SeqCst);
                 if self.full.swap(false, Ordering::SeqCst) {
                     self.wake();
@@ -166,6 +171,32 @@ pub(crate) struct Task {
     woken: UnixStream,
     full: Arc<AtomicBool>,
     left: Arc<AtomicBool>,
+    untaken: Untaken,
+}
+
+/// Whether the daemon takes what it is told.
+#[derive(Debug)]
+pub(crate) struct Untaken {
+    told: u64,
+    /// Counted by the daemon.
+    taken: Arc<AtomicU64>,
+    /// What it had taken when we last looked, and since when that is so.
+    seen: (u64, Instant),
+}
+
+impl Untaken {
+    fn new(taken: Arc<AtomicU64>) -> Untaken {
+        Untaken { told: 0, taken, seen: (0, Instant::now()) }
+    }
+
+    /// For how long the daemon has taken nothing though there is something.
+    fn since(&mut self, now: Instant) -> Duration {
+        let taken = self.taken.load(Ordering::Relaxed);
+        if taken != self.seen.0 || taken >= self.told {
+            self.seen = (taken, now);
+        }
+        now.saturating_duration_since(self.seen.1)
+    }
 }
 
 /// What the daemon has for us.
@@ -183,6 +214,11 @@ impl Task {
         let mut wait = FIRST_WAIT;
         let mut told = String::new();
         while !self.is_left() {
+            // Who hangs is no member. It is one again when it takes what it was told.
+            if self.untaken_for() >= HANG_WAIT {
+                self.pause(LAST_WAIT);
+                continue;
+            }
             self.connection += 1;
             let begun = Instant::now();
             let reason = match Session::open(&mut self) {
@@ -202,6 +238,7 @@ impl Task {
                 if self.events.blocking_send((self.connection, Event::Lost { reason })).is_err() {
                     return;
                 }
+                self.untaken.told += 1;
             }
             self.pause(wait);
             wait = (wait * 2).min(LAST_WAIT);
@@ -243,6 +280,21 @@ impl Task {
 
     /// Tells the daemon, if there is room. If not, we are woken when there is.
     pub(crate) fn tell(&mut self, event: Event) -> Result<(), mpsc::error::TrySendError<Event>> {
+        let told = self.try_tell(event);
+        if told.is_ok() {
+            // Before the count, so that what has been told for a moment is never taken for old.
+            self.untaken.since(Instant::now());
+            self.untaken.told += 1;
+        }
+        told
+    }
+
+    /// For how long the daemon has taken nothing though there is something.
+    pub(crate) fn untaken_for(&mut self) -> Duration {
+        self.untaken.since(Instant::now())
+    }
+
+    fn try_tell(&mut self, event: Event) -> Result<(), mpsc::error::TrySendError<Event>> {
         let without = |error| match error {
             mpsc::error::TrySendError::Full((_, event)) => mpsc::error::TrySendError::Full(event),
             mpsc::error::TrySendError::Closed((_, event)) => mpsc::error::TrySendError::Closed(event),
@@ -274,5 +326,27 @@ impl Task {
                 _ => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_takes_nothing_is_seen_however_little_it_was_told() {
+        let taken = Arc::new(AtomicU64::new(0));
+        let mut untaken = Untaken::new(taken.clone());
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(untaken.since(at(10)), Duration::ZERO, "there is nothing to take");
+        untaken.told = 2;
+        assert_eq!(untaken.since(at(14)), Duration::from_secs(4));
+        taken.store(1, Ordering::Relaxed);
+        assert_eq!(untaken.since(at(15)), Duration::ZERO, "it took one");
+        assert_eq!(untaken.since(at(40)), Duration::from_secs(25));
+        taken.store(2, Ordering::Relaxed);
+        assert_eq!(untaken.since(at(41)), Duration::ZERO);
+        assert_eq!(untaken.since(at(99)), Duration::ZERO);
     }
 }

@@ -38,6 +38,10 @@ const JOIN_WAIT: Duration = Duration::from_secs(40);
 /// How long the daemon may leave events untaken. Then it hangs, and the others must know.
 const STALL_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a daemon may take none of the few events that wait for it. It hangs as well, but nothing piles up to show it;
+/// long work of its own, such as reading a CIB of hundreds of megabytes, takes less.
+pub(crate) const HANG_WAIT: Duration = Duration::from_secs(15);
+
 /// How long we stay to send what was given to us before we were told to leave.
 const LEAVE_WAIT: Duration = Duration::from_secs(1);
 
@@ -261,6 +265,9 @@ impl Session {
         }
         if !self.waiting.is_empty() && self.waiting_since.elapsed() >= STALL_WAIT {
             left = left.or(Some(End::Lost(format!("this daemon took no events for {STALL_WAIT:?}"))));
+        }
+        if task.untaken_for() >= HANG_WAIT {
+            left = left.or(Some(End::Lost(format!("this daemon took no events for {HANG_WAIT:?}"))));
         }
         left
     }
