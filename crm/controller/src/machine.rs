@@ -624,7 +624,7 @@ impl Controller {
         if self.settled && self.view.quorate {
             let (held, notes) = self.quarantine.judge(cib, unix);
             notes.into_iter().for_each(|note| self.note(note));
-            writes.extend(held);
+            writes.extend(held.into_iter().chain(property::watchdog(cib, unix)));
         }
         if !writes.is_empty() {
             writes.into_iter().for_each(|write| self.send(Command::Write(write), None));

@@ -25,7 +25,7 @@ use crate::fencing;
 use crate::machine::Node;
 
 /// The transient attribute that tells one start of a host from the next: the proof that it was off.
-pub const BOOT_ID: &str = "#boot-id";
+pub use controller::property::BOOT_ID;
 /// How often the coordinator looks for fence devices to try again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
@@ -151,7 +151,7 @@ impl Node {
         let settings = self.settings.fencing.clone();
         let boot_id = Some(settings.boot_id).filter(|boot_id| !boot_id.is_empty());
         let watchdog = settings.watchdog_s.map(|seconds| seconds.to_string());
-        for (name, value) in [(BOOT_ID, boot_id), (WATCHDOG, watchdog)] {
+        for (name, value) in [(WATCHDOG, watchdog), (BOOT_ID, boot_id)] {
             // A daemon that came back to its host finds its attributes as it left them.
             let known = transient(self.replica.cib(), &self.settings.me.id.to_string(), name);
             if known != value.as_deref() {
