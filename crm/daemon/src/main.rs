@@ -7,8 +7,6 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use daemon::options::{LogForm, Options, What};
 use daemon::{log, run, supervise};
-use embedded::Identity;
-use engine::NodeId;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -39,10 +37,8 @@ fn become_what(what: What) -> anyhow::Result<u8> {
         }
         What::Supervise(options) => {
             log::begin(options.log);
-            let identity = Identity::new(NodeId(options.id), &options.name, 0)?;
             supervise::supervise(&supervise::Supervise {
-                socket: options.engine,
-                identity,
+                hub: options.hub()?,
                 program: std::env::current_exe().context("finding out where this program lies")?,
                 arguments: options.arguments,
                 bounds: supervise::Bounds::default(),

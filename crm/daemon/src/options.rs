@@ -4,8 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand, ValueEnum};
-use embedded::SocketPath;
+use embedded::{Identity, SocketPath};
+use engine::NodeId;
+
+use crate::supervise::At;
 
 /// The daemon of Systole, one on each node: keeps services running on a group of hosts.
 #[derive(Parser, Debug)]
@@ -25,7 +29,7 @@ pub enum What {
     Hub(Hub),
     /// Show Corosync as this node sees it: quorum, votes and links; or say what is missing
     Engine,
-    /// Be a node's pid 1: hold its presence at the hub, run the daemon, start it again when it dies
+    /// Run the daemon, and start it again when it dies: a node's pid 1; at a hub it holds the host's presence
     Supervise(Supervise),
 }
 
@@ -138,19 +142,62 @@ impl Hub {
 /// Options of a supervisor.
 #[derive(clap::Args, Debug)]
 pub struct Supervise {
-    /// Socket of the embedded engine's hub
-    #[arg(long, value_name = "PATH", default_value = "/run/systole/hub.socket")]
-    pub engine: SocketPath,
-    /// Name of this node
+    /// The cluster engine: `corosync`, or the socket of the hub that nodes on this machine share
+    #[arg(long, value_name = "corosync|PATH", default_value = "corosync")]
+    pub engine: Engine,
+    /// Name of this node at the hub
     #[arg(long, value_name = "NAME")]
-    pub name: String,
-    /// Number of this node, from 1
+    pub name: Option<String>,
+    /// Number of this node at the hub, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub id: u32,
+    pub id: Option<u32>,
     /// How logs are written to standard error
     #[arg(long, value_name = "FORM", value_enum, default_value_t = LogForm::Text)]
     pub log: LogForm,
     /// Arguments for systoled, such as `run --id 1 …`
     #[arg(last = true, required = true, value_name = "ARGS")]
     pub arguments: Vec<OsString>,
+}
+
+impl Supervise {
+    /// Where the host's presence is to be held.
+    ///
+    /// # Errors
+    /// When a hub is to know a node without a name or a number.
+    pub fn hub(&self) -> anyhow::Result<Option<At>> {
+        let Engine::Embedded(socket) = &self.engine else {
+            if self.name.is_some() || self.id.is_some() {
+                bail!("Corosync knows the name and the number of this node: leave --name and --id out");
+            }
+            return Ok(None);
+        };
+        let (Some(name), Some(id)) = (&self.name, self.id) else {
+            bail!("expected --name and --id of this node, which the hub at {socket} is to know it by");
+        };
+        Ok(Some(At { socket: socket.clone(), identity: Identity::new(NodeId(id), name, 0)? }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub(words: &str) -> Result<Option<String>, String> {
+        let words = format!("systoled supervise {words} -- run");
+        match Options::parse_from(words.split_whitespace()).what {
+            What::Supervise(options) => {
+                options.hub().map(|hub| hub.map(|at| at.socket.to_string())).map_err(|error| error.to_string())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_supervisor_asks_a_hub_only_where_there_is_one() {
+        assert_eq!(hub(""), Ok(None));
+        assert_eq!(hub("--engine corosync"), Ok(None));
+        assert_eq!(hub("--engine /run/hub --name a --id 1"), Ok(Some("/run/hub".into())));
+        assert!(hub("--engine /run/hub --name a").unwrap_err().contains("--name and --id"));
+        assert!(hub("--id 1").unwrap_err().contains("leave --name and --id out"));
+    }
 }

@@ -1,4 +1,4 @@
-//! A node's pid 1: keeps its presence at the hub, runs the daemon and starts it again when it dies, reaps what is left.
+//! A node's pid 1, or a service's: keeps its presence at the hub if there is one, runs the daemon and starts it again when it dies, reaps what is left.
 //! What the daemon does is the daemon's.
 //!
 //! Synchronous and single-threaded, for it must be small and must not fail: everything it waits for — signals, the hub
@@ -28,13 +28,20 @@ use tracing::{info, warn};
 /// is gone for long is not pestered.
 const PRESENCE_WAIT: Duration = Duration::from_secs(1);
 
-/// What to run, and where the hub is.
+/// Where this host's presence is held: at the hub of the embedded engine.
 #[derive(Clone, Debug)]
-pub struct Supervise {
+pub struct At {
     /// Where the hub listens.
     pub socket: SocketPath,
     /// This node.
     pub identity: Identity,
+}
+
+/// What to run, and where the hub is.
+#[derive(Clone, Debug)]
+pub struct Supervise {
+    /// The hub; none on Corosync, which is its host's presence itself.
+    pub hub: Option<At>,
     /// The daemon's program: as a rule the one that is running.
     pub program: PathBuf,
     /// Its arguments.
@@ -75,7 +82,7 @@ pub fn supervise(what: &Supervise) -> anyhow::Result<u8> {
         what,
         signals,
         presence: None,
-        presence_at: Some(Instant::now()),
+        presence_at: what.hub.as_ref().map(|_| Instant::now()),
         presence_error: String::new(),
         daemon: None,
         start_at: Some(Instant::now()),
@@ -123,7 +130,7 @@ struct Supervisor<'a> {
     what: &'a Supervise,
     signals: SignalFd,
     presence: Option<Presence>,
-    /// When to ask for our presence; none while it is held.
+    /// When to ask for our presence; none while it is held, or nobody is to be asked.
     presence_at: Option<Instant>,
     /// Why it is not held, so that each reason is logged once.
     presence_error: String,
@@ -169,9 +176,13 @@ impl Supervisor<'_> {
     }
 
     fn take_presence(&mut self) {
-        match embedded::presence(&self.what.socket, &self.what.identity) {
+        let Some(At { socket, identity }) = &self.what.hub else {
+            self.presence_at = None;
+            return;
+        };
+        match embedded::presence(socket, identity) {
             Ok(presence) => {
-                info!(socket = %self.what.socket, "this node's presence is held");
+                info!(socket = %socket, "this node's presence is held");
                 (self.presence, self.presence_at) = (Some(presence), None);
                 self.presence_error.clear();
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use daemon::supervise::{Bounds, Supervise, supervise};
+use daemon::supervise::{At, Bounds, Supervise, supervise};
 use embedded::{Config, Identity, NodeStatus, Reply, Request, SocketPath};
 use engine::NodeId;
 use nix::sys::signal::{Signal, kill};
@@ -14,6 +14,9 @@ use nix::unistd::Pid;
 
 /// How long anything here may take before the test fails; all of it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// In the place of a hub's socket: there is none.
+const NO_HUB: &str = "none";
 
 type Case = fn(&Path);
 
@@ -24,12 +27,13 @@ fn main() -> ExitCode {
     {
         return as_supervisor(socket, script);
     }
-    let cases: [(&str, Case); 6] = [
+    let cases: [(&str, Case); 7] = [
         ("a clean end is the end", a_clean_end_is_the_end),
         ("an unclean end is followed by a new start", an_unclean_end_is_followed_by_a_new_start),
         ("too many deaths end the supervisor", too_many_deaths_end_the_supervisor),
         ("a signal is passed on and its answer awaited", a_signal_is_passed_on_and_its_answer_awaited),
         ("what is left over is reaped", what_is_left_over_is_reaped),
+        ("where there is no hub nobody is asked for", where_there_is_no_hub_nobody_is_asked_for),
         ("the presence is held and taken up again", the_presence_is_held_and_taken_up_again),
     ];
     for (name, case) in cases {
@@ -44,8 +48,8 @@ fn as_supervisor(socket: &str, script: &str) -> ExitCode {
     // Orphans come to us as they come to pid 1.
     nix::sys::prctl::set_child_subreaper(true).expect("being a reaper");
     let what = Supervise {
-        socket: socket.parse().expect("a path"),
-        identity: identity(),
+        // As on Corosync.
+        hub: (socket != NO_HUB).then(|| At { socket: socket.parse().expect("a path"), identity: identity() }),
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), script.into()],
         bounds: Bounds { restarts: 2, window: PATIENCE, wait: Duration::from_millis(1) },
@@ -74,8 +78,12 @@ struct Supervisor {
 
 /// Starts a supervisor of a shell that runs `script` in the directory.
 fn start(directory: &Path, script: &str) -> Supervisor {
+    start_at(&socket(directory).to_string(), directory, script)
+}
+
+fn start_at(hub: &str, directory: &Path, script: &str) -> Supervisor {
     let mut child = Command::new(std::env::current_exe().expect("ourselves"))
-        .args(["as-supervisor", &socket(directory).to_string(), script])
+        .args(["as-supervisor", hub, script])
         .current_dir(directory)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -148,6 +156,15 @@ fn what_is_left_over_is_reaped(directory: &Path) {
     let mut supervisor = start(directory, script);
     let orphan = supervisor.line();
     until("the orphan is reaped", || !Path::new("/proc").join(&orphan).exists());
+    supervisor.signal(Signal::SIGTERM);
+    assert_eq!(supervisor.end().0, Some(0));
+}
+
+fn where_there_is_no_hub_nobody_is_asked_for(directory: &Path) {
+    let second = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+    let script = format!("if [ -e second ]; then {second}; fi; touch second; kill -KILL $$");
+    let mut supervisor = start_at(NO_HUB, directory, &script);
+    assert_eq!(supervisor.line(), "ready", "a daemon that dies is started again");
     supervisor.signal(Signal::SIGTERM);
     assert_eq!(supervisor.end().0, Some(0));
 }
