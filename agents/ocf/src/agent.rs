@@ -136,6 +136,12 @@ pub trait Agent {
     /// What the agent is, and what can be configured.
     fn metadata(&self) -> Metadata;
 
+    /// May an action hang in the kernel for ever, because of a device or a server that went away? Then it is done in a
+    /// process of its own, and the answer is given in time whatever becomes of that.
+    fn may_hang(&self) -> bool {
+        false
+    }
+
     /// Makes it run.
     fn start(&self, call: &Context) -> Result<(), Failure>;
 

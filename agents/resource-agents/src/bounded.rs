@@ -10,6 +10,10 @@ use ocf::Context;
 /// The time for an action when the resource manager names none: what the metadata advise for the longest.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What an action may need after its deadline for a last try and for naming who is to blame. Less than the second that
+/// is kept of a timeout of usual length.
+const GRACE: Duration = Duration::from_millis(800);
+
 /// When an action must have given its answer, so that its reason is heard before the resource manager ends it.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -24,6 +28,11 @@ impl Deadline {
         // A year is as good as for ever, and does not run over the end of time.
         let wait = (timeout - spare).min(Duration::from_secs(365 * 86_400));
         Deadline { end: Instant::now() + wait }
+    }
+
+    /// A little later: when somebody who watches the action gives it up.
+    pub fn grace(call: &Context) -> Deadline {
+        Deadline { end: Deadline::of(call).end + GRACE }
     }
 
     /// What is left.

@@ -6,6 +6,7 @@ mod holders;
 mod loop_device;
 mod mounting;
 mod mounts;
+mod obstacles;
 mod options;
 mod settings;
 mod unmounting;
@@ -33,9 +34,14 @@ impl Agent for Filesystem {
         describe::metadata()
     }
 
+    fn may_hang(&self) -> bool {
+        true
+    }
+
     fn start(&self, call: &Context) -> Result<(), Failure> {
         let settings = Settings::read(call)?;
         settings.refuse_clone(call)?;
+        refuse_moved(&settings)?;
         mounting::start(&settings, Deadline::of(call))
     }
 
@@ -50,7 +56,10 @@ impl Agent for Filesystem {
     fn monitor(&self, call: &Context) -> Result<Status, Failure> {
         let settings = Settings::read(call)?;
         let deadline = Deadline::of(call);
-        let Some(mount) = find(&settings, deadline)?.seen else { return Ok(Status::Stopped) };
+        let Some(mount) = find(&settings, deadline)?.seen else {
+            refuse_moved(&settings)?;
+            return Ok(Status::Stopped);
+        };
         match identify(&settings, &mount, deadline)? {
             Identity::Foreign if call.environment.is_probe() => return Ok(Status::Stopped),
             Identity::Foreign => return Err(foreign(&settings, &mount)),
@@ -65,6 +74,10 @@ impl Agent for Filesystem {
         Ok(Status::Running)
     }
 
+    fn stop_check(&self, call: &Context) -> Option<Result<Vec<String>, Failure>> {
+        Some(Settings::read(call).and_then(|settings| unmounting::check(&settings, Deadline::of(call))))
+    }
+
     fn validate(&self, call: &Context) -> Result<(), Failure> {
         let settings = Settings::read(call)?;
         settings.refuse_clone(call)?;
@@ -75,6 +88,18 @@ impl Agent for Filesystem {
             log(Level::Info, &format!("the kernel does not know the file system {fstype} yet"));
         }
         Ok(())
+    }
+}
+
+/// A stop that did not end may have left the mount beside its place: it holds the device, though nobody sees it.
+fn refuse_moved(settings: &Settings) -> Result<(), Failure> {
+    let aside = settings.aside();
+    match unmounting::is_mounted(&aside)? {
+        false => Ok(()),
+        true => Err(Failure::error(format!(
+            "a stop that did not end has moved it to {}: stop it again",
+            aside.directory.display()
+        ))),
     }
 }
 

@@ -29,6 +29,7 @@ pub mod route;
 mod routing_table;
 mod run_directory;
 pub mod stateful;
+mod supervised;
 pub mod tcp_file;
 
 use ocf::Agent;

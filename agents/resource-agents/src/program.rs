@@ -7,9 +7,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ocf::{EXIT_REASON_PREFIX, Environment, Outcome};
+use ocf::{Agent, EXIT_REASON_PREFIX, Environment, Outcome};
 
-use crate::{AGENTS, agent, ipaddr2, tcp_file};
+use crate::bounded::Deadline;
+use crate::{AGENTS, agent, ipaddr2, supervised, tcp_file};
 
 const USAGE: &str = "\
 usage: systole-agents AGENT ACTION
@@ -68,9 +69,7 @@ fn run_agent(name: &str, action: &str) -> ExitCode {
     let variables =
         std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
     let outcome = match Environment::parse(variables, action) {
-        Ok(environment) => ocf::run(agent, environment, &mut |line| {
-            let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
-        }),
+        Ok(environment) => carry_out(agent, environment),
         Err(error) => {
             Outcome { code: ocf::ExitCode::InvalidParameter, output: String::new(), reason: Some(error.to_string()) }
         }
@@ -81,6 +80,18 @@ fn run_agent(name: &str, action: &str) -> ExitCode {
     }
     let _ = io::stdout().write_all(outcome.output.as_bytes());
     ExitCode::from(outcome.code.code())
+}
+
+fn carry_out(agent: &dyn Agent, environment: Environment) -> Outcome {
+    let mut say = |line: &str| {
+        let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+    };
+    let is_only_asked = matches!(environment.action.as_str(), "meta-data" | "usage" | "help");
+    if !agent.may_hang() || is_only_asked {
+        return ocf::run(agent, environment, &mut say);
+    }
+    let deadline = Deadline::grace(&ocf::Context::new(environment.clone(), agent.metadata()));
+    supervised::run(deadline, || ocf::run(agent, environment, &mut say))
 }
 
 fn say(text: &str) -> ExitCode {

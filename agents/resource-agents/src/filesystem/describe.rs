@@ -25,6 +25,7 @@ pub fn metadata() -> Metadata {
             ActionMetadata::new("validate-all", "5s"),
             ActionMetadata::new("meta-data", "5s"),
         ],
+        extra_actions: vec!["stop-check".into()],
         ..Metadata::default()
     }
 }
@@ -96,8 +97,8 @@ fn parameters() -> Vec<Parameter> {
             "boolean",
             "End processes that hold the mount",
             "true: end the processes that hold the mount; safe: the same here, since finding them never touches the file \
-             system; false: end no process. The modifiers move, xargs and ps of the shell agent are accepted after a comma \
-             and change nothing.",
+             system; move: first move the mount to a hidden place beside its own, so that nobody new finds it; false: end no \
+             process.",
         )
         .default_value("true"),
         new(

@@ -55,6 +55,8 @@ pub struct Settings {
     pub stop_limit: Option<Duration>,
     /// Are holders ended?
     pub end_holders: bool,
+    /// Is the mount moved aside before, so that nobody new finds it?
+    pub move_aside: bool,
     /// Signals for the first half of a stop.
     pub term_signals: Vec<Signal>,
     /// Signals for the second half.
@@ -126,6 +128,7 @@ impl Settings {
             text => Some(text.to_owned()),
         };
         let source = read_source(call, device, &options)?;
+        let (end_holders, move_aside) = read_force_unmount(call)?;
         let settings = Settings {
             source,
             directory,
@@ -147,12 +150,19 @@ impl Settings {
                 }
             },
             stop_limit: call.boolean("fast_stop")?.then_some(FAST_STOP),
-            end_holders: read_force_unmount(call)?,
+            end_holders,
+            move_aside,
             term_signals: read_signals(call, "term_signals")?,
             kill_signals: read_signals(call, "kill_signals")?,
             signal_delay: Duration::from_secs(call.number("signal_delay", 0)?),
         };
         Ok(settings)
+    }
+
+    /// The same file system at the place where a stop moves it: beside its own, hidden.
+    pub fn aside(&self) -> Settings {
+        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        Settings { directory: self.directory.with_file_name(format!(".{name}.stopping")), ..self.clone() }
     }
 
     /// Is it on a server, so that asking for it may hang?
@@ -260,16 +270,19 @@ fn status_file(call: &Context) -> String {
     }
 }
 
-fn read_force_unmount(call: &Context) -> Result<bool, Failure> {
-    let mut end = true;
+/// Whether holders are ended, and whether the mount is moved aside before.
+fn read_force_unmount(call: &Context) -> Result<(bool, bool), Failure> {
+    let (mut end, mut aside) = (true, false);
     for word in call.parameter("force_unmount").split(',').map(str::trim) {
         match word {
             "safe" => end = true,
-            "move" | "nomove" | "xargs" | "noxargs" | "ps" | "nops" => {}
-            _ => end = ocf::boolean(word).ok_or_else(|| call.wrong("force_unmount", "true, safe or false"))?,
+            "move" => (end, aside) = (true, true),
+            "nomove" => aside = false,
+            "xargs" | "noxargs" | "ps" | "nops" => {}
+            _ => end = ocf::boolean(word).ok_or_else(|| call.wrong("force_unmount", "true, safe, false or move"))?,
         }
     }
-    Ok(end)
+    Ok((end, aside))
 }
 
 fn read_signals(call: &Context, name: &str) -> Result<Vec<Signal>, Failure> {
@@ -364,7 +377,10 @@ mod tests {
         let settings = read("device=/dev/sdb1 fstype=ext4 term_signals=hup fast_stop=yes force_unmount=safe,nomove");
         assert_eq!(settings.term_signals, [Signal::SIGHUP]);
         assert_eq!(settings.kill_signals, [Signal::SIGKILL]);
-        assert!(settings.end_holders && settings.stop_limit.is_some());
+        assert!(settings.end_holders && !settings.move_aside && settings.stop_limit.is_some());
+        let moved = read("device=/dev/sdb1 force_unmount=move");
+        assert!(moved.end_holders && moved.move_aside);
+        assert_eq!(moved.aside().directory, PathBuf::from("/mnt/.x.stopping"));
         assert_eq!(read("device=/dev/sdb1 kill_signals=9").kill_signals, [Signal::SIGKILL]);
     }
 }

@@ -261,3 +261,107 @@ fn an_image_is_mounted_through_a_loop_device() {
     space.refuse(1, &format!("Filesystem start {parameters} run_fsck=no"), &["expected ext4 on it"]);
     until("the loop device's end", || loops() == 0);
 }
+
+/// Thaws what was frozen, however the test ends: else nothing on this machine could unmount it.
+struct Frozen<'a>(&'a Space, String);
+
+impl Frozen<'_> {
+    fn freeze(space: &Space, mnt: String) -> Frozen<'_> {
+        space.run(&format!("fsfreeze --freeze {mnt}"));
+        Frozen(space, mnt)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.enter("fsfreeze").args(["--unfreeze", &self.1]).status();
+    }
+}
+
+#[test]
+fn a_device_that_hangs_does_not_hang_the_agent() {
+    if !is_root() {
+        eprintln!("not root: no image can be mounted and frozen here");
+        return;
+    }
+    let space = Space::new();
+    let (image, mnt) = (space.path("disk.img").display().to_string(), space.path("mnt").display().to_string());
+    fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    space.run(&format!("mkfs.ext4 -q -F {image}"));
+    let parameters = format!("device={image} directory={mnt} fstype=ext4 CRM_meta_timeout=1000");
+    space.expect(0, &format!("Filesystem start {parameters}"));
+    let frozen = Frozen::freeze(&space, mnt.clone());
+    // Whoever writes is stuck, and not even SIGKILL ends that; the answer comes all the same, and so does the end.
+    let deep = format!("Filesystem monitor {parameters} OCF_CHECK_LEVEL=20");
+    space.refuse(1, &deep, &["did not come back in time"]);
+    space.expect(0, &format!("Filesystem monitor {parameters}"));
+    let mut writer = begin(&space, &format!("cd {mnt}; echo begun; exec touch {mnt}/file"));
+    until("a process that is stuck", || {
+        let answer = space.call(&format!("Filesystem stop-check {parameters}"));
+        answer.output.contains(&format!("process {} ", writer.id())) && answer.output.contains("waits in the kernel")
+    });
+    space.refuse(1, &format!("Filesystem stop {parameters}"), &[&writer.id().to_string()]);
+    drop(frozen);
+    writer.wait().unwrap();
+    until("its stop", || space.call(&format!("Filesystem stop {parameters}")).code == 0);
+    space.expect(7, &format!("Filesystem monitor {parameters}"));
+}
+
+#[test]
+fn what_would_keep_a_stop_from_working_is_named() {
+    let (space, parameters) = bind();
+    let check = |more: &str| space.expect(0, &format!("Filesystem stop-check {parameters}{more}")).output;
+    assert_eq!(check(""), "");
+    space.expect(0, &format!("Filesystem start {parameters}"));
+    assert_eq!(check(""), "");
+    let mnt = space.path("mnt").display().to_string();
+    space.run(&format!("mkdir {mnt}/inner; mount -t tmpfs t {mnt}/inner"));
+    let mut holder = begin(&space, &format!("cd {mnt}; echo begun; exec sleep 600"));
+    let named = check("");
+    assert!(named.contains(&format!("{mnt}/inner (tmpfs) is mounted inside")), "{named}");
+    assert!(named.contains(&format!("process {} (sleep 600; cwd {mnt}) is ended", holder.id())), "{named}");
+    assert!(check(" force_unmount=false").contains("set force_unmount=true"));
+    assert!(holder.try_wait().unwrap().is_none() && mount_points(&space) == 2, "a question changes nothing");
+    if is_root() {
+        fs::File::create(space.path("data/disk.img")).unwrap().set_len(1 << 20).unwrap();
+        let device = space.run(&format!("losetup --find --show {mnt}/disk.img")).trim().to_owned();
+        let named = check("");
+        let refused = space.call(&format!("Filesystem stop {parameters} CRM_meta_timeout=500"));
+        space.run(&format!("losetup --detach {device}"));
+        assert!(named.contains(&format!("losetup -d {device}")), "{named}");
+        assert!(refused.code == 1 && refused.reason.contains(&device), "{refused:#?}");
+        until("the loop device's end", || !check("").contains("losetup"));
+    }
+    space.expect(0, &format!("Filesystem stop {parameters}"));
+    holder.wait().unwrap();
+    space.refuse(3, "Dummy stop-check", &["stop-check"]);
+}
+
+#[test]
+fn moved_aside_nobody_new_finds_it() {
+    let (space, parameters) = bind();
+    let parameters = format!("{parameters} force_unmount=move");
+    // A mount can be moved only where mounts are not shared with other namespaces.
+    let (directory, mnt) = (space.directory.path().display().to_string(), space.path("mnt").display().to_string());
+    space.run(&format!("mount --bind {directory} {directory}; mount --make-private {directory}"));
+    space.expect(0, &format!("Filesystem start {parameters}"));
+    // Each that is ended is followed by two others, from outside.
+    let script = format!(
+        "echo begun; while :; do (cd {mnt}/. && test -e file && exec sleep 600) 2>/dev/null; sleep 0.001; done"
+    );
+    let mut spawner = begin(&space, &script);
+    let answer = space.expect(0, &format!("Filesystem stop {parameters}"));
+    assert!(answer.log.contains("moved"), "{}", answer.log);
+    space.expect(7, &format!("Filesystem monitor {parameters}"));
+    spawner.kill().unwrap();
+    spawner.wait().unwrap();
+    assert!(!space.path(".mnt.stopping").exists());
+
+    // A stop that was killed in between is seen, and the next one ends it.
+    space.expect(0, &format!("Filesystem start {parameters}"));
+    space.run(&format!("mkdir {directory}/.mnt.stopping; mount --move {mnt} {directory}/.mnt.stopping"));
+    space.refuse(1, &format!("Filesystem monitor {parameters}"), &[".mnt.stopping"]);
+    space.refuse(1, &format!("Filesystem start {parameters}"), &["stop it again"]);
+    space.expect(0, &format!("Filesystem stop {parameters}"));
+    space.expect(7, &format!("Filesystem monitor {parameters}"));
+}

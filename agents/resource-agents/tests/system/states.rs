@@ -95,6 +95,10 @@ fn killed_before(here: &Space, line: &str, step: usize) -> bool {
         (_, Some(9)) | (Some(137), _) => true,
         _ => {
             let answer = answer(output);
+            // One that has another process do the action lives to tell.
+            if answer.code == 1 && answer.reason.contains("was killed before it could answer") {
+                return true;
+            }
             assert_eq!(answer.code, 0, "{line} with strace, step {step}: {answer:#?}");
             false
         }
@@ -137,9 +141,10 @@ fn put_to_sleep_in_between() {
             let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             let pid = Pid::from_raw(i32::try_from(process.id()).unwrap());
             kill(pid, Signal::SIGSTOP).unwrap();
-            // Others can still ask; what they hear is one or the other.
+            // Others can still ask. What they hear is one or the other; in the middle of a stop also that it ended.
             let found = here.call(&line("monitor")).code;
-            assert!([0, 7].contains(&found), "{}: {found}", line(action));
+            let possible: &[i32] = if action == "start" { &[0, 7] } else { &[0, 1, 7] };
+            assert!(possible.contains(&found), "{}: {found}", line(action));
             kill(pid, Signal::SIGCONT).unwrap();
             assert_eq!(process.wait().unwrap().code(), Some(0), "{}", line(action));
             here.expect(after, &line("monitor"));
