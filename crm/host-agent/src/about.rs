@@ -13,6 +13,11 @@ use crate::{disk, operation, units};
 /// No file that a host tells of is larger.
 const MAX_FILE: usize = 1 << 20;
 
+/// A program that is asked something answers within this.
+const ASK_TIME: Duration = Duration::from_secs(10);
+/// Names that are looked up: a nodelist of 32 with two links has 64.
+const MAX_NAMES: usize = 300;
+
 /// The host's name, as `uname -n` says.
 pub fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
@@ -29,8 +34,12 @@ pub fn clock() -> u64 {
 /// # Errors
 /// When its files cannot be read.
 pub fn about(paths: &Paths) -> anyhow::Result<About> {
+    let host = host_name();
     Ok(About {
-        host: host_name(),
+        clock_kept: clock_kept(),
+        free: free(paths),
+        resolved: resolved(paths, &host),
+        host,
         systole: env!("CARGO_PKG_VERSION").into(),
         corosync: corosync_version(),
         addresses: addresses(),
@@ -44,7 +53,7 @@ pub fn about(paths: &Paths) -> anyhow::Result<About> {
 }
 
 fn corosync_version() -> Option<String> {
-    let said = units::run("corosync", &["-v"], Duration::from_secs(10)).ok()?;
+    let said = units::run("corosync", &["-v"], ASK_TIME).ok()?;
     let line = said.text.lines().next()?;
     let version = line.split('\'').nth(1).unwrap_or(line);
     Some(version.to_owned())
@@ -92,6 +101,45 @@ fn engine() -> Option<Engine> {
         quorate: status.quorate,
         nodes: nodes.collect(),
     })
+}
+
+/// Whether a time service keeps the clock: the kernel is told so by all of them.
+fn clock_kept() -> Option<bool> {
+    let said = units::run("timedatectl", &["show", "--property=NTPSynchronized", "--value"], ASK_TIME).ok()?;
+    match said.text.as_str() {
+        "yes" if said.success => Some(true),
+        "no" if said.success => Some(false),
+        _ => None,
+    }
+}
+
+/// Free space where the cluster writes, in percent.
+fn free(paths: &Paths) -> Vec<(String, u8)> {
+    let folders = paths.memory.iter().chain([&paths.state, &paths.corosync]);
+    let percent = |folder: &std::path::PathBuf| {
+        let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+        let percent = (stat.blocks_available() * 100).checked_div(stat.blocks())?;
+        Some((folder.display().to_string(), u8::try_from(percent).unwrap_or(100)))
+    };
+    folders.filter_map(percent).collect()
+}
+
+/// What names stand for here: those in corosync.conf, and the host's own.
+fn resolved(paths: &Paths, host: &str) -> Vec<(String, Vec<String>)> {
+    use corosync_conf::model::{Address, address};
+    use std::net::ToSocketAddrs as _;
+    let text = disk::read(&paths.file(HostFile::CorosyncConf), MAX_FILE).ok().flatten().unwrap_or_default();
+    let conf = corosync_conf::Conf::parse(String::from_utf8_lossy(&text).into_owned());
+    let model = corosync_conf::Model::of(&conf);
+    let named = model.nodes.iter().flat_map(|node| node.addresses.values().map(|placed| placed.value.clone()));
+    let names = named.filter(|name| address(name) == Address::Name).chain([host.to_owned()]).take(MAX_NAMES);
+    let look_up = |name: String| {
+        let found = (name.as_str(), 0)
+            .to_socket_addrs()
+            .map_or(Vec::new(), |all| all.map(|one| one.ip().to_string()).collect());
+        (name, found)
+    };
+    names.map(look_up).collect()
 }
 
 /// Whether there is anything in a folder.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use corosync_conf::{Conf, Facts, Severity, lint};
+use corosync_conf::{Conf, Facts, Severity, edit, lint};
 use wire::host::{Content, HostFile, NewFile, Pending};
 
 use crate::disk::{self, Lock};
@@ -64,7 +64,10 @@ pub fn stage(paths: &Paths, operation: &str, files: &[NewFile]) -> anyhow::Resul
     let making = paths.state.join("operation.making");
     remove_folder(&making)?;
     disk::folder_for_root(&making)?;
-    let laid = files.iter().try_for_each(|new| lay(paths, &making, new)).and_then(|()| {
+    // corosync.conf last, as its check looks at the others.
+    let (last, first): (Vec<&NewFile>, Vec<&NewFile>) =
+        files.iter().partition(|new| new.file == HostFile::CorosyncConf);
+    let laid = first.into_iter().chain(last).try_for_each(|new| lay(paths, &making, new)).and_then(|()| {
         disk::write(&making.join("name"), operation.as_bytes(), 0o600)?;
         fs::rename(&making, paths.operation()).context("laying files")
     });
@@ -83,7 +86,7 @@ fn lay(paths: &Paths, folder: &Path, new: &NewFile) -> anyhow::Result<()> {
     let path = named(folder, new.file, "new");
     disk::write(&path, bytes, Paths::mode(new.file))?;
     match new.file {
-        HostFile::CorosyncConf => check_conf(&path, bytes),
+        HostFile::CorosyncConf => check_conf(folder, &path, bytes),
         HostFile::Authkey => {
             ensure!(bytes.len() >= 128, "a shared key has at least 128 bytes; this one has {}", bytes.len());
             Ok(())
@@ -98,7 +101,7 @@ fn lay(paths: &Paths, folder: &Path, new: &NewFile) -> anyhow::Result<()> {
 
 /// Our own rules, which know more, and then Corosync's own check, which has the last word: on this host, where names
 /// are looked up and addresses are compared.
-fn check_conf(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn check_conf(folder: &Path, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let text = std::str::from_utf8(bytes).context("it is no text")?;
     let conf = Conf::parse(text);
     let errors = lint(&conf, &Facts::default()).into_iter().filter(|finding| finding.severity == Severity::Error);
@@ -109,7 +112,16 @@ fn check_conf(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         })
         .collect();
     ensure!(errors.is_empty(), "{}", errors.join("; "));
-    let said = run("corosync", &["-t", "-c", &path.to_string_lossy()], CHECK_TIME)?;
+    // It wants the key as well: the one that is laid with the file, if one is.
+    let key = named(folder, HostFile::Authkey, "new");
+    let checked = folder.join("checked");
+    if key.exists() {
+        let with_key = edit::set(&conf, &["totem", "keyfile"], &key.to_string_lossy())?;
+        disk::write(&checked, with_key.text().as_bytes(), 0o600)?;
+    }
+    let file = if key.exists() { &checked } else { path };
+    let said = run("corosync", &["-t", "-c", &file.to_string_lossy()], CHECK_TIME)?;
+    disk::remove(&checked)?;
     ensure!(said.success, "corosync -t refuses it: {}", said.text);
     Ok(())
 }

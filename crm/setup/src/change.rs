@@ -491,6 +491,9 @@ mod tests {
             engine: None,
             pending: None,
             remembers: false,
+            clock_kept: None,
+            free: Vec::new(),
+            resolved: Vec::new(),
         }
     }
 

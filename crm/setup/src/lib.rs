@@ -2,11 +2,13 @@
 //! From bare hosts to a cluster, and from one engine configuration to the next: what each host is to hold, and in which
 //! steps all of them get it or none. It is pure: what hosts said comes in, what to ask them goes out.
 //!
-//! [`words`] reads pcs's grammar, [`conf`] makes corosync.conf from it, [`change`] carries a change through on all
-//! hosts, or back.
+//! [`words`] reads pcs's grammar, [`conf`] makes corosync.conf from it, [`timing`] derives its timers from one number,
+//! [`change`] carries a change through on all hosts, or back, and [`doctor`] says what is wrong with them.
 
 pub mod change;
 pub mod conf;
+pub mod doctor;
+pub mod timing;
 pub mod words;
 
 pub use words::Wrong;

@@ -267,6 +267,15 @@ pub struct About {
     pub pending: Option<Pending>,
     /// Whether a cluster left its memory here: a CIB, or Corosync's.
     pub remembers: bool,
+    /// Whether the kernel's clock is kept by a time service; nothing where it does not say.
+    #[serde(default)]
+    pub clock_kept: Option<bool>,
+    /// Free space of the file systems that the cluster writes to: folder, percent.
+    #[serde(default)]
+    pub free: Vec<(String, u8)>,
+    /// What the names in its corosync.conf, and its own, stand for there.
+    #[serde(default)]
+    pub resolved: Vec<(String, Vec<String>)>,
 }
 
 /// A file that is there.

@@ -24,6 +24,7 @@ pub mod receipt;
 pub mod trials;
 
 pub mod adapt;
+pub mod bare;
 pub mod scene;
 
 pub mod client;

@@ -6,6 +6,7 @@ mod clear;
 mod cluster;
 mod config;
 mod corosync;
+mod doctor;
 mod host;
 mod host_agent;
 mod migrate;
@@ -46,6 +47,7 @@ pub const COMMANDS: &[Command] = &[
     cluster::COMMAND,
     cib::COMMAND,
     config::COMMAND,
+    doctor::COMMAND,
     host::COMMAND,
     host_agent::COMMAND,
     corosync::COMMAND,

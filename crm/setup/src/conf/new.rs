@@ -135,6 +135,23 @@ pub(crate) fn check_address(word: &str, address: &str) -> Result<(), Wrong> {
 }
 
 impl Wish {
+    /// Sets options for `totem` that follow from something else.
+    ///
+    /// # Errors
+    /// When one is named as well: then nobody knows which is meant.
+    pub fn derived(&mut self, words: &[String]) -> Result<(), Wrong> {
+        let settings = TOTEM.read(words)?;
+        let named = self.options.iter().filter(|(family, _)| *family == TOTEM).flat_map(|(_, settings)| settings);
+        if let Some(both) = named.into_iter().find(|setting| settings.iter().any(|other| other.key == setting.key)) {
+            return Err(Wrong::new(
+                &both.word,
+                "this follows from --failover-within or --tolerate-pause: name one of them",
+            ));
+        }
+        self.options.push((TOTEM, settings));
+        Ok(())
+    }
+
     fn read_transport(&mut self, words: &[String]) -> Result<(), Wrong> {
         let Some((kind, words)) = words.split_first() else {
             return Err(Wrong::new("transport", "expected knet, udp or udpu behind it"));

@@ -11,6 +11,8 @@ mod setup;
 mod status;
 mod stop;
 
+pub(super) use engine::this_hosts;
+
 use super::{Command, one_of};
 
 /// The command, with those below it.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches};
 use corosync_conf::Conf;
 use setup::change::{Act, Expect, Plan};
 use setup::conf::new::{Wish, read};
+use setup::timing::{self, Timers};
 use wire::host::{About, Call, Content, HostFile, NewFile, Unit, UnitAct};
 
 use super::engine::{conf_file, finish, hosts_file, operation, plan_argument, show};
@@ -54,12 +56,32 @@ fn grammar() -> clap::Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Only write corosync.conf here; no host is asked"),
         )
+        .arg(time("failover-within", "Derive the timers: services run again so soon after a host is lost").conflicts_with("tolerate-pause"))
+        .arg(time("tolerate-pause", "Derive the timers: a host may say nothing for so long and still belong"))
+        .arg(time("fencing-takes", "How long a fencing takes, for --failover-within"))
         .arg(plan_argument())
+}
+
+fn time(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("TIME").value_parser(timing::parse).help(help)
+}
+
+/// Timers that follow from one number.
+fn derive(wish: &mut Wish, arguments: &ArgMatches) -> anyhow::Result<()> {
+    let given = |name: &str| arguments.get_one::<Duration>(name).copied();
+    let wanted = given("failover-within").map(timing::Wish::FailoverWithin);
+    let Some(wanted) = wanted.or(given("tolerate-pause").map(timing::Wish::ToleratePause)) else { return Ok(()) };
+    let fencing = given("fencing-takes").unwrap_or_default();
+    let timers = Timers::derive(wanted, wish.nodes.len(), fencing).map_err(anyhow::Error::msg)?;
+    wish.derived(&timers.words())?;
+    timers.explain(wanted).iter().for_each(|line| eprintln!("{line}"));
+    Ok(())
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let words: Vec<String> = arguments.get_many("words").into_iter().flatten().cloned().collect();
     let mut wish = read(&words)?;
+    derive(&mut wish, arguments)?;
     if let Some(path) = arguments.get_one::<PathBuf>("corosync_conf") {
         return write(path, &wish, arguments.get_flag("force"));
     }

@@ -1,0 +1,279 @@
+//! What is wrong with a cluster's hosts, seen from all of them at once: one rule a file, listed in [`RULES`]. Each finding
+//! has its evidence and its remedy. What is wrong in corosync.conf itself is `corosync-conf`'s.
+
+mod clocks;
+mod engine;
+mod files;
+mod links;
+mod names;
+mod quorum;
+mod rest;
+mod services;
+mod silent;
+mod space;
+mod versions;
+
+use std::collections::BTreeMap;
+
+use corosync_conf::{Conf, Facts, Model, Severity, lint};
+use wire::host::About;
+
+/// What is known of a cluster.
+#[derive(Clone, Debug)]
+pub struct Seen<'s> {
+    /// The configuration, as this host has it.
+    pub conf: &'s Conf,
+    /// What hosts said of themselves.
+    pub known: &'s BTreeMap<String, About>,
+    /// Hosts that said nothing, with the reason.
+    pub silent: &'s BTreeMap<String, String>,
+    /// The time when they were asked, milliseconds since 1970.
+    pub now: u64,
+}
+
+/// Something that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// Name of the rule: `clocks`, or `corosync.conf/` and the rule's name there.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The host it is about; nothing when it is about all.
+    pub host: Option<String>,
+    /// What is wrong, as a sentence without its full stop.
+    pub message: String,
+    /// What shows it.
+    pub evidence: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+type Rule = fn(&Seen<'_>, &mut Vec<Finding>);
+
+/// All rules.
+const RULES: &[Rule] = &[
+    silent::check,
+    rest::check,
+    versions::check,
+    files::check,
+    engine::check,
+    quorum::check,
+    links::check,
+    services::check,
+    names::check,
+    clocks::check,
+    space::check,
+];
+
+/// Everything that is wrong, the worst first.
+pub fn examine(seen: &Seen<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    RULES.iter().for_each(|rule| rule(seen, &mut found));
+    for finding in lint(seen.conf, &Facts::default()) {
+        let line = finding
+            .span
+            .map_or(String::new(), |span| format!("line {} of corosync.conf: ", seen.conf.position(span.start).0));
+        found.push(Finding {
+            rule: format!("corosync.conf/{}", finding.rule),
+            severity: finding.severity,
+            host: None,
+            message: finding.message,
+            evidence: format!("{line}{}", finding.why),
+            remedy: finding.remedy,
+        });
+    }
+    found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+impl Seen<'_> {
+    /// The names of all nodes.
+    fn nodes(&self) -> Vec<String> {
+        Model::of(self.conf).nodes.iter().map(|node| node.called()).collect()
+    }
+}
+
+impl Finding {
+    fn new(rule: &str, severity: Severity, message: impl Into<String>) -> Finding {
+        Finding {
+            rule: rule.to_owned(),
+            severity,
+            host: None,
+            message: message.into(),
+            evidence: String::new(),
+            remedy: String::new(),
+        }
+    }
+
+    fn on(mut self, host: &str) -> Finding {
+        self.host = Some(host.to_owned());
+        self
+    }
+
+    fn because(mut self, evidence: impl Into<String>) -> Finding {
+        self.evidence = evidence.into();
+        self
+    }
+
+    fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+        self.remedy = remedy.into();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::host::{Engine, EngineNode, FileState, HostFile, Pending, Unit, UnitState};
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn conf() -> Conf {
+        let words: Vec<String> =
+            "hacl a addr=10.0.0.1 addr=10.1.0.1 b addr=10.0.0.2 addr=10.1.0.2 c addr=10.0.0.3 addr=10.1.0.3"
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+        crate::conf::new::read(&words).unwrap().conf().unwrap()
+    }
+
+    fn well(name: &str) -> About {
+        let node = |(at, name): (usize, &str)| EngineNode {
+            id: at as u32 + 1,
+            name: Some(name.into()),
+            member: true,
+            links: vec![(0, true), (1, true)],
+        };
+        let engine = Engine {
+            cluster: Some("hacl".into()),
+            config_version: Some(1),
+            token: Some(3650),
+            me: 1,
+            quorate: true,
+            nodes: ["a", "b", "c"].into_iter().enumerate().map(node).collect(),
+        };
+        let file = |file, mode| FileState { file, sha256: "s".into(), bytes: 256, mode };
+        About {
+            host: name.into(),
+            systole: "0.1.0".into(),
+            corosync: Some("3.1.7".into()),
+            addresses: vec!["10.0.0.1".into()],
+            clock: NOW,
+            files: vec![file(HostFile::CorosyncConf, 0o644), file(HostFile::Authkey, 0o400)],
+            units: [Unit::Corosync, Unit::Systoled]
+                .map(|unit| UnitState { unit, active: true, enabled: true })
+                .to_vec(),
+            engine: Some(engine),
+            pending: None,
+            remembers: true,
+            clock_kept: Some(true),
+            free: vec![("/var/lib/corosync".into(), 50)],
+            resolved: vec![(name.into(), vec!["10.0.0.1".into()])],
+        }
+    }
+
+    /// What is found when something is changed on host `b`, apart from advice.
+    fn found(change: impl FnOnce(&mut About)) -> Vec<String> {
+        let mut known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
+        change(known.get_mut("b").unwrap());
+        examined(&known, &BTreeMap::new())
+    }
+
+    fn examined(known: &BTreeMap<String, About>, silent: &BTreeMap<String, String>) -> Vec<String> {
+        let conf = conf();
+        let findings = examine(&Seen { conf: &conf, known, silent, now: NOW });
+        let worse = findings.iter().filter(|finding| finding.severity != Severity::Advice);
+        worse
+            .map(|finding| {
+                assert!(!finding.remedy.is_empty() && !finding.evidence.is_empty(), "{finding:?}");
+                format!(
+                    "{}{}: {}",
+                    finding.rule,
+                    finding.host.as_ref().map_or(String::new(), |host| format!("@{host}")),
+                    finding.message
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_cluster_that_is_well_has_no_findings() {
+        assert_eq!(found(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_fault_is_found_and_no_other() {
+        let cases: Vec<(&str, Box<dyn FnOnce(&mut About)>)> = vec![
+            ("versions: Corosync differs between the hosts", Box::new(|b| b.corosync = Some("3.0.1".into()))),
+            ("versions: Systole differs between the hosts", Box::new(|b| b.systole = "0.2.0".into())),
+            ("versions@b: Corosync is not installed", Box::new(|b| b.corosync = None)),
+            ("files: the hosts have different files corosync.conf", Box::new(|b| b.files[0].sha256 = "t".into())),
+            ("files: the hosts have different files authkey", Box::new(|b| b.files[1].sha256 = "t".into())),
+            ("files@b: the authkey can be read by others than root", Box::new(|b| b.files[1].mode = 0o644)),
+            (
+                "files@b: there is no authkey",
+                Box::new(|b| {
+                    b.files.pop();
+                }),
+            ),
+            (
+                "engine@b: Corosync runs with version 2 of the configuration, its file has 1",
+                Box::new(|b| {
+                    b.engine.as_mut().unwrap().config_version = Some(2);
+                }),
+            ),
+            (
+                "engine@b: the token's time in force is 1000 ms, the file means 3650 ms",
+                Box::new(|b| {
+                    b.engine.as_mut().unwrap().token = Some(1000);
+                }),
+            ),
+            ("links@b: link 1 to c is down", Box::new(|b| b.engine.as_mut().unwrap().nodes[2].links[1].1 = false)),
+            ("services@b: systoled.service does not run", Box::new(|b| b.units[1].active = false)),
+            (
+                "services@b: corosync.service does not start at boot, and does on others",
+                Box::new(|b| b.units[0].enabled = false),
+            ),
+            ("names@b: its own name leads to 127.0.1.1", Box::new(|b| b.resolved[0].1 = vec!["127.0.1.1".into()])),
+            ("clocks@b: its clock differs by 30 s", Box::new(|b| b.clock += 30_000)),
+            ("clocks@b: its clock differs by 2 s", Box::new(|b| b.clock -= 2_000)),
+            ("clocks@b: no time service keeps its clock", Box::new(|b| b.clock_kept = Some(false))),
+            ("space@b: /var/lib/corosync is 98 % full", Box::new(|b| b.free[0].1 = 2)),
+            (
+                "rest@b: operation x is neither settled nor undone",
+                Box::new(|b| {
+                    b.pending = Some(Pending { operation: "x".into(), active: true });
+                }),
+            ),
+        ];
+        for (expected, change) in cases {
+            assert_eq!(found(change), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_lost_node_is_told_with_what_is_left() {
+        let mut known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
+        known.remove("c");
+        for about in known.values_mut() {
+            about.engine.as_mut().unwrap().nodes[2].member = false;
+        }
+        let silent = [("c".to_owned(), "no route".to_owned())].into();
+        assert_eq!(
+            examined(&known, &silent),
+            [
+                "silent@c: its host agent does not answer",
+                "quorum: c is no member",
+                "quorum: one more lost node stops the cluster"
+            ]
+        );
+        let alone: BTreeMap<String, About> = known
+            .into_iter()
+            .map(|(name, mut about)| {
+                about.engine.as_mut().unwrap().quorate = false;
+                (name, about)
+            })
+            .collect();
+        assert!(examined(&alone, &silent).iter().any(|line| line == "quorum@a: it has no quorum"));
+    }
+}
