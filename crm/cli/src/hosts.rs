@@ -165,13 +165,14 @@ impl Field {
         let mut said = "";
         let start = Instant::now();
         loop {
+            let step = change.step();
             if change.doing() != said {
                 said = change.doing();
                 if !matches!(said, "done") {
                     eprintln!("[{:5.1} s] {said}", start.elapsed().as_secs_f32());
                 }
             }
-            match change.step() {
+            match step {
                 Step::Ask(calls) => {
                     let answers = self.ask(calls);
                     change.told(answers);

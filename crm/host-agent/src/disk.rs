@@ -60,6 +60,36 @@ pub fn remove(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Moves all that is in a folder into a new one with these permissions. The folder itself stays: it may be a mount, or
+/// lie on an overlay, where it could not be renamed.
+///
+/// # Errors
+/// When something cannot be moved; what was moved before stays moved.
+pub fn move_entries(from: &Path, to: &Path, permissions: fs::Permissions) -> anyhow::Result<()> {
+    let moving = |what: &Path| format!("moving {} aside", what.display());
+    fs::create_dir(to).with_context(|| format!("making {}", to.display()))?;
+    fs::set_permissions(to, permissions).with_context(|| format!("making {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| moving(from))? {
+        let entry = entry.with_context(|| moving(from))?;
+        let (old, new) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().with_context(|| moving(&old))?;
+        match fs::rename(&old, &new) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices && kind.is_dir() => {
+                let permissions = entry.metadata().with_context(|| moving(&old))?.permissions();
+                move_entries(&old, &new, permissions)?;
+                fs::remove_dir(&old).with_context(|| moving(&old))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices && kind.is_file() => {
+                fs::copy(&old, &new).with_context(|| moving(&old))?;
+                fs::remove_file(&old).with_context(|| moving(&old))?;
+            }
+            Err(error) => return Err(error).with_context(|| moving(&old)),
+        }
+    }
+    Ok(())
+}
+
 /// Makes a folder for root's eyes only, with those above it.
 ///
 /// # Errors
@@ -91,6 +121,25 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_a_folder_is_moved_and_the_folder_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        // Another file system where the machine has one: there nothing can be renamed.
+        for place in [folder.path(), Path::new("/dev/shm")] {
+            let Ok(other) = tempfile::tempdir_in(place) else { continue };
+            let from = tempfile::tempdir().unwrap();
+            fs::create_dir(from.path().join("inner")).unwrap();
+            fs::write(from.path().join("inner/a"), "1").unwrap();
+            fs::write(from.path().join("b"), "2").unwrap();
+            let to = other.path().join("aside");
+            move_entries(from.path(), &to, fs::Permissions::from_mode(0o750)).unwrap();
+            assert_eq!(fs::read_to_string(to.join("inner/a")).unwrap(), "1");
+            assert_eq!(fs::read_to_string(to.join("b")).unwrap(), "2");
+            assert_eq!(fs::read_dir(from.path()).unwrap().count(), 0);
+            assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o750);
+        }
+    }
 
     #[test]
     fn a_file_is_written_whole_or_stays_as_it_was() {

@@ -172,7 +172,12 @@ pub fn undo(paths: &Paths, operation: &str) -> anyhow::Result<()> {
         for file in laid(&folder) {
             let path = paths.file(file);
             let old = named(&folder, file, "old");
-            match disk::read(&old, MAX_FILE)? {
+            let before = disk::read(&old, MAX_FILE)?;
+            // What was never put in force, as the disk refused it, needs no disk to be taken back.
+            if disk::read(&path, MAX_FILE)? == before {
+                continue;
+            }
+            match before {
                 Some(bytes) => disk::write(&path, &bytes, mode(&old, file))?,
                 None => disk::remove(&path)?,
             }

@@ -246,9 +246,7 @@ fn forget(paths: &Paths) -> anyhow::Result<()> {
         let Ok(meta) = std::fs::metadata(folder) else { continue };
         let mut aside = folder.clone().into_os_string();
         aside.push(format!(".before-{stamp}"));
-        std::fs::rename(folder, &aside).with_context(|| format!("moving {} aside", folder.display()))?;
-        std::fs::create_dir(folder).with_context(|| format!("making {}", folder.display()))?;
-        std::fs::set_permissions(folder, meta.permissions()).with_context(|| format!("making {}", folder.display()))?;
+        disk::move_entries(folder, aside.as_ref(), meta.permissions())?;
     }
     Ok(())
 }

@@ -98,9 +98,12 @@ enum Phase {
     Reload,
     Look(u32),
     Settle,
+    /// What was done after the files were in force.
     TakeBack(Queue),
     Undo(u32),
     Back(Box<Change>),
+    /// And what was done before: services need the files that they were stopped with.
+    TakeBackRest(Queue),
     Over(Outcome),
 }
 
@@ -115,8 +118,9 @@ pub struct Change {
     /// Whether files were put in force.
     active: bool,
     reloaded: bool,
-    /// Acts that were done.
-    done: Vec<Act>,
+    /// Acts that were done before the files were in force, and after.
+    before: Vec<Act>,
+    after: Vec<Act>,
     failure: Option<String>,
     left: Vec<String>,
     paused: bool,
@@ -133,7 +137,8 @@ impl Change {
             phase: Phase::Stage,
             active: false,
             reloaded: false,
-            done: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
             failure: None,
             left: Vec::new(),
             paused: false,
@@ -149,7 +154,7 @@ impl Change {
             Phase::Reload => "letting Corosync read its file again",
             Phase::Look(_) => "waiting until every node runs it",
             Phase::Settle => "keeping the old files as a backup",
-            Phase::TakeBack(_) | Phase::Undo(_) | Phase::Back(_) => "taking everything back",
+            Phase::TakeBack(_) | Phase::Undo(_) | Phase::Back(_) | Phase::TakeBackRest(_) => "taking everything back",
             Phase::Over(_) => "done",
         }
     }
@@ -167,7 +172,7 @@ impl Change {
                         self.plan.files.iter().map(|(host, files)| (host.clone(), stage(files))).collect(),
                     );
                 }
-                Phase::Act(queue) | Phase::TakeBack(queue) => match queue.front() {
+                Phase::Act(queue) | Phase::TakeBack(queue) | Phase::TakeBackRest(queue) => match queue.front() {
                     Some(group) if !group.is_empty() => {
                         return Step::Ask(group.iter().map(|act| (act.host.clone(), act.call.clone())).collect());
                     }
@@ -201,7 +206,7 @@ impl Change {
                             self.left.push(format!("the engines may still run the new configuration: {reason}"));
                             self.left.extend(left);
                         }
-                        self.over();
+                        self.phase = Phase::TakeBackRest(taken_back(&self.before));
                     }
                     step => return step,
                 },
@@ -231,7 +236,12 @@ impl Change {
             }
             Phase::Act(queue) => {
                 // An act whose answer did not come may have been done.
-                self.done.extend(queue.pop_front().unwrap_or_default());
+                let done = queue.pop_front().unwrap_or_default();
+                if self.active {
+                    self.after.extend(done)
+                } else {
+                    self.before.extend(done)
+                }
                 if !failures.is_empty() {
                     self.fail(failures.join("; "));
                 }
@@ -249,7 +259,7 @@ impl Change {
             Phase::Settle => {
                 self.phase = Phase::Over(Outcome::Made(failures));
             }
-            Phase::TakeBack(queue) => {
+            Phase::TakeBack(queue) | Phase::TakeBackRest(queue) => {
                 queue.pop_front();
                 self.left.extend(failures);
             }
@@ -273,6 +283,7 @@ impl Change {
     /// All acts of a phase are done.
     fn after_acts(&mut self) {
         self.phase = match self.phase {
+            Phase::TakeBackRest(_) => return self.over(),
             Phase::TakeBack(_) => Phase::Undo(0),
             _ if self.active => Phase::Look(0),
             _ => {
@@ -282,24 +293,29 @@ impl Change {
         };
     }
 
-    /// Everything is taken back: acts first, the last one first, then files.
+    /// Everything is taken back, what was done last first.
     fn fail(&mut self, reason: String) {
         self.failure = Some(reason);
-        let back = |act: &Act| Some(vec![Act { call: act.back.clone()?, back: None, host: act.host.clone() }]);
-        self.phase = Phase::TakeBack(self.done.iter().rev().filter_map(back).collect());
+        self.phase = Phase::TakeBack(taken_back(&self.after));
     }
 
     fn after_undo(&mut self) {
-        match self.plan.back.take() {
-            Some(back) if self.reloaded => self.phase = Phase::Back(Box::new(Change::new(*back))),
-            _ => self.over(),
-        }
+        self.phase = match self.plan.back.take() {
+            Some(back) if self.reloaded => Phase::Back(Box::new(Change::new(*back))),
+            _ => Phase::TakeBackRest(taken_back(&self.before)),
+        };
     }
 
     fn over(&mut self) {
         let reason = self.failure.take().unwrap_or_default();
         self.phase = Phase::Over(Outcome::NotMade { reason, left: core::mem::take(&mut self.left) });
     }
+}
+
+/// What takes acts back, one after the other, the last one first.
+fn taken_back(acts: &[Act]) -> Queue {
+    let back = |act: &Act| Some(vec![Act { call: act.back.clone()?, back: None, host: act.host.clone() }]);
+    acts.iter().rev().filter_map(back).collect()
 }
 
 fn failures(answers: &Answers) -> Vec<String> {
@@ -388,6 +404,7 @@ mod tests {
         hosts: BTreeMap<String, (u8, Option<Held>)>,
         running: BTreeMap<String, u8>,
         started: Vec<String>,
+        stopped: bool,
         calls: usize,
         fails_at: Option<usize>,
         /// The failing call is done all the same, and only its answer is lost.
@@ -435,6 +452,10 @@ mod tests {
                     for (host, (file, _)) in &self.hosts {
                         self.running.insert(host.clone(), *file);
                     }
+                }
+                Call::Unit { unit: Unit::Corosync, act } => {
+                    self.stopped = *act == UnitAct::Stop;
+                    assert!(self.stopped || held.0 != 2, "started with the new file");
                 }
                 Call::Unit { act: UnitAct::Start, .. } => self.started.push(host.into()),
                 Call::Unit { .. } => self.started.retain(|one| one != host),
@@ -527,10 +548,14 @@ mod tests {
             operation: "one".into(),
             files: files(version),
             reload: Some("a".into()),
+            before: vec![vec![Act {
+                host: "c".into(),
+                call: Call::Unit { unit: Unit::Corosync, act: UnitAct::Stop },
+                back: Some(Call::Unit { unit: Unit::Corosync, act: UnitAct::Start }),
+            }]],
             after: vec![hosts[..1].iter().map(start).collect(), hosts[1..].iter().map(start).collect()],
             expect: expect(u64::from(version)),
             back: Some(Box::new(back)),
-            ..Plan::default()
         }
     }
 
@@ -567,6 +592,7 @@ mod tests {
                             "fault at {fails_at}: {world:?}",
                             world = world.started
                         );
+                        assert!(!world.stopped, "fault at {fails_at}: started again");
                         assert!(left.is_empty(), "fault at {fails_at}: {left:?}");
                         assert!(reason.contains("no answer"), "{reason}");
                     }

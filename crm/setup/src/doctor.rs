@@ -201,9 +201,11 @@ mod tests {
         assert_eq!(found(|_| {}), Vec::<String>::new());
     }
 
+    type Change = Box<dyn FnOnce(&mut About)>;
+
     #[test]
     fn each_fault_is_found_and_no_other() {
-        let cases: Vec<(&str, Box<dyn FnOnce(&mut About)>)> = vec![
+        let cases: Vec<(&str, Change)> = vec![
             ("versions: Corosync differs between the hosts", Box::new(|b| b.corosync = Some("3.0.1".into()))),
             ("versions: Systole differs between the hosts", Box::new(|b| b.systole = "0.2.0".into())),
             ("versions@b: Corosync is not installed", Box::new(|b| b.corosync = None)),

@@ -218,10 +218,10 @@ fn interrupted(hosts: &[Host]) -> Result<()> {
             .spawn()
             .context("starting a command")?;
         thread::sleep(Duration::from_millis(pause));
-        // nsenter's child is the command itself, as it made no fork for the namespace of processes.
-        let _ = first.run("pkill -KILL -x systole")?;
+        // Where it has ended by itself already there is nothing to kill.
+        let kill = ["-KILL", "-f", "^systole cluster config update"];
+        first.command("pkill", &kill).output().context("killing it")?;
         child.wait().context("waiting")?;
-        first.say("systemctl restart systole-host-agent.service")?;
         first.say("systole cluster config show")?;
         let version = version(first)?;
         alike(hosts, version)?;

@@ -1,6 +1,8 @@
 //! `systole host-agent`: the service that lets other hosts set this one up, and who may call it.
 
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -63,8 +65,21 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     };
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
     tracing::info!(address = %listener.local_addr()?, fingerprint = %identity.fingerprint(), "listening");
+    ready();
     server::serve(&listener, &paths, identity, server::Limits::default())?;
     Ok(EXIT_OK)
+}
+
+/// Tells systemd that calls are taken from now on; without systemd there is nobody to tell.
+fn ready() {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let told = UnixDatagram::unbound().and_then(|socket| match path.to_str().and_then(|path| path.strip_prefix('@')) {
+        Some(name) => socket.send_to_addr(b"READY=1", &SocketAddr::from_abstract_name(name)?),
+        None => socket.send_to(b"READY=1", path),
+    });
+    if let Err(error) = told {
+        tracing::warn!("telling systemd: {error}");
+    }
 }
 
 fn token_grammar() -> clap::Command {
