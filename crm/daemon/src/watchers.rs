@@ -55,11 +55,7 @@ impl Watchers {
         let systemd: &Systemd = &self.agents.systemd;
         let armed = async || drop(self.events.send(Event::Watching { process }).await);
         tokio::select! {
-            answer = systemd.watch(&unit, armed) => match answer.transpose() {
-                Some(answer) => crate::units::answered(answer),
-                // It does not run, which the monitor will see.
-                None => End::Exited { code: 0, output: Output::default() },
-            },
+            answer = systemd.watch(&unit, armed) => crate::units::answered(answer),
             _ = told.recv() => End::Signalled { signal: 15, output: Output::default() },
         }
     }

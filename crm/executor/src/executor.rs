@@ -197,15 +197,12 @@ impl Executor {
         let lane = self.lanes.entry(name.clone()).or_insert_with(|| Lane::new(name.clone()));
         if operation.is_recurring() {
             let next = later.then(|| now + start_delay);
-            let interval = Duration::from_millis(operation.interval_ms.into());
-            // Whoever says when it first comes (interval-origin does) means its later times too.
-            let spread = || recurrence::anchor(&operation.resource, &operation.action, interval);
-            let anchor = next.or_else(|| (self.recurring >= SPREAD_FROM).then(spread));
             let recurring = Recurring {
                 job: job.clone(),
                 next,
                 told: None,
-                anchor,
+                // Whoever says when it first comes (interval-origin does) means its later times too.
+                anchor: next,
                 is_asked_again: false,
                 is_unwatchable: false,
                 watched_at: Vec::new(),
@@ -390,13 +387,16 @@ impl Executor {
     /// watches.
     fn schedule(&mut self, resource: &str, job: &Job) {
         let interval = Duration::from_millis(job.operation.interval_ms.into());
-        let now = self.now;
+        let (now, is_one_of_many) = (self.now, self.recurring >= SPREAD_FROM);
         let Some(lane) = self.lanes.get_mut(resource) else { return };
         // What looks deeper than a watcher can is asked as often as configured.
         let deep = job.operation.parameters.get("OCF_CHECK_LEVEL").is_some_and(|level| level != "0");
         let is_watched = lane.is_watched(job.call_id) && !deep;
         let Some(recurring) = lane.recurring_of(job) else { return };
         recurring.is_asked_again = false;
+        if is_one_of_many {
+            recurring.anchor.get_or_insert_with(|| recurrence::anchor(resource, &job.operation.action, interval));
+        }
         recurring.next = Some(match is_watched {
             true => now + (interval * WATCHED_TURNS).min(WATCHED_POLL_LIMIT).max(interval),
             false => recurrence::next(now, interval, recurring.anchor),

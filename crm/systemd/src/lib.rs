@@ -73,12 +73,12 @@ impl Systemd {
         }
     }
 
-    /// Waits until a unit that is active is so no longer; gives what a monitor finds then. `None`: it was not active to
-    /// begin with. `armed` is called when nothing that happens from then on is missed.
+    /// Waits until a unit is active no longer, which it may not be to begin with; gives what a monitor finds then.
+    /// `armed` is called when nothing that happens from then on is missed.
     ///
     /// # Errors
     /// When systemd cannot be spoken to any more.
-    pub async fn watch(&self, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Option<Answer>, BusError> {
+    pub async fn watch(&self, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Answer, BusError> {
         operation::watch(&*self.bus().await?, unit, armed).await
     }
 

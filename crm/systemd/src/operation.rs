@@ -151,19 +151,19 @@ pub(crate) async fn interrupted(bus: &Bus, unit: &UnitName) -> Answer {
     Answer::new(ExitCode::Error, reason)
 }
 
-/// Waits until an active unit is so no longer.
-pub(crate) async fn watch(bus: &Bus, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Option<Answer>, BusError> {
+/// Waits until a unit is active no longer, and gives what a monitor finds then.
+pub(crate) async fn watch(bus: &Bus, unit: &UnitName, armed: impl AsyncFnOnce()) -> Result<Answer, BusError> {
     let mut signals = bus.signals();
-    let Some((path, mut state)) = look(bus, unit).await? else { return Ok(None) };
-    if state.meaning() != Meaning::Active {
-        return Ok(None);
-    }
+    let looked = look(bus, unit).await?;
+    // Also where it does not run: it did a moment ago, or nobody would watch it.
     armed().await;
-    while state.meaning() == Meaning::Active {
-        changed(&path, &mut signals).await?;
-        state = bus.state(&path).await?;
+    if let Some((path, mut state)) = looked {
+        while state.meaning() == Meaning::Active {
+            changed(&path, &mut signals).await?;
+            state = bus.state(&path).await?;
+        }
     }
-    monitor(bus, unit).await.map(Some)
+    monitor(bus, unit).await
 }
 
 /// The state of a unit, as soon as it is on its way nowhere.

@@ -15,6 +15,11 @@ use wire::{Reply, Request, Status};
 /// How long anything may take before the test fails; most takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The program under test, which lies elsewhere on a host that a test has made.
+fn systoled() -> std::ffi::OsString {
+    std::env::var_os("SYSTOLED").unwrap_or_else(|| env!("CARGO_BIN_EXE_systoled").into())
+}
+
 /// The cluster. It ends with this value.
 pub struct Small {
     directory: tempfile::TempDir,
@@ -28,7 +33,7 @@ impl Small {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let socket = directory.path().join("hub.sock");
-        let hub = Command::new(env!("CARGO_BIN_EXE_systoled"))
+        let hub = Command::new(systoled())
             .args(["hub", "--expected-votes", &votes.to_string(), "--socket"])
             .arg(&socket)
             .stderr(Stdio::null())
@@ -71,7 +76,7 @@ impl Small {
     /// Starts a node. Its agents are those below `ocf` and `init.d`.
     pub fn start(&mut self, name: &str, id: u32) {
         let log = fs::File::create(self.at(&format!("{name}.log"))).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_systoled"));
+        let mut command = Command::new(systoled());
         command.args(["run", "--name", name, "--id", &id.to_string(), "--engine"]).arg(self.at("hub.sock"));
         for (option, file) in [
             ("--cib", "cib.xml".to_owned()),
@@ -87,7 +92,7 @@ impl Small {
 
     /// Kills a node's daemon.
     pub fn kill(&mut self, name: &str) {
-        let (_, daemon) = self.daemons.iter_mut().find(|(known, _)| known == name).unwrap();
+        let (_, daemon) = self.daemons.iter_mut().rfind(|(known, _)| known == name).unwrap();
         daemon.kill().unwrap();
         daemon.wait().unwrap();
     }

@@ -15,10 +15,11 @@ use nix::unistd::{Pid, geteuid};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(50);
-/// Where this program lies inside.
-pub const PROGRAM: &str = "/run/program-under-test";
+/// Where programs that are taken along lie inside: the directory that cargo builds in may not be on the machine's root.
+const PROGRAMS: &str = "/run/programs";
 
-/// Makes the root of the new host and becomes its systemd. $1 is a directory of ours, $2 the program to take along.
+/// Makes the root of the new host and becomes its systemd. $1 is a directory of ours, the others are programs to take
+/// along.
 const INIT: &str = r#"
 set -e
 T=$1
@@ -41,8 +42,13 @@ mkdir $R/dev/pts $R/dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666 devpts $R/dev/pts
 ln -s pts/ptmx $R/dev/ptmx
 mount -t tmpfs -o mode=1777 tmpfs $R/dev/shm
-touch $R/run/program-under-test
-mount --bind "$2" $R/run/program-under-test
+mkdir $R/run/programs
+shift
+for program in "$@"; do
+    inside=$R/run/programs/$(basename "$program")
+    touch "$inside"
+    mount --bind "$program" "$inside"
+done
 rm -f $R/etc/systemd/system/*.wants/*
 : > $R/etc/machine-id
 : > $R/etc/fstab
@@ -87,6 +93,11 @@ pub fn refusal() -> Option<String> {
     None
 }
 
+/// Where a program that was taken along lies inside.
+pub fn inside(program: &Path) -> String {
+    format!("{PROGRAMS}/{}", program.file_name().expect("it is a file").to_string_lossy())
+}
+
 /// Where version 2 of cgroups is: beside version 1 on hosts that still have that.
 fn cgroups() -> PathBuf {
     let beside = Path::new("/sys/fs/cgroup/unified");
@@ -94,9 +105,8 @@ fn cgroups() -> PathBuf {
 }
 
 impl Host {
-    /// Boots it, and takes this program along.
-    pub fn boot() -> Host {
-        let program = std::env::current_exe().expect("we run");
+    /// Boots it, and takes programs along.
+    pub fn boot(programs: &[&Path]) -> Host {
         let directory = tempfile::tempdir().expect("a directory of ours");
         let cgroup = cgroups().join(format!("systole-trial-{}", std::process::id()));
         fs::create_dir(&cgroup).expect("it was tried a moment ago");
@@ -106,7 +116,7 @@ impl Host {
             .args(["-c", &enter, "sh", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork"])
             .args(["--kill-child", "sh", "-c", INIT, "init"])
             .arg(directory.path())
-            .arg(program)
+            .args(programs)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
