@@ -22,7 +22,8 @@ impl Cib {
         let at_once = match result.operation.as_str() {
             "stop" => true,
             "start" => self.start_failure_is_fatal(result.started_at),
-            "promote" | "demote" => false,
+            // What a person or an agent says has failed, between two looks (`crm_resource --fail`), counts as one found.
+            "promote" | "demote" | "asyncmon" => false,
             _ if result.interval_ms > 0 => false,
             _ => return,
         };

@@ -169,6 +169,12 @@ fn what_a_result_leaves() {
         &["ip_last_failure_0"],
         &["fail-count-ip#monitor_10000=2", "last-failure-ip#monitor_10000=1002"],
     );
+    // What someone says has failed (`crm_resource --fail`).
+    check(
+        vec![result("start", 0, 0, 0), result("asyncmon", 0, 0, 1), result("asyncmon", 0, 0, 1)],
+        &["ip_last_0", "ip_last_failure_0"],
+        &["fail-count-ip#asyncmon_0=2", "last-failure-ip#asyncmon_0=1002"],
+    );
     // on-fail="ignore" keeps the time only.
     check(vec![result("monitor", 20_000, 0, 7)], &["ip_last_failure_0"], &["last-failure-ip#monitor_20000=1002"]);
     let timeout = OpResult { status: OpStatus::Timeout, rc: 1, ..result("stop", 0, 0, 1) };
