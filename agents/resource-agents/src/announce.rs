@@ -97,6 +97,15 @@ pub fn owner(frame: &[u8], ip: IpAddr, own: Mac) -> Option<Mac> {
     }
 }
 
+/// Does the frame say that somebody else has the address, not only that they ask for it?
+pub fn is_announcement(frame: &[u8], ip: IpAddr, own: Mac) -> bool {
+    owner(frame, ip, own).is_some()
+        && match ip {
+            IpAddr::V4(ip) => frame.get(28..32) == Some(&ip.octets()),
+            IpAddr::V6(_) => frame.get(54) == Some(&NEIGHBOUR_ADVERTISEMENT),
+        }
+}
+
 /// A hardware address as people write it.
 pub fn mac_text(mac: Mac) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
@@ -231,6 +240,16 @@ impl Speaker {
         match socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(length) => Ok(owner(&buffer[..length], self.ip, self.mac)),
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads one frame, if there is one; is it somebody's announcement of the address, and not a question?
+    pub fn hear_announcement(&self) -> io::Result<bool> {
+        let mut buffer = [0; 2048];
+        match socket::recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => Ok(is_announcement(&buffer[..length], self.ip, self.mac)),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -427,6 +446,7 @@ mod tests {
         for ip in [four, six] {
             for frame in announcements(ip, THEIRS) {
                 assert_eq!(owner(&frame, ip, OURS), Some(THEIRS), "an answer for {ip}");
+                assert!(is_announcement(&frame, ip, OURS) && !is_announcement(&question(ip, THEIRS), ip, OURS));
                 assert_eq!(owner(&frame, ip, THEIRS), None, "our own frame about {ip}");
                 assert_eq!(owner(&frame, other, OURS), None, "another address than {other}");
                 for length in 0..frame.len() {

@@ -4,9 +4,10 @@ use ocf::{ActionMetadata, Metadata, Parameter};
 
 /// How long to listen for another owner before an address is taken, unless told.
 ///
-/// A host on the same link answers within a fraction of a millisecond. Ten milliseconds are more than ten times what
-/// a loaded one needs, and a fifth of the fifty in which a client is to be served again after a failure.
-const CONFLICT_WAIT_MS: &str = "10";
+/// A host on the same link answers within a fraction of a millisecond. Five milliseconds are some times what a loaded one
+/// needs, and a tenth of the fifty in which a client is to be served again after a failure; who is slower still is heard
+/// by `watch`.
+const CONFLICT_WAIT_MS: &str = "5";
 
 /// The metadata.
 pub fn metadata() -> Metadata {
