@@ -27,6 +27,7 @@ pub mod text;
 pub mod words;
 
 pub mod export;
+pub mod handover;
 pub mod plan;
 pub mod prove;
 pub mod report;

@@ -1,7 +1,9 @@
 //! `systole migrate`: from another system to this one.
 
+mod adopt;
 mod export;
 mod files;
+mod keeper;
 mod plan;
 mod prove;
 mod scan;
@@ -13,7 +15,7 @@ use super::Command;
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "migrate", grammar, run };
 
-const KEEPALIVED: &[Command] = &[scan::COMMAND, plan::COMMAND, prove::COMMAND];
+const KEEPALIVED: &[Command] = &[scan::COMMAND, plan::COMMAND, prove::COMMAND, adopt::ADOPT, adopt::ROLLBACK];
 
 fn grammar() -> clap::Command {
     let keepalived = clap::Command::new("keepalived")
