@@ -31,6 +31,8 @@ pub const ROLLBACK: Command = Command { name: "rollback", grammar: rollback_gram
 const END_WAIT: Duration = Duration::from_secs(10);
 /// How long it may take to have its addresses again; with priority 255 it takes some hundredths of a second.
 const START_WAIT: Duration = Duration::from_secs(15);
+/// How long the addresses must have been there after its start; it puts them back within some hundredths of a second.
+const SETTLED: Duration = Duration::from_millis(500);
 /// Where the backup and the journal are if nothing is said.
 const STATE: &str = "/var/lib/systole/migrate";
 
@@ -270,13 +272,17 @@ fn take_back(started: &Arguments, path: &Path, model: &Model, mine: &[Held]) -> 
     fs::write(path, takeover(model)).with_context(|| format!("writing {}", path.display()))?;
     keeper::start(started)?;
     let pid_file = started.pid_file();
-    // At its start it takes the addresses away, and then puts them back: they count from then on.
-    let mut were_gone = false;
+    // At its start it takes the addresses away and puts them back, too fast to be sure to be seen: they count when they
+    // have been there for a while with it at work.
+    let mut since: Option<Instant> = None;
     let there = keeper::wait(START_WAIT, || {
         let there = keeper::addresses()?;
-        let all = mine.iter().all(|one| there.contains(one));
-        were_gone |= !all;
-        Ok(all && were_gone && keeper::running(Some(&pid_file))?.is_some_and(|one| !one.children.is_empty()))
+        let works = keeper::running(Some(&pid_file))?.is_some_and(|one| !one.children.is_empty());
+        if !(works && mine.iter().all(|one| there.contains(one))) {
+            since = None;
+            return Ok(false);
+        }
+        Ok(since.get_or_insert_with(Instant::now).elapsed() >= SETTLED)
     });
     drop(restore);
     let running = keeper::running(Some(&pid_file))?.context("keepalived did not start: see its log")?;
