@@ -234,8 +234,12 @@ fn end(hosts: &[Host]) -> Result<()> {
     let asked = first.run("systole cluster destroy --all")?;
     ensure!(!asked.status.success(), "it is asked for first");
     first.say("systole cluster stop --all")?;
+    first.say("systole quorum update wait_for_all=1")?;
+    first.say("systole cluster rename hacl2")?;
     first.say("systole cluster start --all")?;
     healthy(first, 3)?;
+    let runs = hosts[2].say("corosync-cmapctl -g totem.cluster_name -g quorum.wait_for_all")?;
+    ensure!(runs.contains("= hacl2"), "{runs}");
     first.say("systole cluster destroy --all --yes")?;
     for host in &hosts[..3] {
         ensure!(!host.run("test -e /etc/corosync/corosync.conf")?.status.success(), "on {}", host.name);

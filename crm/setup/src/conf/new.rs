@@ -108,7 +108,8 @@ pub(crate) fn check_name(word: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn check_cluster_name(word: &str) -> Result<(), Wrong> {
+/// A cluster's name goes into every packet.
+pub(super) fn check_cluster_name(word: &str) -> Result<(), Wrong> {
     let fit = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
     if word.is_empty() || word.len() > 255 || !word.chars().all(fit) {
         return Err(Wrong::new(

@@ -76,6 +76,7 @@ fn apply(mut changed: Changed, family: Family, words: &[String]) -> Result<Chang
 /// # Errors
 /// When the name cannot be written.
 pub fn rename(conf: &Conf, name: &str) -> Result<Changed, Unfit> {
+    super::new::check_cluster_name(name)?;
     let conf = edit::set(conf, &["totem", "cluster_name"], name)?;
     Ok(Changed { conf: finish(&conf)?, restart: vec!["totem.cluster_name".into()] })
 }
@@ -107,6 +108,10 @@ mod tests {
         assert_eq!(changed.restart, ["totem.ip_version"]);
         let changed = update_quorum(&Conf::parse(FILE), &words("wait_for_all=1")).unwrap();
         assert!(changed.conf.text().contains("wait_for_all: 1"));
+        let changed = rename(&Conf::parse(FILE), "hacl2").unwrap();
+        assert!(changed.conf.text().contains("cluster_name: hacl2"));
+        assert_eq!(changed.restart, ["totem.cluster_name"]);
+        assert!(rename(&Conf::parse(FILE), "a b").is_err());
     }
 
     #[test]

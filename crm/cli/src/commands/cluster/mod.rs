@@ -6,12 +6,13 @@ mod destroy;
 mod engine;
 mod link;
 mod node;
+mod rename;
 mod services;
 mod setup;
 mod status;
 mod stop;
 
-pub(super) use engine::this_hosts;
+pub(super) use engine::{Cluster, plan_argument, this_hosts};
 
 use super::{Command, one_of};
 
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     node::COMMAND,
     link::COMMAND,
     config::COMMAND,
+    rename::COMMAND,
     authkey::COMMAND,
     engine::RELOAD,
     engine::SYNC,

@@ -1,5 +1,6 @@
 //! `systole quorum`: who may go on when nodes are lost.
 
+mod update;
 mod what_if;
 
 use clap::ArgMatches;
@@ -9,11 +10,11 @@ use super::Command;
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "quorum", grammar, run };
 
-const COMMANDS: &[Command] = &[what_if::COMMAND];
+const COMMANDS: &[Command] = &[what_if::COMMAND, update::COMMAND];
 
 fn grammar() -> clap::Command {
     clap::Command::new("")
-        .about("See who stays quorate after which loss")
+        .about("See who stays quorate after which loss, and change it")
         .after_help("Example:\n  systole quorum what-if")
         .subcommand_required(true)
         .arg_required_else_help(true)
