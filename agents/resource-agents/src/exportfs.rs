@@ -270,8 +270,9 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 }
 
 fn unlock(directory: &Path, deadline: Deadline) {
-    let path = directory.as_os_str().to_owned();
-    let wrote = within(deadline.half().left(), move || fs::write(UNLOCK, path.as_encoded_bytes()));
+    // The kernel reads a line.
+    let line = [directory.as_os_str().as_encoded_bytes(), b"\n"].concat();
+    let wrote = within(deadline.half().left(), move || fs::write(UNLOCK, line));
     match wrote {
         Some(Ok(())) => log(Level::Info, &format!("locks on {} are given up", directory.display())),
         Some(Err(error)) => {

@@ -5,7 +5,7 @@ mod describe;
 mod holders;
 mod loop_device;
 mod mounting;
-mod mounts;
+pub(crate) mod mounts;
 mod obstacles;
 mod options;
 mod settings;

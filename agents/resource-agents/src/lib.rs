@@ -20,6 +20,7 @@ pub mod ip_object;
 pub mod ipaddr2;
 pub mod ipsrcaddr;
 pub mod netlink;
+pub mod nfsserver;
 pub mod notify_hook;
 mod people;
 pub mod ping;
@@ -45,6 +46,7 @@ pub const AGENTS: &[(&str, &dyn Agent)] = &[
     ("IpObject", &ip_object::IpObject),
     ("IPaddr2", &ipaddr2::IPaddr2),
     ("IPsrcaddr", &ipsrcaddr::IPsrcaddr),
+    ("nfsserver", &nfsserver::Nfsserver),
     ("NotifyHook", &notify_hook::NotifyHook),
     ("ping", &ping::Ping),
     ("portblock", &portblock::Portblock),

@@ -32,8 +32,8 @@ pub struct Portblock;
 const TICKLES: u32 = 3;
 /// Between two looks at what is left of connections that were reset.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// Connections that are still there after so many resets are left to the kernel's own timers.
-const RESETS: u32 = 20;
+/// Connections that are still there after so long are left to the kernel's own timers: a stop has more to do.
+const RESET_WAIT: Duration = Duration::from_secs(2);
 
 impl Agent for Portblock {
     fn metadata(&self) -> Metadata {
@@ -220,15 +220,16 @@ fn tickle_clients(settings: &Settings, deadline: Deadline) {
 /// comes back: what the server sends is answered with a reset, and it is made to send something.
 fn reset_connections(settings: &Settings, firewall: &Firewall, deadline: Deadline) -> Result<(), Failure> {
     let Some(ip) = settings.ip else { return Ok(()) };
-    let reset = [Rule::reset(settings)];
-    firewall.add(&reset)?;
+    let reset = Rule::reset(settings);
+    firewall.insert(&reset)?;
     let mut left = Vec::new();
-    for _ in 0..RESETS {
+    let end = deadline.at_most(RESET_WAIT);
+    loop {
         match connections::established(ip) {
             Ok(now) => left = now.into_iter().filter(|one| settings.ports.contain(one.local.port())).collect(),
             Err(error) => log(Level::Warning, &format!("looking for connections to {ip}: {error}")),
         }
-        if left.is_empty() || deadline.half().is_over() {
+        if left.is_empty() || end.is_over() {
             break;
         }
         let turned: Vec<_> = left.iter().map(connections::Connection::turned).collect();
@@ -244,5 +245,5 @@ fn reset_connections(settings: &Settings, firewall: &Firewall, deadline: Deadlin
             &format!("{} connections to {ip} are still there, the first one from {}", left.len(), left[0].remote),
         );
     }
-    firewall.remove(&reset)
+    firewall.remove(&[reset])
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use ocf::{Agent, EXIT_REASON_PREFIX, Environment, Outcome};
 
 use crate::bounded::Deadline;
-use crate::{AGENTS, agent, ipaddr2, supervised, tcp_file};
+use crate::{AGENTS, agent, ipaddr2, nfsserver, supervised, tcp_file};
 
 const USAGE: &str = "\
 usage: systole-agents AGENT ACTION
@@ -57,6 +57,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             Some(()) => ExitCode::SUCCESS,
             None => wrong_use("expected an address, a link, a count and an interval"),
         },
+        [own, ..] if nfsserver::OWN_PROCESSES.contains(&own) => nfsserver::own_process(&words[1..]),
         [tcp_file::SERVE, ..] => tcp_file::serve_command(&words[2..]),
         [name, action] if agent(name).is_some() => run_agent(name, action),
         [name, _] => wrong_use(&format!("there is no agent {name:?}; systole-agents list names them")),

@@ -46,5 +46,6 @@ pub mod clock;
 pub mod disk;
 pub mod netlink;
 pub mod network;
+pub mod nfs;
 pub mod sandbox;
 pub mod wait;

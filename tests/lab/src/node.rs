@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use crate::log;
 use crate::machine::{BOARD, Plan};
 use crate::network::{self, Namespace};
+use crate::nfs;
 use crate::story::Storyteller;
 use crate::witness::Witness;
 
@@ -209,9 +210,17 @@ impl Node {
         let mut running = self.lock();
         let Some(mut on) = running.take() else { return Ok(()) };
         self.witness.let_go_of_mounts(self.name());
+        let server = nfs::Server::of(on.pid);
+        if let Some(server) = &server {
+            self.plug(false)?;
+            server.end().with_context(|| format!("ending the NFS server of {}", self.name()))?;
+        }
         kill(Pid::from_raw(on.pid as i32), Signal::SIGKILL).with_context(|| format!("killing {}", self.name()))?;
         self.plug(false)?;
         on.board.wait().with_context(|| format!("waiting for the end of {}", self.name()))?;
+        if let Some(server) = server {
+            server.wait_for_release().with_context(|| format!("waiting for the end of {}", self.name()))?;
+        }
         self.witness.forget_node(self.name());
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod demo;
+mod guest;
 mod test;
 mod trials;
 

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 use nix::unistd::geteuid;
 
-use crate::build;
+use crate::{build, guest};
 
 /// What the tests need besides Rust.
 const NEEDED: [Needed; 16] = [
@@ -56,6 +56,9 @@ pub struct Arguments {
     /// Test only this package of the workspace
     #[arg(long, short, value_name = "NAME")]
     package: Option<String>,
+    /// Boot a guest with a kernel of its own instead, and try there what needs one: failover of an NFS server
+    #[arg(long, conflicts_with_all = ["package", "filter"])]
+    guest: bool,
     /// Run only tests whose name contains this
     #[arg(value_name = "FILTER")]
     filter: Option<String>,
@@ -63,7 +66,16 @@ pub struct Arguments {
 
 /// Runs them.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    install_packages()?;
+    if arguments.guest {
+        if !is_here(guest::EMULATOR.0) {
+            install(&[guest::EMULATOR.1])?;
+        }
+        return guest::run();
+    }
+    let missing = missing(geteuid().is_root(), is_here);
+    if !missing.is_empty() {
+        install(&missing)?;
+    }
     build::run(build::cargo().args(["build", "--workspace"])).context("building the workspace")?;
     let own = std::env::current_exe().context("finding this program's own file")?;
     let programs = own.parent().context("this program lies nowhere")?;
@@ -147,13 +159,12 @@ fn missing(is_root: bool, is_here: impl Fn(&str) -> bool) -> Vec<&'static str> {
     packages
 }
 
-/// Installs what is missing as root; names it otherwise.
-fn install_packages() -> Result<()> {
-    let missing =
-        missing(geteuid().is_root(), |program| PLACES.iter().any(|place| Path::new(place).join(program).exists()));
-    if missing.is_empty() {
-        return Ok(());
-    }
+fn is_here(program: &str) -> bool {
+    PLACES.iter().any(|place| Path::new(place).join(program).exists())
+}
+
+/// Installs packages as root; names them otherwise.
+fn install(missing: &[&str]) -> Result<()> {
     let command = format!("apt-get install -y {}", missing.join(" "));
     if !geteuid().is_root() {
         bail!("the tests need packages that are not here; as root: {command}");
@@ -162,7 +173,7 @@ fn install_packages() -> Result<()> {
     let _quiet = NoServices::begin();
     let install = || {
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y"]).args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
+        apt.args(["install", "-y"]).args(missing).env("DEBIAN_FRONTEND", "noninteractive");
         build::run(&mut apt)
     };
     // On a machine that was just set up there are no package lists yet.

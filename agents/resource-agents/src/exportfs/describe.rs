@@ -25,8 +25,7 @@ pub fn metadata() -> Metadata {
                  it. One of them; make a resource for each of several.",
             )
             .required(),
-            new("options", "string", "Export options", "Options of the export, with commas between them, see exports(5).")
-                .default_value(""),
+            new("options", "string", "Export options", "Options of the export, with commas between them, see exports(5)."),
             new("directory", "string", "Directories", "The directory to export, or several with spaces between them.").required(),
             new(
                 "fsid",
@@ -35,9 +34,9 @@ pub fn metadata() -> Metadata {
                 "By what clients know the file system again when another host serves it: a number, a UUID, or root (the same as \
                  0, the root of NFSv4's file systems). It has to be another one for each exported directory. Of several \
                  directories the first one gets it, which then is a number, and the others the next ones. It counts instead of \
-                 one among the options. Without it the file system's own UUID is taken, where it has one.",
+                 one among the options. Without it the file system's own UUID is taken, where it has one; the shell agent refuses that.",
             )
-            .default_value(""),
+            .required(),
             new(
                 "unlock_on_stop",
                 "boolean",

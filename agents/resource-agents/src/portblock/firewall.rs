@@ -13,6 +13,8 @@ use crate::command;
 const DOUBLES: u32 = 32;
 /// Exit status of `iptables --check` for a rule that is not there.
 const NOT_THERE: i32 = 1;
+/// What it says with the same status when it may not look.
+const REFUSED: &str = "Permission denied";
 
 /// A rule: its chain, and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +72,7 @@ impl Firewall {
     pub fn add(&self, rules: &[Rule]) -> Result<(), Failure> {
         for rule in rules {
             if !self.has(rule)? {
-                self.carry_out("-I", rule)?;
+                self.insert(rule)?;
             }
         }
         Ok(())
@@ -80,28 +82,30 @@ impl Firewall {
     pub fn remove(&self, rules: &[Rule]) -> Result<(), Failure> {
         for rule in rules {
             for _ in 0..DOUBLES {
-                if !self.has(rule)? {
-                    break;
+                let ran = self.call("-D", rule)?;
+                match ran.code {
+                    Some(0) => {}
+                    Some(NOT_THERE) if !ran.words().contains(REFUSED) => break,
+                    _ => return Err(self.failed("removing", rule, &ran.words())),
                 }
-                self.carry_out("-D", rule)?;
             }
         }
         Ok(())
+    }
+
+    /// Adds one in front of all others, without a look.
+    pub fn insert(&self, rule: &Rule) -> Result<(), Failure> {
+        let ran = self.call("-I", rule)?;
+        if ran.is_good() { Ok(()) } else { Err(self.failed("adding", rule, &ran.words())) }
     }
 
     fn has(&self, rule: &Rule) -> Result<bool, Failure> {
         let ran = self.call("-C", rule)?;
         match ran.code {
             Some(0) => Ok(true),
-            Some(NOT_THERE) if !ran.words().contains("Permission denied") => Ok(false),
+            Some(NOT_THERE) if !ran.words().contains(REFUSED) => Ok(false),
             _ => Err(self.failed("looking for", rule, &ran.words())),
         }
-    }
-
-    fn carry_out(&self, order: &str, rule: &Rule) -> Result<(), Failure> {
-        let ran = self.call(order, rule)?;
-        let doing = if order == "-I" { "adding" } else { "removing" };
-        if ran.is_good() { Ok(()) } else { Err(self.failed(doing, rule, &ran.words())) }
     }
 
     fn call(&self, order: &str, rule: &Rule) -> Result<command::Ran, Failure> {

@@ -25,6 +25,8 @@ const NAMESAKES: &[(&str, &str)] = &[
     ("heartbeat", "Stateful"),
     ("heartbeat", "anything"),
     ("heartbeat", "ethmonitor"),
+    ("heartbeat", "exportfs"),
+    ("heartbeat", "nfsserver"),
     ("heartbeat", "portblock"),
     ("pacemaker", "ping"),
 ];
