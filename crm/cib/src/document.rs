@@ -431,6 +431,18 @@ impl Document {
         }
     }
 
+    /// Moves an element with all below it to the end of another element's children, which must not be below it. It keeps
+    /// its handle.
+    pub fn adopt(&mut self, parent: Element, element: Element) {
+        let mut above = Some(parent);
+        while let Some(one) = above {
+            assert!(one != element, "an element cannot stand below itself");
+            above = self.parent(one);
+        }
+        self.unlink(element.0);
+        self.link_last(element.0, parent.0);
+    }
+
     /// Sets an attribute: in its place if it is there, behind the others if not. Characters that XML cannot carry
     /// (control characters in an agent's output, say) become U+FFFD, so that what is written can be read again.
     pub fn set(&mut self, element: Element, name: &str, value: &str) {

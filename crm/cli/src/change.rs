@@ -233,6 +233,15 @@ fn wait_until_quiet(client: &mut Client, wait: Duration) -> anyhow::Result<Quiet
     }
 }
 
+/// Waits until the cluster has done what there was to do; whether it has, and what runs where.
+///
+/// # Errors
+/// When the daemon is gone meanwhile.
+pub fn quiet_within(client: &mut Client, wait: Duration) -> anyhow::Result<(bool, String)> {
+    let quiet = wait_until_quiet(client, wait)?;
+    Ok((quiet.yes, quiet.text()))
+}
+
 /// Who makes the change, as it will stand in the CIB and in the history.
 pub fn author() -> AuthorForm {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

@@ -47,6 +47,9 @@ pub fn run(argv: Vec<OsString>) -> u8 {
     if let Some(tool) = argv.get(1).and_then(|name| name.to_str()).and_then(tools::find) {
         return (tool.run)(argv[1..].to_vec());
     }
+    if argv.len() > 1 && tools::pcs::takes(&argv[1..], &grammar()) {
+        return tools::pcs::run_as_systole(argv);
+    }
     run_command(argv)
 }
 

@@ -7,7 +7,7 @@ use crate::{Finding, finding};
 pub const LAYERS: &[&[&str]] = &[
     &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived"],
     &["cib"],
-    &["transition", "wire", "store"],
+    &["transition", "wire", "store", "pcs"],
     &[
         "policy",
         "controller",

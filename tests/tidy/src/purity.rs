@@ -19,6 +19,7 @@ pub const PURE: &[&str] = &[
     "crm/corosync-conf",
     "crm/keepalived",
     "crm/migrate",
+    "crm/pcs",
     "fencing/fencer",
     "schemas",
 ];

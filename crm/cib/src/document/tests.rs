@@ -96,3 +96,12 @@ fn depth_is_bounded() {
     let deep = "<a>".repeat(100_000);
     assert!(Document::parse(&deep).unwrap_err().message.contains("nested"));
 }
+
+#[test]
+fn an_element_moves_to_another_parent_with_all_below_it() {
+    let mut document = Document::parse("<a><b x='1'><c/></b><d><e/></d></a>").unwrap();
+    let (b, d) = (document.descend(&["b"]).unwrap(), document.descend(&["d"]).unwrap());
+    document.adopt(d, b);
+    assert_eq!(document.to_xml(), Document::parse("<a><d><e/><b x='1'><c/></b></d></a>").unwrap().to_xml());
+    assert_eq!(document.parent(b), Some(d));
+}

@@ -1,6 +1,6 @@
 //! The commands of `systole`: one file each, and one line each in the list below.
 
-mod cib;
+pub(crate) mod cib;
 mod cleanup;
 mod clear;
 mod cluster;

@@ -20,6 +20,7 @@ pub mod crm_verify;
 pub mod crmadmin;
 pub mod iso8601;
 pub mod pacemakerd;
+pub mod pcs;
 pub mod stonith_admin;
 
 pub mod call;
@@ -62,6 +63,7 @@ pub const TOOLS: &[Tool] = &[
     crmadmin::TOOL,
     iso8601::TOOL,
     pacemakerd::TOOL,
+    pcs::TOOL,
     stonith_admin::TOOL,
 ];
 

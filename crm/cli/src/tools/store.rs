@@ -340,7 +340,10 @@ fn count(before: &Document, after: &mut Document) {
 }
 
 /// Writes a file whole or not at all: beside it first, then in its place.
-fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it cannot be written; what was there stays.
+pub fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
     // Behind a symbolic link lies the file that is meant.
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,0 +1,329 @@
+//! `pcs`, as its users know it: the grammar is the crate `pcs`, the CIB comes from a file (`-f`) or the cluster and goes
+//! back there whole or not at all. `systole COMMAND` takes the same commands where it has no command of that name.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use ::pcs::agent::Name;
+use ::pcs::command_line::CommandLine;
+use ::pcs::{Answer, FAILED, USAGE, World, commands};
+use cib::{Document, SCHEMA};
+
+use super::Tool;
+use super::agent::{self, Agent};
+use super::call::{self, Call};
+use super::status::Failure;
+use super::store::{self, Store};
+use crate::cluster::{View, now};
+use crate::commands::cib::differences;
+use crate::output::list::List;
+use crate::{change, follows};
+
+/// The tool.
+pub const TOOL: Tool = Tool {
+    name: "pcs",
+    about: "Configure the cluster, as pcs does it",
+    run: |arguments| call::run(arguments, |call| run(call, FAILED)),
+};
+
+/// How long an agent may take to tell its metadata: Pacemaker's default for it.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long `--wait` waits unless told: pcs's own.
+const WAIT_DEFAULT: Duration = Duration::from_secs(60 * 60);
+/// A file that is not there yet begins like this.
+const EMPTY: &str = "<configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/>";
+
+/// Commands of `systole` that do what pcs's do which need a running cluster: pcs's words, and ours.
+const ELSEWHERE: &[(&[&str], &[&str])] = &[
+    (&["status"], &["status"]),
+    (&["resource", "status"], &["status"]),
+    (&["stonith", "status"], &["status"]),
+    (&["cluster", "status"], &["status"]),
+    (&["resource", "cleanup"], &["cleanup"]),
+    (&["resource", "move"], &["move"]),
+    (&["stonith", "fence"], &["stonith", "fence"]),
+    (&["stonith", "confirm"], &["stonith", "confirm"]),
+    (&["stonith", "history"], &["stonith", "history"]),
+];
+
+/// Whether `systole` takes a command line for pcs's: its words are, and they are none of its own commands.
+pub fn takes(arguments: &[OsString], own: &clap::Command) -> bool {
+    let words: Option<Vec<String>> = arguments.iter().map(|word| word.to_str().map(str::to_owned)).collect();
+    let Some(line) = words.and_then(|words| CommandLine::read(&words).ok()) else { return false };
+    if !commands::knows(&line.words) {
+        return false;
+    }
+    let mut command = own;
+    for (at, word) in line.words.iter().enumerate() {
+        match command.find_subcommand(word) {
+            Some(below) if at == 0 || below.has_subcommands() => command = below,
+            Some(_) => return false,
+            None => return at > 0 && command.has_subcommands(),
+        }
+    }
+    // Every word is one of ours: what stands alone there shows something here.
+    command.has_subcommands()
+}
+
+/// Does it as `systole`: a command line that is not understood ends with 2 there.
+pub fn run_as_systole(arguments: Vec<OsString>) -> u8 {
+    call::run(arguments, |call| run(call, USAGE))
+}
+
+fn run(call: &mut Call, usage: u8) -> u8 {
+    let words: Vec<String> = match call.arguments[1..].iter().map(|word| word.to_str().map(str::to_owned)).collect() {
+        Some(words) => words,
+        None => {
+            call.complain("Error: an argument is no UTF-8 text");
+            return usage;
+        }
+    };
+    if let Some(status) = elsewhere(&words) {
+        return status;
+    }
+    let line = CommandLine::read(&words).unwrap_or_default();
+    match execute(call, &words, &line) {
+        Ok(answer) => {
+            call.out.push_str(&answer.out);
+            call.err.push_str(&answer.err);
+            if answer.status == USAGE { usage } else { answer.status }
+        }
+        Err(failure) => {
+            let message = failure.message.unwrap_or_default();
+            call.complain(format!("Error: {message}"));
+            FAILED
+        }
+    }
+}
+
+fn elsewhere(words: &[String]) -> Option<u8> {
+    let (theirs, ours) = ELSEWHERE.iter().find(|(theirs, _)| {
+        words.len() >= theirs.len() && theirs.iter().zip(words).all(|(word, given)| word == given)
+    })?;
+    let rest = words[theirs.len()..].iter().map(String::as_str);
+    let argv = ["systole"].into_iter().chain(ours.iter().copied()).chain(rest);
+    Some(crate::run(argv.map(OsString::from).collect()))
+}
+
+fn execute(call: &Call, words: &[String], line: &CommandLine) -> Result<Answer, Failure> {
+    let world = Machine::of(call);
+    let nothing = || Document::new("cib");
+    let asks = !commands::knows(&line.words) || commands::is_about_agents(&line.words);
+    if asks || line.options.has("--help") || line.options.has("--version") {
+        return Ok(::pcs::run(words, &nothing(), &world));
+    }
+    let store = match line.options.value("-f") {
+        Some(file) => {
+            begin(Path::new(file))?;
+            Store::File(file.into())
+        }
+        None => Store::of(call),
+    };
+    if line.options.has("--plan") {
+        return plan(&store, words, &world);
+    }
+    let mut last = None;
+    store.change(line.options.force(), |document| {
+        let mut answer = ::pcs::run(words, document, &world);
+        let changes = answer.cib.is_some();
+        if let Some(after) = answer.cib.take() {
+            *document = after;
+        }
+        last = Some((answer, changes));
+        Ok(())
+    })?;
+    let Some((mut answer, changed)) = last else { return Err(Failure::silent(FAILED)) };
+    if let Some((path, text)) = answer.save.take() {
+        store::write_file(Path::new(&path), &text)?;
+    }
+    if let (Store::Live(socket), Some(wait), true) = (&store, line.options.value("--wait"), changed) {
+        let wait = cib::duration::parse_ms(wait).map_or(WAIT_DEFAULT, Duration::from_millis);
+        let quiet = change::quiet_within(&mut store::connect(socket)?, wait);
+        let (quiet, text) = quiet.map_err(|error| Failure::new(FAILED, format!("{error:#}")))?;
+        answer.err.push_str(&text);
+        answer.status = if quiet { answer.status } else { FAILED };
+    }
+    Ok(answer)
+}
+
+/// Makes a file that is not there, as pcs does: commands may begin with nothing.
+fn begin(path: &Path) -> Result<(), Failure> {
+    match path.exists() {
+        true => Ok(()),
+        false => {
+            let text = format!(
+                "<cib admin_epoch=\"0\" epoch=\"0\" num_updates=\"0\" validate-with=\"{SCHEMA}\">{EMPTY}</cib>"
+            );
+            let document = Document::parse(&text).map_err(|error| Failure::new(FAILED, error.to_string()))?;
+            store::write_file(path, &document.to_xml())
+        }
+    }
+}
+
+/// Says what a command would change, and what the cluster would do then; writes nothing.
+fn plan(store: &Store, words: &[String], world: &Machine<'_>) -> Result<Answer, Failure> {
+    let found = store.read()?;
+    let mut answer = ::pcs::run(words, &found.document, world);
+    let Some(after) = answer.cib.take() else { return Ok(answer) };
+    let mut list = List::new();
+    list.begin("What would change in the configuration");
+    differences::lines(&found.document, &after).iter().for_each(|line| list.item(line));
+    list.end();
+    follows::write(&mut list, &View::new(after).plan(), "What would follow");
+    list.plain("Nothing was written (--plan).");
+    answer.out.push_str(&list.take());
+    Ok(answer)
+}
+
+/// This machine, with its agents.
+struct Machine<'c> {
+    call: &'c Call,
+    /// The same agent is asked once.
+    known: OnceCell<BTreeMap<Name, String>>,
+}
+
+impl<'c> Machine<'c> {
+    fn of(call: &'c Call) -> Self {
+        Machine { call, known: OnceCell::new() }
+    }
+}
+
+impl World for Machine<'_> {
+    fn metadata(&self, name: &Name) -> Result<String, String> {
+        if let Some(text) = self.known.get().and_then(|known| known.get(name)) {
+            return Ok(text.clone());
+        }
+        if matches!(name.standard.as_str(), "systemd" | "lsb" | "service") {
+            return service(name);
+        }
+        let found = Agent { class: name.standard.clone(), provider: name.provider.clone(), kind: name.kind.clone() };
+        let ended = agent::run(&found, "metadata", "meta-data", &BTreeMap::new(), None, METADATA_TIMEOUT)
+            .map_err(|failure| failure.message.unwrap_or_else(|| "it cannot be run".to_owned()))?;
+        if ended.rc != 0 || ended.out.trim().is_empty() {
+            return Err(format!("it gave exit status {} and no metadata", ended.rc));
+        }
+        // A race of changes asks again; the first agent that was asked for is the one that counts.
+        let _ = self.known.set(BTreeMap::from([(name.clone(), ended.out.clone())]));
+        Ok(ended.out)
+    }
+
+    fn standards(&self) -> Vec<String> {
+        agent::standards().into_iter().map(str::to_owned).collect()
+    }
+
+    fn providers(&self) -> Vec<String> {
+        agent::providers()
+    }
+
+    fn agents(&self, standard: &str, provider: Option<&str>) -> Vec<String> {
+        agent::agents(standard, provider)
+    }
+
+    fn now(&self) -> i64 {
+        now()
+    }
+
+    fn local_node(&self) -> Option<String> {
+        let found = store::fetch(&mut store::connect(&self.call.socket()).ok()?).ok()?;
+        found.status.map(|status| status.node.clone())
+    }
+
+    fn read(&self, path: &str) -> Result<String, String> {
+        fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+    }
+}
+
+/// What is known of every service: they tell nothing of themselves.
+fn service(name: &Name) -> Result<String, String> {
+    let unit = name.kind.split('@').next().unwrap_or_default();
+    let there = agent::agents(&name.standard, None);
+    if !there.iter().any(|known| *known == name.kind || known.trim_end_matches('@') == unit) {
+        return Err(format!("there is no {} service {}", name.standard, name.kind));
+    }
+    // Pacemaker's own values for services.
+    let (timeout, interval) = if name.standard == "lsb" { ("15", "15") } else { ("100", "60") };
+    let action = |name: &str| format!("<action name=\"{name}\" timeout=\"{timeout}\"/>");
+    let actions: String = ["start", "stop", "status"].into_iter().map(action).collect();
+    Ok(format!(
+        "<resource-agent name=\"service\"><version>1.0</version><parameters/><actions>{actions}\
+         <action name=\"monitor\" timeout=\"{timeout}\" interval=\"{interval}\"/><action name=\"meta-data\" timeout=\"5\"/>\
+         </actions></resource-agent>"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes_words(text: &str) -> bool {
+        takes(&text.split(' ').map(OsString::from).collect::<Vec<_>>(), &crate::grammar())
+    }
+
+    #[test]
+    fn commands_of_both_stay_those_of_systole() {
+        for own in [
+            "status",
+            "move web n1",
+            "node release n1",
+            "stonith fence n1",
+            "cib show",
+            "config history",
+            "cluster stop",
+            "stonith level add",
+        ] {
+            assert!(!takes_words(own), "{own}");
+        }
+        for theirs in [
+            "resource create a b",
+            "-f x node standby n1",
+            "stonith create f x",
+            "cluster cib",
+            "constraint",
+            "property set a=b",
+            "config",
+        ] {
+            assert!(takes_words(theirs), "{theirs}");
+        }
+    }
+
+    fn pcs(directory: &Path, words: &str) -> (u8, String, String) {
+        let file = directory.join("cib.xml").display().to_string();
+        let arguments = ["pcs", "-f", &file].into_iter().chain(words.split(' ')).map(OsString::from).collect();
+        let mut call = Call::kept(arguments, BTreeMap::new(), Vec::new());
+        let status = run(&mut call, FAILED);
+        (status, call.out, call.err)
+    }
+
+    #[test]
+    fn a_file_is_made_changed_and_kept_when_a_command_is_wrong() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert_eq!(pcs(path, "property set no-quorum-policy=freeze").0, 0);
+        assert!(pcs(path, "property").1.contains(" no-quorum-policy: freeze"));
+        let before = fs::read_to_string(path.join("cib.xml")).unwrap();
+        let (status, _, err) = pcs(path, "property set no-quorum-polcy=stop");
+        assert!(status == FAILED && err.contains("did you mean 'no-quorum-policy'?"), "{err}");
+        assert_eq!(pcs(path, "no such command").0, FAILED);
+        assert_eq!(fs::read_to_string(path.join("cib.xml")).unwrap(), before);
+    }
+
+    #[test]
+    fn a_plan_writes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (status, out, _) = pcs(directory.path(), "property set stonith-enabled=false --plan");
+        assert!(status == 0 && out.contains("+ ") && out.contains("Nothing was written"), "{out}");
+        assert!(!fs::read_to_string(directory.path().join("cib.xml")).unwrap().contains("stonith-enabled"));
+    }
+
+    #[test]
+    fn a_cib_is_saved_to_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let copy = directory.path().join("copy.xml");
+        assert_eq!(pcs(directory.path(), &format!("cluster cib {}", copy.display())).0, 0);
+        assert!(fs::read_to_string(copy).unwrap().starts_with("<cib"));
+    }
+}
