@@ -42,6 +42,29 @@ fn all() -> impl Iterator<Item = &'static Command> {
     families.into_iter().flatten().copied().flatten()
 }
 
+/// Commands of pcs that are no work on a CIB, and what to do instead.
+const NOT_HERE: &[(&[&str], &str)] = &[
+    (
+        &["resource", "move"],
+        "use 'pcs resource move-with-constraint' and, when the resource has moved, 'pcs resource clear'",
+    ),
+    (&["resource", "restart"], "use 'pcs resource disable --wait' and 'pcs resource enable --wait'"),
+    (&["resource", "relocate"], "use 'pcs resource move-with-constraint' and 'pcs resource clear'"),
+    (&["resource", "refresh"], "use 'pcs resource cleanup'"),
+    (&["resource", "failcount"], "'systole status' and 'crm_failcount' show failures"),
+    (&["resource", "relations"], "'pcs constraint ref' and 'systole why' show what a resource depends on"),
+    (&["resource", "debug-start"], "use 'crm_resource --force-start -r RESOURCE'"),
+    (&["resource", "debug-stop"], "use 'crm_resource --force-stop -r RESOURCE'"),
+    (&["resource", "debug-monitor"], "use 'crm_resource --force-check -r RESOURCE'"),
+    (&["resource", "safe-disable"], "look at 'pcs resource disable --plan' first"),
+    (&["resource", "show"], "use 'pcs resource config'"),
+    (&["stonith", "show"], "use 'pcs stonith config'"),
+    (&["resource", "master"], "use 'pcs resource promotable'"),
+    (&["cluster", "standby"], "use 'pcs node standby'"),
+    (&["cluster", "unstandby"], "use 'pcs node unstandby'"),
+    (&["cluster", "edit"], "save the CIB with 'pcs cluster cib FILE', edit it and 'pcs cluster cib-push FILE'"),
+];
+
 fn matches(command: &Command, words: &[String]) -> bool {
     words.len() >= command.path.len() && command.path.iter().zip(words).all(|(own, word)| own == word)
 }
@@ -66,6 +89,10 @@ fn longest(words: &[String]) -> Option<&'static Command> {
 /// # Errors
 /// Which word is wrong, and what could stand there.
 pub fn find(words: &[String]) -> Result<&'static Command, String> {
+    let begins = |path: &[&str]| words.len() >= path.len() && path.iter().zip(words).all(|(own, word)| own == word);
+    if let Some((path, instead)) = NOT_HERE.iter().find(|(path, _)| begins(path)) {
+        return Err(format!("Error: there is no 'pcs {}' here; {instead}\n", path.join(" ")));
+    }
     let found = longest(words);
     // A command that lists something when nothing follows is not meant by a word that it does not know.
     if let Some(command) = found {
@@ -131,6 +158,14 @@ mod tests {
         let error = find(&words("resource craete a b")).err().unwrap();
         assert!(error.contains("'craete' is no command behind 'pcs resource'; did you mean 'create'?"), "{error}");
         assert!(find(&words("resorce")).err().unwrap().contains("did you mean 'resource'?"));
+        assert!(find(&words("resource move a")).err().unwrap().contains("move-with-constraint"));
+    }
+
+    #[test]
+    fn what_is_not_here_is_not_there_either() {
+        for (path, _) in NOT_HERE {
+            assert!(all().all(|command| command.path != *path), "{path:?} is a command");
+        }
     }
 
     #[test]

@@ -44,7 +44,6 @@ const ELSEWHERE: &[(&[&str], &[&str])] = &[
     (&["stonith", "status"], &["status"]),
     (&["cluster", "status"], &["status"]),
     (&["resource", "cleanup"], &["cleanup"]),
-    (&["resource", "move"], &["move"]),
     (&["stonith", "fence"], &["stonith", "fence"]),
     (&["stonith", "confirm"], &["stonith", "confirm"]),
     (&["stonith", "history"], &["stonith", "history"]),
@@ -62,7 +61,7 @@ pub fn takes(arguments: &[OsString], own: &clap::Command) -> bool {
         match command.find_subcommand(word) {
             Some(below) if at == 0 || below.has_subcommands() => command = below,
             Some(_) => return false,
-            None => return at > 0 && command.has_subcommands(),
+            None => return at == 0 || command.has_subcommands(),
         }
     }
     // Every word is one of ours: what stands alone there shows something here.
@@ -100,13 +99,25 @@ fn run(call: &mut Call, usage: u8) -> u8 {
     }
 }
 
+/// Does what needs a running cluster as `systole` does it, if it is such a command.
 fn elsewhere(words: &[String]) -> Option<u8> {
-    let (theirs, ours) = ELSEWHERE.iter().find(|(theirs, _)| {
-        words.len() >= theirs.len() && theirs.iter().zip(words).all(|(word, given)| word == given)
-    })?;
-    let rest = words[theirs.len()..].iter().map(String::as_str);
-    let argv = ["systole"].into_iter().chain(ours.iter().copied()).chain(rest);
-    Some(crate::run(argv.map(OsString::from).collect()))
+    let bare = matches!(words, [family] if matches!(family.as_str(), "resource" | "stonith"));
+    let (theirs, ours): (&[&str], &[&str]) = match bare {
+        true => (&[""], &["status"]),
+        false => *ELSEWHERE.iter().find(|(theirs, _)| {
+            words.len() >= theirs.len() && theirs.iter().zip(words).all(|(word, given)| word == given)
+        })?,
+    };
+    let mut argv: Vec<String> = ["systole"].iter().chain(ours).map(|word| (*word).to_owned()).collect();
+    for word in &words[theirs.len()..] {
+        match word.split_once('=') {
+            // What these hide or add, ours shows or not by itself.
+            None if matches!(word.as_str(), "--full" | "--hide-inactive" | "--strict") => {}
+            Some(("node", node)) => argv.extend(["--node".to_owned(), node.to_owned()]),
+            _ => argv.push(word.clone()),
+        }
+    }
+    Some(crate::run(argv.into_iter().map(OsString::from).collect()))
 }
 
 fn execute(call: &Call, words: &[String], line: &CommandLine) -> Result<Answer, Failure> {
