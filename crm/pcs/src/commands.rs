@@ -27,7 +27,7 @@ impl Command {
 }
 
 /// All commands, family by family.
-fn all() -> impl Iterator<Item = &'static Command> {
+pub fn all() -> impl Iterator<Item = &'static Command> {
     let families: [&'static [&'static [Command]]; 9] = [
         resource::COMMANDS,
         stonith::COMMANDS,

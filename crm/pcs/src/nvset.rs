@@ -33,7 +33,11 @@ pub fn add_even_empty(cib: &mut Document, parent: Element, kind: &str, pairs: &P
 }
 
 fn append(cib: &mut Document, set: Element, name: &str, value: &str) {
-    let id = sub_id(cib, set, name);
+    append_as(cib, set, (name, name), value);
+}
+
+fn append_as(cib: &mut Document, set: Element, (name, in_id): (&str, &str), value: &str) {
+    let id = sub_id(cib, set, in_id);
     let pair = cib.append(set, "nvpair");
     cib.set(pair, "id", &id);
     cib.set(pair, "name", name);
@@ -47,13 +51,27 @@ pub fn update(cib: &mut Document, set: Element, pairs: &Pairs) {
     }
 }
 
+/// As [`update`], for sets of properties and defaults: ids there take no more than this much of a name.
+pub fn update_short(cib: &mut Document, set: Element, pairs: &Pairs) {
+    const MOST: usize = 20;
+    for (name, value) in sorted(pairs) {
+        let short: String = name.chars().take(MOST).collect();
+        set_pair_as(cib, set, (&name, &short), &value);
+    }
+}
+
 fn set_pair(cib: &mut Document, set: Element, name: &str, value: &str) {
+    set_pair_as(cib, set, (name, name), value);
+}
+
+/// Sets a pair of this name; what a new one is called in its id may be shorter.
+fn set_pair_as(cib: &mut Document, set: Element, (name, in_id): (&str, &str), value: &str) {
     let found = cib.children_named(set, "nvpair").find(|pair| cib.attribute(*pair, "name") == Some(name));
     match found {
         Some(pair) if value.is_empty() => cib.remove(pair),
         Some(pair) => cib.set(pair, "value", value),
         None if value.is_empty() => {}
-        None => append(cib, set, name, value),
+        None => append_as(cib, set, (name, in_id), value),
     }
 }
 

@@ -41,6 +41,20 @@ pub fn read(words: &[String]) -> Done<Pairs> {
     Ok(pairs)
 }
 
+/// As [`read`], but the last value of a name counts, as in older commands.
+///
+/// # Errors
+/// When a word is no pair.
+pub fn read_last(words: &[String]) -> Done<Pairs> {
+    let mut pairs = Pairs::new();
+    for word in words {
+        let (name, value) = split(word)?;
+        take(&mut pairs, &name);
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
 /// The value of a name.
 pub fn get<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

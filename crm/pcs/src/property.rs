@@ -114,7 +114,7 @@ fn apply(call: &mut Call<'_>, pairs: &Pairs) -> Done {
         call.cib.set(set, "id", &id);
         set
     });
-    nvset::update(&mut call.cib, set, pairs);
+    nvset::update_short(&mut call.cib, set, pairs);
     Ok(())
 }
 

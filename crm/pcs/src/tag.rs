@@ -69,7 +69,7 @@ fn config(call: &mut Call<'_>) -> Done {
     call.settled()?;
     let lines = lines(&call.cib, &ids);
     if lines.is_empty() {
-        call.say(" No tags defined");
+        call.say("");
     }
     lines.into_iter().for_each(|line| call.say(line));
     Ok(())

@@ -23,13 +23,16 @@ pub const COMMANDS: &[Command] = &[Command {
     run: |call| run(call, false),
 }];
 
-/// All resources that are not in another, fence devices or the others.
+/// All fence devices, in groups or not; or all other resources that are not in another.
 pub fn tops(cib: &Document, stonith: bool) -> Vec<Element> {
+    if stonith {
+        return tree::within(cib, "resources").filter(|one| tree::is_stonith(cib, *one)).collect();
+    }
     let section = tree::find_section(cib, "resources");
     let tops: Vec<Element> = section
         .into_iter()
         .flat_map(|section| cib.children(section))
-        .filter(|one| tree::RESOURCES.contains(&cib.name(*one)) && tree::is_stonith(cib, *one) == stonith)
+        .filter(|one| tree::RESOURCES.contains(&cib.name(*one)) && !tree::is_stonith(cib, *one))
         .collect();
     in_order(cib, tops)
 }

@@ -150,7 +150,8 @@ fn update(call: &mut Call<'_>, name: &str) -> Done {
                 return Ok(());
             }
             let section = tree::section(&mut call.cib, name);
-            nvset::add_even_empty(&mut call.cib, section, "meta_attributes", &pairs_set(&pairs));
+            let set = nvset::add_even_empty(&mut call.cib, section, "meta_attributes", &Pairs::new());
+            nvset::update_short(&mut call.cib, set, &pairs_set(&pairs));
             call.warn(WARNING);
             return Ok(());
         }
@@ -166,7 +167,7 @@ fn update(call: &mut Call<'_>, name: &str) -> Done {
         }
     };
     call.warn(WARNING);
-    nvset::update(&mut call.cib, set, &pairs);
+    nvset::update_short(&mut call.cib, set, &pairs);
     Ok(())
 }
 
@@ -223,7 +224,7 @@ fn create(call: &mut Call<'_>, name: &str, context: rule::Context) -> Done {
         }
         rule::write(&mut call.cib, element, &expression);
     }
-    nvset::update(&mut call.cib, set, &pairs_set(&meta));
+    nvset::update_short(&mut call.cib, set, &pairs_set(&meta));
     call.warn(WARNING);
     Ok(())
 }
@@ -246,7 +247,7 @@ fn update_set(call: &mut Call<'_>, section: &str) -> Done {
     let set = find(call, section, &id);
     call.settled()?;
     if let Some(set) = set {
-        nvset::update(&mut call.cib, set, &meta);
+        nvset::update_short(&mut call.cib, set, &meta);
     }
     call.warn(WARNING);
     Ok(())

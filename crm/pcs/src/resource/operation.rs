@@ -291,7 +291,7 @@ pub fn add_to(call: &mut Call<'_>, id: &str, words: &[String], before: Option<El
     if name.contains('=') {
         return call.fail(format!("{name} does not appear to be a valid operation action"));
     }
-    let mut options = pairs::read(&words[1..])?;
+    let mut options = pairs::read_last(&words[1..])?;
     if !call.options.force() {
         for (option, value) in &options {
             if !ATTRIBUTES.contains(&option.as_str()) {
@@ -320,6 +320,11 @@ pub fn add_to(call: &mut Call<'_>, id: &str, words: &[String], before: Option<El
             .children_named(operations, "op")
             .filter(|op| call.cib.attribute(*op, "name") == Some(&name))
             .collect();
+        // Each role of a resource has monitors of its own.
+        let own_role = |op: &Element| {
+            call.cib.attribute(*op, "role").unwrap_or("Started") == if role.is_empty() { "Started" } else { &role }
+        };
+        let rivals: Vec<Element> = of_name.iter().copied().filter(|op| name != "monitor" || own_role(op)).collect();
         let same = of_name.iter().find(|op| {
             let other = call.cib.attribute(**op, "interval").unwrap_or("");
             let other_role = call.cib.attribute(**op, "role").unwrap_or("");
@@ -332,16 +337,19 @@ pub fn add_to(call: &mut Call<'_>, id: &str, words: &[String], before: Option<El
                 seconds(&interval).unwrap_or(0)
             ));
         }
-        if strict && !call.options.force() && !of_name.is_empty() {
-            let lines: Vec<String> = of_name.iter().map(|op| text(&call.cib, *op)).collect();
+        if strict && !call.options.force() && !rivals.is_empty() {
+            let lines: Vec<String> = rivals.iter().map(|op| text(&call.cib, *op)).collect();
             return call.fail(format!(
                 "operation {name} already specified for {id}, use --force to override:\n{}",
                 lines.join("\n")
             ));
         }
     }
+    // Of several intervals the first stands in the id.
+    let first = words[1..].iter().find_map(|word| word.strip_prefix("interval=")).filter(|first| !first.is_empty());
+    let first = first.unwrap_or(&interval).to_owned();
     let own = pairs::take(&mut options, "id")
-        .unwrap_or_else(|| tree::free_id(&call.cib, &format!("{id}-{name}-interval-{interval}")));
+        .unwrap_or_else(|| tree::free_id(&call.cib, &format!("{id}-{name}-interval-{first}")));
     let operations = match call.cib.child(primitive, "operations") {
         Some(operations) => operations,
         None => call.cib.append(primitive, "operations"),

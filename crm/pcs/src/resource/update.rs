@@ -74,7 +74,7 @@ fn operation_of(call: &mut Call<'_>, id: &str, primitive: Element, words: &[Stri
     if words.len() < 2 {
         return Ok(());
     }
-    let options = pairs::read(&words[1..])?;
+    let options = pairs::read_last(&words[1..])?;
     let role = pairs::get(&options, "role").map(|role| tree::role_for_cib(&call.cib, role)).unwrap_or_default();
     let operations = call.cib.child(primitive, "operations");
     let same = operations.into_iter().flat_map(|operations| call.cib.children_named(operations, "op")).find(|op| {

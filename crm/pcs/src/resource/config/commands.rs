@@ -100,9 +100,8 @@ fn primitive(cib: &Document, one: Element, stonith: bool) -> Vec<String> {
         parts.push(options.join(" "));
     }
     let operations = cib.child(one, "operations");
-    let mut ops: Vec<Element> =
+    let ops: Vec<Element> =
         operations.into_iter().flat_map(|operations| cib.children_named(operations, "op")).collect();
-    ops.sort_by_key(|op| cib.attribute(*op, "name").unwrap_or("").to_owned());
     if !ops.is_empty() {
         parts.push("op".into());
         for op in ops {

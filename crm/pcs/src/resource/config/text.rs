@@ -51,9 +51,8 @@ pub fn lines(cib: &Document, resource: Element) -> Vec<String> {
             inner.extend(sets(cib, resource, "meta_attributes", "Meta Attributes"));
             inner.extend(sets(cib, resource, "utilization", "Utilization"));
             let operations = cib.child(resource, "operations");
-            let mut ops: Vec<Element> =
+            let ops: Vec<Element> =
                 operations.into_iter().flat_map(|operations| cib.children_named(operations, "op")).collect();
-            ops.sort_by_key(|op| cib.attribute(*op, "name").unwrap_or("").to_owned());
             if !ops.is_empty() {
                 inner.push("Operations:".into());
                 for op in ops {
