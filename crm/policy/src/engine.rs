@@ -49,6 +49,7 @@ pub(crate) struct HistoryNames {
     pub interval: Option<Name>,
     pub rc_code: Option<Name>,
     pub op_status: Option<Name>,
+    pub container: Option<Name>,
     /// Those that say which agent it is.
     pub agent: [Option<Name>; 3],
 }
@@ -64,6 +65,7 @@ impl HistoryNames {
             interval: name("interval"),
             rc_code: name("rc-code"),
             op_status: name("op-status"),
+            container: name("container"),
             agent: ["type", "class", "provider"].map(name),
         }
     }
@@ -100,12 +102,15 @@ pub(crate) struct Engine<'a> {
     pub singletons: FxHashMap<String, ActId>,
     /// What colocations say of instances, while these are being sorted.
     pub colocated_scores: FxHashMap<RscId, i32>,
+    /// Tables that merging has done with, to be filled anew.
+    pub spare_tables: Vec<NodeTable>,
     /// Actions that belong to resources, by key and task.
     pub action_index: ActionIndex,
     /// Meta attributes of operations, by resource: those of a probe are asked for on every node.
     pub operation_metas: FxHashMap<RscId, Vec<OperationMeta>>,
-    /// The last meta attributes an expected exit status was added to: as they were, the status, as they are with it.
-    pub expecting: Option<(Arc<Values>, i32, Arc<Values>)>,
+    /// The last meta attributes of a resource an expected exit status was added to: as they were, the status, as they
+    /// are with it.
+    pub expecting: FxHashMap<RscId, (Arc<Values>, i32, Arc<Values>)>,
     pub notifications: crate::schedule::notify::Notifications,
     /// Parameters of a resource on a node.
     pub parameters: FxHashMap<(RscId, Option<NodeId>), Rc<Values>>,
@@ -149,9 +154,10 @@ impl<'a> Engine<'a> {
             orderings: Vec::new(),
             singletons: FxHashMap::default(),
             colocated_scores: FxHashMap::default(),
+            spare_tables: Vec::new(),
             action_index: ActionIndex::default(),
             operation_metas: FxHashMap::default(),
-            expecting: None,
+            expecting: FxHashMap::default(),
             notifications: Default::default(),
             parameters: FxHashMap::default(),
             digests: FxHashMap::default(),

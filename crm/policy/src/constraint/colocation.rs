@@ -10,7 +10,7 @@ use cib::{Element, boolean};
 use crate::constraint::Ignored;
 use crate::constraint::sets::ResourceSet;
 use crate::constraint::ticket::constraint_role;
-use crate::engine::{Engine, Where};
+use crate::engine::{Engine, Few, Where};
 use crate::model::{INFINITY, NodeId, OrderFlags, Role, RscFlags, RscId, RscKind, add};
 use crate::reasons::Source;
 
@@ -138,12 +138,10 @@ impl<'a> Engine<'a> {
         let roles = (colocation.dependent_role, colocation.primary_role);
         let forbids = colocation.score <= -INFINITY;
         self.colocations.push(colocation);
-        let mut list = std::mem::take(&mut self.rsc_mut(dependent).this_with);
-        self.insert_this_with(&mut list, at);
-        self.rsc_mut(dependent).this_with = list;
-        let mut list = std::mem::take(&mut self.rsc_mut(primary).with_this);
-        self.insert_with_this(&mut list, at);
-        self.rsc_mut(primary).with_this = list;
+        let place = self.place_among(&self.rsc(dependent).this_with, at, |colocation| colocation.primary);
+        self.rsc_mut(dependent).this_with.insert(place, at);
+        let place = self.place_among(&self.rsc(primary).with_this, at, |colocation| colocation.dependent);
+        self.rsc_mut(primary).with_this.insert(place, at);
         if forbids {
             self.order_leaving_before_coming((dependent, roles.0), (primary, roles.1));
             self.order_leaving_before_coming((primary, roles.1), (dependent, roles.0));
@@ -247,24 +245,25 @@ impl<'a> Engine<'a> {
             .then_with(|| a.id.cmp(&b.id))
     }
 
-    fn insert_sorted(&self, list: &mut Vec<u32>, new: u32, key: impl Fn(&Colocation) -> RscId) {
+    /// Where a colocation goes in a list.
+    fn place_among(&self, list: &[u32], new: u32, key: impl Fn(&Colocation) -> RscId) -> usize {
         let of = |at: u32| key(&self.colocations[at as usize]);
         // Before those it equals: the newer constraint counts first.
         let place = list.iter().position(|other| self.compare_priority(of(new), of(*other)).is_le());
-        list.insert(place.unwrap_or(list.len()), new);
+        place.unwrap_or(list.len())
     }
 
-    fn insert_this_with(&self, list: &mut Vec<u32>, new: u32) {
-        self.insert_sorted(list, new, |colocation| colocation.primary);
+    fn insert_this_with(&self, list: &mut Few<u32>, new: u32) {
+        list.insert(self.place_among(list, new, |colocation| colocation.primary), new);
     }
 
-    fn insert_with_this(&self, list: &mut Vec<u32>, new: u32) {
-        self.insert_sorted(list, new, |colocation| colocation.dependent);
+    fn insert_with_this(&self, list: &mut Few<u32>, new: u32) {
+        list.insert(self.place_among(list, new, |colocation| colocation.dependent), new);
     }
 
     /// Adds a list to a list. An addition to a list that is not empty brings its first element as often as it has
     /// elements: placements recorded over years rest on this.
-    fn extend(&self, list: &mut Vec<u32>, addition: &[u32], insert: fn(&Self, &mut Vec<u32>, u32)) {
+    fn extend(&self, list: &mut Few<u32>, addition: &[u32], insert: fn(&Self, &mut Few<u32>, u32)) {
         if list.is_empty() {
             list.extend_from_slice(addition);
         } else if let Some(first) = addition.first() {
@@ -273,20 +272,20 @@ impl<'a> Engine<'a> {
     }
 
     /// Colocations in which `rsc` (or what it is part of) is the dependent, most important primary first.
-    pub fn this_with(&self, rsc: RscId) -> Vec<u32> {
-        let mut list = Vec::new();
+    pub fn this_with(&self, rsc: RscId) -> Few<u32> {
+        let mut list = Few::new();
         self.collect_this_with(rsc, rsc, &mut list);
         list
     }
 
     /// Colocations in which `rsc` (or what it is part of) is the primary, most important dependent first.
-    pub fn with_this(&self, rsc: RscId) -> Vec<u32> {
-        let mut list = Vec::new();
+    pub fn with_this(&self, rsc: RscId) -> Few<u32> {
+        let mut list = Few::new();
         self.collect_with_this(rsc, rsc, &mut list);
         list
     }
 
-    fn collect_this_with(&self, rsc: RscId, original: RscId, list: &mut Vec<u32>) {
+    fn collect_this_with(&self, rsc: RscId, original: RscId, list: &mut Few<u32>) {
         let resource = self.rsc(rsc);
         match resource.kind {
             RscKind::Primitive if rsc != original => {
@@ -333,7 +332,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn collect_with_this(&self, rsc: RscId, original: RscId, list: &mut Vec<u32>) {
+    fn collect_with_this(&self, rsc: RscId, original: RscId, list: &mut Few<u32>) {
         let resource = self.rsc(rsc);
         match resource.kind {
             RscKind::Primitive if rsc != original => {

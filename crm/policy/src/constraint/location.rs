@@ -5,7 +5,7 @@ use cib::{Element, boolean, rule};
 
 use crate::constraint::Ignored;
 use crate::engine::{Engine, Where};
-use crate::model::{NodeId, ProbeMode, Role, RscFlags, RscId, RscKind, add};
+use crate::model::{Entry, NodeId, ProbeMode, Role, RscFlags, RscId, RscKind, add};
 use crate::nvpairs::Context;
 use crate::reasons::Source;
 
@@ -238,9 +238,11 @@ impl<'a> Engine<'a> {
             return;
         }
         for (node, score) in location.nodes.iter().copied() {
+            // A node that comes in by a constraint is probed as the node wishes: those of bundles are not.
+            let probe = self.node(node).probe;
             let resource = self.rsc_mut(rsc);
             if resource.allowed.get(node).is_none() {
-                resource.allowed.entry(node).score = score;
+                resource.allowed.insert(node, Entry { score, count: 0, probe });
             } else {
                 resource.allowed.add(node, score);
             }

@@ -102,7 +102,8 @@ impl Engine<'_> {
                 self.rsc(source).allowed.clone()
             }
             Some(nodes) => {
-                let mut work = nodes.clone();
+                let mut work = self.spare_tables.pop().unwrap_or_default();
+                work.copy_from(nodes);
                 if let Some(at) = colocation {
                     self.add_matching(&mut work, source, target, at, factor, select.nonnegative);
                 }
@@ -127,6 +128,7 @@ impl Engine<'_> {
                 work = table.unwrap_or_default();
             }
         } else if select.active {
+            self.spare_tables.push(work);
             return;
         }
         if select.nonnegative {
@@ -136,7 +138,7 @@ impl Engine<'_> {
                 }
             }
         }
-        *nodes = Some(work);
+        self.spare_tables.extend(nodes.replace(work));
     }
 
     fn add_matching(

@@ -81,6 +81,11 @@ impl NodeTable {
         self.entries[node.index()].as_mut().expect("it was inserted just now")
     }
 
+    /// Becomes like another table, in the memory it has.
+    pub fn copy_from(&mut self, other: &NodeTable) {
+        self.entries.clone_from(&other.entries);
+    }
+
     /// Forgets `node`.
     pub fn remove(&mut self, node: NodeId) {
         if let Some(slot) = self.entries.get_mut(node.index()) {

@@ -30,6 +30,8 @@ impl Engine<'_> {
             self.update_for_orderings(action);
         }
         self.disable_invalid_orderings();
+        // Nothing looks at them any more, and a cold start has as many as it has probes.
+        self.orderings = Vec::new();
     }
 
     /// Actions of a resource for the task of another, or for its own if there are none.

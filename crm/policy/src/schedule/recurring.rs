@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cib::Element;
 
-use crate::engine::{Engine, op_key};
+use crate::engine::{Engine, Values, op_key};
 use crate::model::{ActFlags, ActId, NodeFlags, NodeId, OrderFlags, Role, RscFlags, RscId};
 
 /// A recurring operation, as configured.
@@ -175,17 +175,23 @@ impl Engine<'_> {
 
     /// The exit status that means success.
     pub fn expect(&mut self, action: ActId, rc: i32) {
-        // Probes of a resource say the same on every node.
-        let meta = &self.act(action).meta;
-        let expecting = match &self.expecting {
-            Some((like, for_rc, expecting)) if Arc::ptr_eq(like, meta) && *for_rc == rc => Arc::clone(expecting),
-            _ => {
-                let mut expecting = (**meta).clone();
-                expecting.insert("op_target_rc".into(), rc.to_string());
-                let expecting = Arc::new(expecting);
-                self.expecting = Some((Arc::clone(meta), rc, Arc::clone(&expecting)));
+        let record = self.act(action);
+        let with_status = |meta: &Values| {
+            let mut expecting = meta.clone();
+            expecting.insert("op_target_rc".into(), rc.to_string());
+            Arc::new(expecting)
+        };
+        let expecting = match record.resource.map(|rsc| (rsc, self.expecting.get(&rsc))) {
+            // Probes of a resource say the same on every node, and nodes are gone through one by one.
+            Some((_, Some((like, for_rc, expecting)))) if Arc::ptr_eq(like, &record.meta) && *for_rc == rc => {
+                Arc::clone(expecting)
+            }
+            Some((rsc, _)) => {
+                let (like, expecting) = (Arc::clone(&record.meta), with_status(&record.meta));
+                self.expecting.insert(rsc, (like, rc, Arc::clone(&expecting)));
                 expecting
             }
+            None => with_status(&record.meta),
         };
         self.act_mut(action).meta = expecting;
     }

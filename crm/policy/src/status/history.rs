@@ -90,8 +90,11 @@ impl Engine<'_> {
         for entry in &entries {
             self.read_resource_history(*entry, node);
         }
-        for entry in entries {
-            self.link_removed_to_launcher(entry);
+        // Most documents speak of no container anywhere.
+        if self.names.container.is_some() {
+            for entry in entries {
+                self.link_removed_to_launcher(entry);
+            }
         }
     }
 

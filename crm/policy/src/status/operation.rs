@@ -73,8 +73,13 @@ impl<'a> Engine<'a> {
 
     /// A probe that failed because the agent is not there says no more than that the resource does not run there.
     fn masks_probe_failure(&self, operation: Element) -> bool {
-        let failed = matches!(self.whole(operation, self.names.rc_code), Some(OCF_NOT_INSTALLED | OCF_INVALID_PARAM))
-            || self.whole(operation, self.names.op_status) == Some(NOT_INSTALLED);
+        let number = |name| self.whole(operation, name).unwrap_or(-1);
+        self.masks_failed_probe(operation, number(self.names.op_status), number(self.names.rc_code))
+    }
+
+    /// The same, of an entry whose result was read already.
+    fn masks_failed_probe(&self, operation: Element, status: i64, exit: i64) -> bool {
+        let failed = matches!(exit, OCF_NOT_INSTALLED | OCF_INVALID_PARAM) || status == NOT_INSTALLED;
         failed
             && self.value(operation, self.names.operation) == Some("monitor")
             && self.whole(operation, self.names.interval).unwrap_or(0) == 0
@@ -120,7 +125,7 @@ impl<'a> Engine<'a> {
         if expired && self.take_expired(&entry, reported) {
             return;
         }
-        if !self.is_bundled(rsc) && self.masks_probe_failure(xml) {
+        if !self.is_bundled(rsc) && self.masks_failed_probe(xml, status, reported) {
             return self.mask_probe_failure(&entry, *last_failure, on_fail);
         }
         self.take_result(entry, last_failure, on_fail);
@@ -265,7 +270,7 @@ impl<'a> Engine<'a> {
                 self.record_failure(entry);
             }
         }
-        if !self.is_bundled(rsc) && self.masks_probe_failure(entry.xml) {
+        if !self.is_bundled(rsc) && self.masks_failed_probe(entry.xml, entry.status, entry.exit) {
             (entry.status, entry.exit) = (DONE, OCF_NOT_RUNNING);
         }
         match entry.status {
