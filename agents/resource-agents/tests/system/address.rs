@@ -3,12 +3,14 @@
 
 use crate::space::{Space, processes_with, until};
 
-/// Two spaces with a cable between them; the first is where the agent runs. Both have a static address.
+/// Two spaces with a cable between them; the first is where the agent runs. Both have a static address. The kernel asks
+/// nobody whether an address is free: else link-local ones would come up in the middle of a test.
 pub fn cable() -> (Space, Space) {
     let here = Space::new();
     let there = here.neighbour();
     here.run(&format!("ip link add port0 type veth peer name port1 netns {}", there.pid()));
     for (space, port, number) in [(&here, "port0", 1), (&there, "port1", 2)] {
+        space.run(&format!("echo 0 > /proc/sys/net/ipv6/conf/{port}/accept_dad"));
         space.run(&format!(
             "ip address add 192.0.2.{number}/24 broadcast + dev {port}; \
              ip address add 2001:db8::{number}/64 dev {port} nodad; ip link set {port} up"
@@ -16,6 +18,10 @@ pub fn cable() -> (Space, Space) {
     }
     for (space, port) in [(&here, "port0"), (&there, "port1")] {
         until("carrier", || space.run(&format!("ip link show {port}")).contains("state UP"));
+        until("its link-local address", || {
+            let shown = space.run(&format!("ip -6 address show dev {port}"));
+            shown.contains("fe80::") && !shown.contains("tentative")
+        });
     }
     (here, there)
 }
@@ -144,7 +150,7 @@ fn a_lost_route_is_a_failure_and_is_not_taken_for_a_start() {
 #[test]
 fn waits_for_the_kernel_that_is_still_asking() {
     let (here, there) = cable();
-    here.run("ip address add 2001:db8::7/64 dev port0");
+    here.run("echo 1 > /proc/sys/net/ipv6/conf/port0/accept_dad; ip address add 2001:db8::7/64 dev port0");
     here.expect(0, "IPaddr2 start ip=2001:db8::7");
     let shown = addresses(&here);
     let ours = shown.lines().find(|line| line.contains("2001:db8::7/64")).expect("the address is there");
