@@ -7,7 +7,7 @@
 use cib::{Document, Element};
 
 use crate::configuration::{Configuration, Resource, document};
-use crate::elect::{BAD_NUMBER, FAULT, HostState, master};
+use crate::elect::{BAD_NUMBER, FAULT, HostState, effective, master};
 use crate::plan::Plan;
 use crate::plan::place::SCALE;
 use crate::unit::{Effect, Unit, Watched};
@@ -31,6 +31,8 @@ pub enum Cause {
     MixedPreemption,
     /// A host that is no contender may run it now, as was answered.
     Elsewhere,
+    /// Both have the same priority in this state: keepalived leaves it where it is.
+    Equal,
 }
 
 impl Cause {
@@ -41,6 +43,9 @@ impl Cause {
             Cause::Clamped => "keepalived keeps priorities between 1 and 254; scores have no such end",
             Cause::Group => "the instances of the sync group want different hosts; as one group they have the first's",
             Cause::MixedPreemption => "some hosts have nopreempt and others not; the resource goes back",
+            Cause::Equal => {
+                "both have the same priority then; keepalived leaves it where it is, the cluster prefers one"
+            }
             Cause::Elsewhere => "a host without the instance may take it now, as was answered",
         }
     }
@@ -185,7 +190,7 @@ fn one(plan: &Plan<'_>, number: usize, unit: &Unit<'_>, resource: &str, rows_max
             let after = cluster.place(unit, &states, *holder);
             let before = before.map(|at| unit.contenders[at].host.clone());
             if before != after {
-                let cause = cause(plan, unit, &states, after.as_deref());
+                let cause = cause(plan, unit, &states, before.as_deref(), after.as_deref());
                 let holder = holder.map(|at| unit.contenders[at].host.clone());
                 proof.differences.push(Row { unit: number, states: states.clone(), holder, before, after, cause });
             }
@@ -255,13 +260,26 @@ fn quorate(plan: &Plan<'_>, states: &[HostState]) -> bool {
     nodes <= 2 || 2 * (nodes - down) > nodes
 }
 
-fn cause(plan: &Plan<'_>, unit: &Unit<'_>, states: &[HostState], after: Option<&str>) -> Option<Cause> {
+fn cause(
+    plan: &Plan<'_>,
+    unit: &Unit<'_>,
+    states: &[HostState],
+    before: Option<&str>,
+    after: Option<&str>,
+) -> Option<Cause> {
     let ignored = plan.configuration.properties.get("no-quorum-policy").is_some_and(|policy| policy == "ignore");
     if after.is_none() && !ignored && !quorate(plan, states) {
         return Some(Cause::Quorum);
     }
     if after.is_some_and(|host| unit.contenders.iter().all(|one| one.host != host)) {
         return Some(Cause::Elsewhere);
+    }
+    let priority = |host: Option<&str>| {
+        let at = unit.contenders.iter().position(|one| Some(one.host.as_str()) == host)?;
+        effective(&unit.contenders[at], &states[at])
+    };
+    if before.is_some() && after.is_some() && priority(before) == priority(after) {
+        return Some(Cause::Equal);
     }
     let some = unit.contenders.iter().any(|one| one.nopreempt);
     if some && !unit.stays() {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cib::{Document, check};
+use conformance::clusters::Chance;
 use keepalived::keywords::{Shape, TOP, Word};
 use keepalived::{Files, Host, Model};
 use migrate::configuration::{commands, document};
@@ -143,4 +144,73 @@ fn every_word_stands_in_a_case() {
     let used: BTreeSet<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();
     let missing: Vec<_> = words.iter().filter(|word| !used.contains(*word)).collect();
     assert!(missing.is_empty(), "no case has {missing:?}");
+}
+
+/// Texts that are tried by the test; MUTATIONS asks for more.
+const MUTATIONS: usize = 300;
+
+/// A text with some of its lines taken out, doubled, moved, cut or mixed with another's.
+fn damaged(text: &str, other: &str, chance: &mut Chance) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let others: Vec<&str> = other.lines().collect();
+    for _ in 0..=chance.below(6) {
+        let (at, to) = (chance.below(lines.len()), chance.below(lines.len()));
+        if lines.is_empty() || others.is_empty() {
+            break;
+        }
+        match chance.below(8) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(to, lines[at].clone()),
+            2 => lines.swap(at, to),
+            3 => lines.insert(at, others[chance.below(others.len())].to_owned()),
+            4 => {
+                lines[at] =
+                    chance.one(&["}", "{", "@low priority 7", "$A=${A} ${A}", "$A", "\"", "weight -300"]).to_owned()
+            }
+            5 => {
+                let mut words: Vec<&str> = lines[at].split(' ').collect();
+                let word = chance.below(words.len());
+                words[word] = chance.one(&["0", "-1", "99999999999999999999", "'", "::1/200", "é\u{1}", "a/b", "255"]);
+                lines[at] = words.join(" ");
+            }
+            6 => {
+                let bytes = lines[at].as_bytes();
+                let cut = chance.below(bytes.len() + 1);
+                lines[at] = String::from_utf8_lossy(&bytes[..cut]).into_owned();
+            }
+            _ => lines[at] = lines[at].replace(' ', chance.one(&["\t", "", " \"", "  #", " !", " {"])),
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn whatever_stands_in_a_file_the_plan_is_sound() {
+    let texts: Vec<String> = cases().iter().flat_map(|case| confs(case)).map(|(_, text)| text).collect();
+    let wanted = std::env::var("MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(MUTATIONS);
+    let (mut plans, answers) = (0, Answers::read("defaults = yes").expect("it is well formed"));
+    for seed in 0..wanted as u64 {
+        let mut chance = Chance::new(seed);
+        let mut host = |name: &str| {
+            let (one, other) = (&texts[chance.below(texts.len())], &texts[chance.below(texts.len())]);
+            let files = Files::one(format!("/{name}.conf"), damaged(one, other, &mut chance));
+            (name.to_owned(), Model::read(&files, &Host { config_id: name.to_owned(), instance: String::new() }))
+        };
+        let hosts = [host("low"), host("two")];
+        let Ok(plan) = plan(&hosts, &answers, &Wishes::default()) else { continue };
+        plans += 1;
+        let xml = document(&plan.configuration).to_xml();
+        let again = Document::parse(&xml).unwrap_or_else(|error| panic!("seed {seed}: {error}: {xml}"));
+        assert!(check::conforms(&again), "seed {seed}: {xml}");
+        let errors: Vec<_> =
+            check::check(&again).into_iter().filter(|one| one.severity == check::Severity::Error).collect();
+        assert!(errors.is_empty(), "seed {seed}: {errors:?}");
+        let proof = prove(&plan, 16);
+        for row in &proof.differences {
+            assert!(row.cause.is_some(), "seed {seed}: nothing explains {}", row.describe(&plan));
+        }
+        assert!(!migrate::report::html(&migrate::report::report(&plan)).is_empty());
+        let _ = migrate::export::export(&again, Some("eth0"));
+    }
+    assert!(plans > wanted / 20, "only {plans} of {wanted} texts gave a plan: nothing was tried");
 }
