@@ -4,7 +4,7 @@
 //! and tells it what happened; [`engines`] finds the cluster engine, [`processes`] starts agents, [`units`] asks systemd
 //! for units, [`alerting`] calls alert agents, `watchers` has agents watch, `evidence` looks at those
 //! that do not end, [`leftovers`] ends agents of a daemon that was killed, [`store`] keeps the configuration on disk, [`socket`] talks to tools, [`log`] to
-//! operators; [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
+//! operators, once of what plans warn of (`warned`); [`watchdog`] is fed while the loop turns. [`supervise`] is a node's pid 1. [`options`] is the command line.
 
 pub mod alerting;
 pub mod engines;
@@ -20,5 +20,6 @@ pub mod socket;
 pub mod store;
 pub mod supervise;
 pub mod units;
+mod warned;
 pub mod watchdog;
 mod watchers;

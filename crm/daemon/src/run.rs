@@ -1,7 +1,7 @@
 //! A node's one loop: it carries out what the machine asks for, and tells it what happened. It decides nothing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use alerts::timestamp::Moment;
@@ -26,6 +26,7 @@ use crate::options::Run;
 use crate::processes::{self, Agents, Running};
 use crate::socket::{self, FromTool, Waiting};
 use crate::store::{Told, Writer};
+use crate::warned::Warned;
 use crate::watchdog::Watchdog;
 use crate::watchers::Watchers;
 
@@ -81,6 +82,8 @@ struct Shell {
     node: Node,
     engine: ClusterEngine,
     writer: Writer,
+    /// Plans are made on other threads; what they warn of is told from there.
+    warned: Arc<Mutex<Warned>>,
     agents: Agents,
     descriptions: Descriptions,
     watchers: Watchers,
@@ -157,6 +160,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         node: Node::new(settings, cib, now(started)),
         engine: chosen.connect(&cluster)?,
         writer,
+        warned: Arc::default(),
         agents,
         descriptions,
         watchers,
@@ -312,14 +316,24 @@ impl Shell {
 
     fn plan(&self, generation: u64, cib: Arc<Cib>) {
         let (events, unix) = (self.events.clone(), self.now().unix);
+        let (name, warned) = (self.name.clone(), Arc::clone(&self.warned));
         tokio::task::spawn_blocking(move || {
-            let plan = || policy::plan(&policy::Input::new(cib.document(), unix)).transition;
+            let plan = || policy::plan(&policy::Input::new(cib.document(), unix));
             // A panic is a fault of ours; it must cost a plan, not the coordinator.
-            let event = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(plan)) {
-                Ok(transition) => Event::Planned { generation, transition },
-                Err(panic) => Event::NotPlanned { generation, reason: said(panic.as_ref()) },
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(plan));
+            let (event, plan) = match made {
+                Ok(mut plan) => {
+                    let transition = std::mem::take(&mut plan.transition);
+                    (Event::Planned { generation, transition }, Some(plan))
+                }
+                Err(panic) => (Event::NotPlanned { generation, reason: said(panic.as_ref()) }, None),
             };
+            // A failover waits for this one; telling the rest and putting it away does not hurry.
             let _ = events.blocking_send(event);
+            if let Some(plan) = plan {
+                let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+                warned.news(cib.version(), plan.warnings).iter().for_each(|news| log::note(&name, news));
+            }
         });
     }
 
