@@ -13,8 +13,8 @@ pub const PLANS_PER_MINUTE: usize = 200;
 /// More than this in one queue is growth without a bound: a full restart of the largest simulated cluster sends some
 /// hundred messages.
 pub const QUEUE: usize = 5_000;
-/// So many digests are remembered for comparison. Nodes are less than a second apart, which is far fewer writes.
-const DIGESTS: usize = 4_096;
+/// So many hashes are remembered for comparison. Nodes are less than a second apart, which is far fewer writes.
+const HASHES: usize = 4_096;
 
 /// What the judges know.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ pub struct Checkers {
     active: BTreeMap<String, BTreeSet<NodeId>>,
     /// What a host had when it was lost, until it is known to be cut off or was looked at again.
     held: BTreeSet<(NodeId, String)>,
-    digests: BTreeMap<(u64, u64), (NodeId, String)>,
-    digest_order: VecDeque<(u64, u64)>,
+    hashes: BTreeMap<(u64, u64), (NodeId, u64)>,
+    hash_order: VecDeque<(u64, u64)>,
     acknowledged: BTreeSet<String>,
     plans: VecDeque<Duration>,
     /// The first rule that was broken, and how.
@@ -112,21 +112,21 @@ impl Checkers {
     }
 
     /// A node in step holds that CIB after it was given that much, as a hash of the places in the order.
-    pub fn holds(&mut self, node: NodeId, view: u64, given: u64, digest: &str) {
+    pub fn holds(&mut self, node: NodeId, view: u64, given: u64, hash: u64) {
         let key = (view, given);
-        match self.digests.get(&key) {
-            Some((other, theirs)) if theirs != digest => {
+        match self.hashes.get(&key) {
+            Some((other, theirs)) if *theirs != hash => {
                 let other = *other;
                 self.breaks(format!("nodes {other} and {node} were given the same and hold different CIBs"));
             }
             Some(_) => {}
             None => {
-                self.digests.insert(key, (node, digest.to_owned()));
-                self.digest_order.push_back(key);
-                if self.digest_order.len() > DIGESTS
-                    && let Some(oldest) = self.digest_order.pop_front()
+                self.hashes.insert(key, (node, hash));
+                self.hash_order.push_back(key);
+                if self.hash_order.len() > HASHES
+                    && let Some(oldest) = self.hash_order.pop_front()
                 {
-                    self.digests.remove(&oldest);
+                    self.hashes.remove(&oldest);
                 }
             }
         }
@@ -221,11 +221,11 @@ mod tests {
     #[test]
     fn different_cibs_after_the_same_are_found() {
         let mut watch = judges();
-        watch.holds(NodeId(1), 7, 1, "a");
-        watch.holds(NodeId(2), 7, 2, "b");
-        watch.holds(NodeId(2), 7, 1, "a");
+        watch.holds(NodeId(1), 7, 1, 10);
+        watch.holds(NodeId(2), 7, 2, 11);
+        watch.holds(NodeId(2), 7, 1, 10);
         assert_eq!(watch.broken, None);
-        watch.holds(NodeId(3), 7, 1, "c");
+        watch.holds(NodeId(3), 7, 1, 12);
         assert!(watch.broken.is_some());
     }
 

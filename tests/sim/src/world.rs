@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -380,7 +381,13 @@ impl World {
         let Some(daemon) = &self.hosts[&id].daemon else { return };
         if self.engine.is_up(id) && daemon.node.in_step() {
             let (view, given) = daemon.given;
-            self.watch.holds(id, view, given, &daemon.node.cib().digest());
+            self.watch.holds(id, view, given, hash_of(daemon.node.cib()));
+            if self.watch.broken.is_some() {
+                let held = |(id, daemon): (NodeId, &Daemon)| (id, daemon.node.cib().document().to_xml());
+                let all: Vec<(NodeId, String)> = self.daemons().map(held).collect();
+                all.iter().for_each(|(id, text)| self.say(*id, format_args!("holds {text}")));
+                return;
+            }
             // Most of the nodes have agreed on this: whatever was acknowledged must be in it, now and not in the end.
             let view = daemon.node.view();
             if view.quorate && view.members.len() * 2 > self.hosts.len() {
@@ -590,6 +597,16 @@ impl World {
             self.tell(id, Event::Ended { process: running.process, end });
         }
     }
+}
+
+/// A hash of what a CIB's digest covers. Nodes are compared so often that the digest was a quarter of all work.
+fn hash_of(cib: &cib::Cib) -> u64 {
+    let (mut hasher, document) = (DefaultHasher::new(), cib.document());
+    cib.version().to_string().hash(&mut hasher);
+    for section in ["configuration", "status"] {
+        document.child(document.root(), section).map(|section| document.element_to_xml(section)).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The marks that programs have left in a CIB.
