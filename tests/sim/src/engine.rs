@@ -69,6 +69,8 @@ struct Seat {
     up: Option<u64>,
     /// The ring it has agreed on: hosts and which start of each.
     agreed: BTreeMap<NodeId, u64>,
+    /// Those of that ring with whom it has gone on while it did not hear the others, and nobody has noticed yet.
+    apart: BTreeMap<NodeId, u64>,
     /// Since its engine started, it was in a ring with all others: Corosync's `wait_for_all`.
     seen_all: bool,
     member: Option<Joined>,
@@ -79,6 +81,15 @@ struct Seat {
     outbound: VecDeque<Vec<u8>>,
     stream: VecDeque<Item>,
     last: Duration,
+}
+
+/// A ring that was agreed on, and who of it went on together.
+type OldRing = (BTreeMap<NodeId, u64>, BTreeMap<NodeId, u64>);
+
+impl Seat {
+    fn old_ring(&self) -> OldRing {
+        (self.agreed.clone(), self.apart.clone())
+    }
 }
 
 /// What a daemon is given, and where in the order it stands.
@@ -144,6 +155,7 @@ impl Engine {
         let seat = self.seat(id);
         seat.up = Some(start);
         seat.agreed = BTreeMap::new();
+        seat.apart = BTreeMap::new();
         seat.seen_all = false;
         self.rewired(now);
     }
@@ -223,6 +235,9 @@ impl Engine {
         let Some(payload) = self.seat(id).outbound.pop_front() else { return };
         self.sequence += 1;
         let component = self.component(id);
+        if self.seats[&id].agreed != component {
+            component.keys().for_each(|to| self.seat(*to).apart = component.clone());
+        }
         for to in component.keys() {
             self.push(now, *to, Some(id), Event::Delivered { from: id, payload: payload.clone() });
         }
@@ -234,12 +249,12 @@ impl Engine {
         if self.seats[first].up.is_none() || self.component(*first) != *hosts {
             return;
         }
-        if hosts.keys().all(|id| self.seats[id].agreed == *hosts) {
+        if self.is_ring(hosts) {
             return;
         }
         self.settle_in_flight(hosts);
         let parts = self.old_rings(hosts);
-        for (old, part) in &parts {
+        for ((old, _), part) in &parts {
             // Corosync's transitional configuration: whoever went away and came back unnoticed is seen to have been away.
             if parts.len() > 1 && !old.is_empty() && old != part {
                 part.keys().for_each(|id| self.flow(now, *id));
@@ -251,6 +266,7 @@ impl Engine {
             self.flow(now, *id);
             let seat = self.seat(*id);
             seat.agreed = hosts.clone();
+            seat.apart = BTreeMap::new();
             seat.seen_all |= all;
         }
         self.announce(now, hosts);
@@ -282,8 +298,12 @@ impl Engine {
     }
 
     fn agrees(&self, id: NodeId) -> bool {
-        let component = self.component(id);
-        component.keys().all(|other| self.seats[other].agreed == component)
+        self.is_ring(&self.component(id))
+    }
+
+    /// Whether these have agreed on just each other, and have done nothing apart since.
+    fn is_ring(&self, hosts: &BTreeMap<NodeId, u64>) -> bool {
+        hosts.keys().map(|id| &self.seats[id]).all(|seat| seat.agreed == *hosts && seat.apart.is_empty())
     }
 
     fn may_order(&self, id: NodeId) -> bool {
@@ -292,7 +312,8 @@ impl Engine {
             return false;
         }
         let component = self.component(id);
-        let one_ring = component.keys().all(|other| self.seats[other].agreed == seat.agreed);
+        let like_us = |other: &Seat| (&other.agreed, &other.apart) == (&seat.agreed, &seat.apart);
+        let one_ring = component.keys().all(|other| like_us(&self.seats[other]));
         let within = component.iter().all(|(other, start)| seat.agreed.get(other) == Some(start));
         one_ring && within && (seat.agreed == component || self.pace.orders_on)
     }
@@ -307,7 +328,7 @@ impl Engine {
             }
             let component = self.component(id);
             seen.extend(component.keys().copied());
-            if component.keys().all(|other| self.seats[other].agreed == component) {
+            if self.is_ring(&component) {
                 self.as_before(now, &component);
                 continue;
             }
@@ -366,10 +387,10 @@ impl Engine {
     }
 
     /// Which of these hosts come from which ring.
-    fn old_rings(&self, hosts: &BTreeMap<NodeId, u64>) -> BTreeMap<BTreeMap<NodeId, u64>, BTreeMap<NodeId, u64>> {
+    fn old_rings(&self, hosts: &BTreeMap<NodeId, u64>) -> BTreeMap<OldRing, BTreeMap<NodeId, u64>> {
         let mut parts: BTreeMap<_, BTreeMap<NodeId, u64>> = BTreeMap::new();
         for (id, start) in hosts {
-            parts.entry(self.seats[id].agreed.clone()).or_default().insert(*id, *start);
+            parts.entry(self.seats[id].old_ring()).or_default().insert(*id, *start);
         }
         parts
     }
@@ -377,9 +398,9 @@ impl Engine {
     /// Those of one old ring go on together into a new one: what got stuck is lost for all of them if its sender is
     /// not among them, and is delivered to all of them otherwise.
     fn settle_in_flight(&mut self, ring: &BTreeMap<NodeId, u64>) {
-        let mut groups: BTreeMap<BTreeMap<NodeId, u64>, Vec<NodeId>> = BTreeMap::new();
+        let mut groups: BTreeMap<OldRing, Vec<NodeId>> = BTreeMap::new();
         for id in self.members_of(ring) {
-            groups.entry(self.seats[&id].agreed.clone()).or_default().push(id);
+            groups.entry(self.seats[&id].old_ring()).or_default().push(id);
         }
         for members in groups.into_values() {
             let Some(from) = members.iter().filter_map(|id| self.seats[id].stalled_from).min() else { continue };
