@@ -33,11 +33,16 @@ pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// After a plan could not be made: the same CIB would fail the same way, so it is left time to change.
 pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
-/// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause of
-/// one window keeps the node usable for whoever comes to look.
+/// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause keeps the
+/// node usable for whoever comes to look.
 pub const STORM_PLANS: usize = 50;
 /// See [`STORM_PLANS`].
 pub const STORM_WINDOW: Duration = Duration::from_secs(5);
+/// The first pause in a storm; each that follows is twice as long, up to [`STORM_PAUSE_MAX`]. Who goes on failing after one
+/// will not get better by being tried more.
+pub const STORM_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause in a storm; also how long after one it takes for a storm to be another one.
+pub const STORM_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What happened. Everything but `Planned` and `Timeout` is seen alike by all members, in the same order.
 #[derive(Clone, Debug)]
@@ -179,6 +184,8 @@ pub struct Controller {
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
     recent_plans: VecDeque<Duration>,
+    /// The last pause in a storm: when it is over, and how long it is.
+    storm: Option<(Duration, Duration)>,
     out: VecDeque<Command>,
 }
 
@@ -212,6 +219,7 @@ impl Controller {
             not_before: None,
             recheck_at: None,
             recent_plans: VecDeque::new(),
+            storm: None,
             out: VecDeque::new(),
         }
     }
@@ -366,6 +374,10 @@ impl Controller {
             // Someone acts: whoever comes to coordinate after this need not wait for a cluster that starts.
             self.settled = true;
             self.ruled |= quorate;
+            if quorate && !own {
+                // Who acts with quorum has given those who come last their time.
+                self.gather_until = None;
+            }
             match order {
                 Order::Run(order) => self.pending.run(now, order),
                 Order::Fence(order) => self.pending.fence(now, order),
@@ -662,16 +674,19 @@ impl Controller {
             self.recent_plans.pop_front();
         }
         if self.recent_plans.len() >= STORM_PLANS {
-            self.note(Note::new(
-                Level::Error,
-                "storm",
-                format!(
-                    "{STORM_PLANS} plans within {} s: pausing; something fails as fast as it is tried",
-                    STORM_WINDOW.as_secs()
-                ),
-            ));
+            let pause = match self.storm {
+                Some((over, pause)) if now < over + STORM_PAUSE_MAX => (pause * 2).min(STORM_PAUSE_MAX),
+                _ => STORM_PAUSE,
+            };
+            let text = format!(
+                "{STORM_PLANS} plans within {} s: something fails as fast as it is tried; pausing for {} s",
+                STORM_WINDOW.as_secs(),
+                pause.as_secs()
+            );
+            self.note(Note::new(Level::Error, "storm", text));
             self.recent_plans.clear();
-            self.not_before = Some(now + STORM_WINDOW);
+            self.storm = Some((now + pause, pause));
+            self.not_before = Some(now + pause);
             return true;
         }
         self.recent_plans.push_back(now);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cib::{Cib, OpResult, OpStatus, Write};
-use controller::machine::{GATHER, Order};
+use controller::machine::{GATHER, Order, STORM_PLANS};
 use controller::{Command, Controller, Event};
 use engine::{Host, Member, Membership, NodeId};
 use transition::{Action, ActionKind, ClusterAction, Settings, Transition};
@@ -162,13 +162,9 @@ fn nothing_is_planned_while_an_order_is_under_way_anywhere() {
     bench.asked_to_plan();
 }
 
-#[test]
-fn an_order_of_the_coordinator_before_us_is_waited_for() {
-    let mut bench =
-        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
-    bench.tell(Event::Membership(members(&[1, 2, 3])));
-    bench.tell(Event::Synced { running: true });
-    let order = RunOrder {
+/// A start on node 3 that another coordinator has ordered.
+fn order_of_the_one_before() -> RunOrder {
+    RunOrder {
         id: OrderId { coordinator: "the one before".into(), transition: 4, number: 7 },
         to: 3,
         quorate: true,
@@ -181,7 +177,16 @@ fn an_order_of_the_coordinator_before_us_is_waited_for() {
         start_delay_ms: 0,
         target_rc: 0,
         parameters: std::collections::BTreeMap::new(),
-    };
+    }
+}
+
+#[test]
+fn an_order_of_the_coordinator_before_us_is_waited_for() {
+    let mut bench =
+        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    bench.tell(Event::Membership(members(&[1, 2, 3])));
+    bench.tell(Event::Synced { running: true });
+    let order = order_of_the_one_before();
     bench.tell(Event::Ordered { order: Order::Run(order.clone()), valid: true, own: false });
     bench.tell(Event::Membership(members(&[2, 3])));
     assert!(bench.ask().is_empty(), "the start on node 3 is under way");
@@ -267,6 +272,49 @@ fn who_has_quorum_again_waits_a_moment_for_those_who_come_last() {
     bench.now += GATHER;
     bench.tell(Event::Timeout);
     bench.asked_to_plan();
+}
+
+// On Corosync a daemon is told of itself first, without quorum. One that came to a cluster at work gave it the time of a
+// cluster that starts, and so did not act for twenty seconds when the coordinator was lost right after.
+#[test]
+fn who_came_to_a_cluster_at_work_does_not_wait_when_it_has_to_go_on_with_it() {
+    let mut bench =
+        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    bench.tell(Event::Membership(members(&[2])));
+    bench.tell(Event::Synced { running: false });
+    assert!(bench.ask().is_empty(), "alone in a cluster that starts");
+    bench.tell(Event::Membership(members(&[1, 2, 3])));
+    bench.tell(Event::Synced { running: true });
+    let order = order_of_the_one_before();
+    bench.tell(Event::Ordered { order: Order::Run(order.clone()), valid: true, own: false });
+    bench.result(&order, 0);
+    bench.tell(Event::Membership(members(&[2, 3])));
+    bench.asked_to_plan();
+}
+
+// A coordinator whose clock was ahead took fresh failures for expired ones, and tried again 300 times a minute.
+#[test]
+fn a_storm_of_plans_is_paused_longer_each_time() {
+    let mut bench = Bench::new();
+    let mut pauses = Vec::new();
+    for number in 0..4 * STORM_PLANS {
+        // Something happens in the CIB that no plan knows.
+        let write = Write::Node { id: "9".into(), uname: format!("node9-{number}") };
+        bench.cib.apply(&write).unwrap();
+        bench.tell(Event::Applied { write, refused: None, own: false });
+        let mut asked = bench.ask();
+        if asked.is_empty() {
+            let until = bench.controller.deadline().expect("a pause has an end");
+            pauses.push((until - bench.now).as_secs());
+            bench.now = until;
+            bench.tell(Event::Timeout);
+            asked = bench.ask();
+        }
+        let [Command::Plan { generation }] = asked.as_slice() else { panic!("{asked:?}") };
+        let generation = *generation;
+        bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+    }
+    assert_eq!(pauses, [10, 20, 40]);
 }
 
 #[test]
