@@ -41,6 +41,9 @@ pub(crate) struct CutOff {
     joined: BTreeMap<OrderId, OrderId>,
     /// Why this node is to die, if it is.
     pub condemned: Option<String>,
+    /// This host was started anew since the others knew it, and nobody was lost since: what they find out to have been
+    /// fenced now, as when they had to wait for its watchdog, was its former start.
+    is_new_start: bool,
     /// Since when there has been no quorum; there was before.
     pub no_quorum_since: Option<Duration>,
     look_at: Option<Duration>,
@@ -55,6 +58,7 @@ impl CutOff {
             history: FenceHistory::from_text(&settings.history),
             joined: BTreeMap::new(),
             condemned: None,
+            is_new_start: false,
             no_quorum_since: None,
             look_at: None,
         }
@@ -66,8 +70,9 @@ impl CutOff {
 }
 
 impl Node {
-    /// Who is here has changed.
-    pub(crate) fn cut_off_membership(&mut self, now: Now) {
+    /// Who is here has changed; `lost`: somebody is here no more.
+    pub(crate) fn cut_off_membership(&mut self, now: Now, lost: bool) {
+        self.cut.is_new_start &= !lost;
         let me = self.settings.me.id;
         let view = &self.view;
         let others = view.hosts.iter().filter(|host| host.id != me && view.has_member(host.id));
@@ -84,6 +89,9 @@ impl Node {
 
     /// All hold the same: who has come is told what was fenced.
     pub(crate) fn cut_off_in_step(&mut self, now: Now) {
+        let boot_id = &self.settings.fencing.boot_id;
+        let known = transient(self.replica.cib(), &self.settings.me.id.to_string(), BOOT_ID);
+        self.cut.is_new_start |= !boot_id.is_empty() && known.is_some_and(|known| known != boot_id);
         self.cut.look_at.get_or_insert(now.monotonic + LOOK_EVERY);
         let history: Vec<FenceRecord> = self.cut.history.iter().cloned().collect();
         if self.view.eldest() == Some(self.settings.me.id) && !history.is_empty() && self.view.members.len() > 1 {
@@ -138,7 +146,7 @@ impl Node {
                     debug_assert!(!delegate.is_empty());
                     self.fencing_ended(now, &id, FenceOutcome::Done(devices));
                 }
-                if action != "on" && *node == self.settings.me.name {
+                if action != "on" && *node == self.settings.me.name && !self.cut.is_new_start {
                     self.condemn("this node was fenced, as all others know".into());
                 }
             }

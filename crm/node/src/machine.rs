@@ -273,6 +273,7 @@ impl Node {
         for (client, reply) in self.clients.membership(&view) {
             self.out.push_back(Command::Reply { client, reply });
         }
+        let lost = self.view.members.iter().any(|member| !view.has_member(member.id));
         self.view = view;
         let (settled, step) =
             self.replica.membership(&self.view, self.controller.is_settled(), self.orders.under_way());
@@ -281,7 +282,7 @@ impl Node {
         if let Some(coordinator) = self.view.eldest() {
             self.replica.mark("dc-uuid", &coordinator.to_string());
         }
-        self.cut_off_membership(now);
+        self.cut_off_membership(now, lost);
         self.look_for_proof(now);
         self.controller.handle(now.monotonic, controller::Event::Membership(self.view.clone()));
         self.steps(now, step.into_iter().collect());
