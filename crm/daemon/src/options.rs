@@ -107,6 +107,10 @@ pub struct Run {
     /// File that holds another text after every start of this host
     #[arg(long, value_name = "FILE", default_value = "/proc/sys/kernel/random/boot_id")]
     pub boot_id: PathBuf,
+    /// File with a number of seconds that are added to what the wall clock says, looked at each time: how clocks that jump
+    /// are tried, as the machine's own must not be turned for that
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub clock_offset: Option<PathBuf>,
     /// How many agents may run at once [default: twice the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::alerting::Alerting;
+use crate::clock::Clock;
 use crate::engines::{self, Chosen, ClusterEngine};
 use crate::evidence::Looker;
 use crate::fence_history::FenceHistory;
@@ -88,7 +89,7 @@ struct Shell {
     descriptions: Descriptions,
     watchers: Watchers,
     looker: Looker,
-    started: Instant,
+    clock: Clock,
     events: mpsc::Sender<Event>,
     running: BTreeMap<Process, Running>,
     leftovers: Leftovers,
@@ -138,7 +139,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
             history: fence_history.read(),
         },
     };
-    let started = Instant::now();
+    let clock = Clock::start(options.clock_offset);
     let (history, to_keep) = watch::channel(String::new());
     tokio::spawn(keep_history(to_keep, fence_history, name.clone()));
     let agents = Agents {
@@ -157,7 +158,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let alerting = Alerting::new(&name);
     let mut shell = Shell {
         name,
-        node: Node::new(settings, cib, now(started)),
+        node: Node::new(settings, cib, clock.now()),
         engine: chosen.connect(&cluster)?,
         writer,
         warned: Arc::default(),
@@ -165,7 +166,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         descriptions,
         watchers,
         looker: Looker::default(),
-        started,
+        clock,
         events,
         running: BTreeMap::new(),
         leftovers,
@@ -207,7 +208,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
 
 impl Shell {
     fn now(&self) -> Now {
-        now(self.started)
+        self.clock.now()
     }
 
     fn tell(&mut self, event: Event) {
@@ -356,7 +357,7 @@ impl Shell {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let machine = self.node.deadline().map(|deadline| self.started + deadline);
+        let machine = self.node.deadline().map(|deadline| self.clock.started() + deadline);
         let busy = (!self.outbox.is_empty()).then(|| Instant::now() + BUSY_WAIT);
         let meal = self.watchdog.as_ref().map(Watchdog::next_meal);
         [machine, busy, meal].into_iter().flatten().min()
@@ -425,11 +426,6 @@ async fn sleep_until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
-}
-
-fn now(started: Instant) -> Now {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-    Now { monotonic: started.elapsed(), unix }
 }
 
 /// This moment, as alert agents are told it.
