@@ -49,6 +49,8 @@ pub struct Heard {
     pub asked: u64,
     /// How many answers said something else than they should.
     pub wrong: u64,
+    /// When the last one of those came, and what it said.
+    pub last_wrong: Option<(u64, String)>,
     /// Why the last question had no good answer.
     pub trouble: Option<String>,
 }
@@ -189,12 +191,19 @@ fn note(
         }
         // A service that is just being stopped closes its connections.
         Ok(Ok(Some(answer))) if answer.is_empty() => heard.trouble = Some(format!("asking {}: no answer", question.to)),
+        // TcpFile says so when it has no answer to give, as on a machine so busy that questions pile up at it: that is
+        // none, and not a wrong one.
+        Ok(Ok(Some(answer))) if answer.starts_with("ERR ") => {
+            heard.trouble = Some(format!("asking {}: {}", question.to, answer.trim()));
+        }
         Ok(Ok(answer)) => {
             heard.wrong += 1;
-            heard.trouble = Some(match answer {
+            let text = match answer {
                 Some(answer) => format!("the service says {:?}", answer.trim().chars().take(120).collect::<String>()),
                 None => "a sign of life where an answer was expected".to_owned(),
-            });
+            };
+            heard.last_wrong = Some((clock::now_us(), text.clone()));
+            heard.trouble = Some(text);
         }
         Ok(Err(error)) => heard.trouble = Some(format!("asking {}: {error}", question.to)),
         Err(_) => heard.trouble = Some(format!("asking {}: no answer within {PATIENCE:?}", question.to)),

@@ -21,18 +21,25 @@ use crate::machine::{Link, Plan, Work};
 use crate::network::{self, Address};
 use crate::node::Node;
 use crate::power;
-use crate::ring;
+use crate::ring::{self, Votes};
 use crate::sandbox::{self, LAB, PROGRAMS};
 use crate::scene::{Scene, ocf_agents};
 use crate::services::Service;
 use crate::story::Storyteller;
+use crate::watchdogs;
 use crate::witness::Witness;
+
+/// The name of the host that the quorum device is on.
+const DEVICE: &str = "device";
 
 /// Where Debian's own agents are, if they are installed.
 const SYSTEM_OCF_ROOT: &str = "/usr/lib/ocf";
 
 /// Where `systoled` listens for tools, seen from its node.
 pub const CONTROL: &str = "systole/systoled.sock";
+
+/// The file in a node's `/run` that says by how many seconds its daemon's wall clock is off.
+pub const CLOCK_OFFSET: &str = "clock-offset";
 
 /// What a node's state directory has room for: a hundred small configurations. It is a file system of its own, so that
 /// it can be full.
@@ -71,6 +78,21 @@ impl std::fmt::Display for EngineKind {
     }
 }
 
+/// What the nodes are built on.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The engine.
+    pub engine: EngineKind,
+    /// After how many milliseconds of silence the engine counts a node as lost.
+    pub token_ms: u64,
+    /// The node that starts first, and so coordinates.
+    pub coordinator: Option<String>,
+    /// Whether two nodes have a quorum device beside them.
+    pub has_device: bool,
+    /// Whether the nodes have watchdogs, and clocks that can be turned: for trials.
+    pub is_for_trials: bool,
+}
+
 /// The engine, as far as it is the lab's to start.
 enum Engine {
     /// The hub.
@@ -90,6 +112,8 @@ struct Said {
 /// The engine and the nodes.
 pub struct Cluster {
     nodes: Vec<Arc<Node>>,
+    /// The host of the quorum device, which is none of the nodes.
+    device: Option<Arc<Node>>,
     engine: Engine,
     said: Mutex<Said>,
     story: Storyteller,
@@ -99,17 +123,21 @@ pub struct Cluster {
     booting: AtomicUsize,
     /// The power switch does not answer: it is without power as well.
     is_switch_dead: AtomicBool,
+    /// The nodes' watchdogs are connected to their resets.
+    are_watchdogs_connected: AtomicBool,
 }
 
 impl Cluster {
     /// Writes the configuration, starts the hub if there is to be one, and the power switch; the nodes are still off.
+    /// `addresses` are the nodes', and one more for the quorum device if there is to be one.
     pub fn prepare(
         scene: &Scene,
         addresses: &[Address],
-        (kind, token_ms): (EngineKind, u64),
+        ground: &Ground,
         witness: &Witness,
         story: &Storyteller,
     ) -> Result<Arc<Self>> {
+        let Ground { engine: kind, token_ms, is_for_trials, has_device, .. } = *ground;
         let cib = lab("cib.xml");
         fs::write(&cib, scene.cib.to_xml()).with_context(|| format!("writing {}", cib.display()))?;
         install_agents()?;
@@ -124,11 +152,18 @@ impl Cluster {
             }
         }
 
+        let (addresses, beside) = addresses.split_at(scene.nodes.len());
+        let device = beside.first().filter(|_| has_device);
         let mut links: Vec<Vec<Address>> = addresses.iter().map(|address| vec![*address]).collect();
         if kind == EngineKind::Corosync {
             network::make_bridge(network::SECOND)?;
             links.iter_mut().zip(ring::second_link(addresses.len())).for_each(|(links, second)| links.push(second));
-            ring::Setup { names: scene.nodes.clone(), addresses: links.clone(), token_ms }.write()?;
+            let votes = match device {
+                Some(address) => Votes::Device(address.ip),
+                None if scene.nodes.len() == 2 => Votes::TwoNode,
+                None => Votes::Nodes,
+            };
+            ring::Setup { names: scene.nodes.clone(), addresses: links.clone(), token_ms, votes }.write()?;
         }
         let plan = |(index, (name, links)): (usize, (&String, Vec<Address>))| {
             let state = state_directory(name);
@@ -146,27 +181,44 @@ impl Cluster {
                 disks: if corosync { ring::disks(name) } else { Vec::new() },
                 memory: if corosync { ring::memory() } else { Vec::new() },
                 work: if corosync {
-                    Work::LookAfter(vec![ring::service(), daemon_on_corosync(&state)])
+                    let client = device.map(|_| ring::device_client());
+                    let both = [ring::service(), daemon_on_corosync(&state, is_for_trials)];
+                    Work::LookAfter(both.into_iter().chain(client).collect())
                 } else {
-                    Work::Become(supervised(name, &(index + 1).to_string(), &state))
+                    Work::Become(supervised(name, &(index + 1).to_string(), &state, is_for_trials))
                 },
             };
             Ok(Node::new(plan, index + 1, witness.clone(), story.clone()))
         };
         let nodes: Vec<Arc<Node>> = scene.nodes.iter().zip(links).enumerate().map(plan).collect::<Result<_>>()?;
+        let device = device.map(|address| {
+            let link = Link { interface: scene.interface.clone(), address: address.to_string() };
+            let plan = Plan {
+                name: DEVICE.to_owned(),
+                links: vec![link],
+                run: lab(&format!("nodes/{DEVICE}/run")).display().to_string(),
+                disks: Vec::new(),
+                memory: Vec::new(),
+                work: Work::LookAfter(vec![ring::device_server()]),
+            };
+            Node::new(plan, nodes.len() + 1, witness.clone(), story.clone())
+        });
         let engine = match kind {
             EngineKind::Embedded => Engine::Embedded(Mutex::new(start_hub(nodes.len(), token_ms, story)?)),
             EngineKind::Corosync => Engine::Corosync,
         };
         let cluster = Arc::new(Self {
             nodes,
+            device,
             engine,
             said: Mutex::default(),
             story: story.clone(),
             is_partitioned: AtomicBool::new(false),
             booting: AtomicUsize::new(0),
             is_switch_dead: AtomicBool::new(false),
+            are_watchdogs_connected: AtomicBool::new(false),
         });
+        watchdogs::guard(&cluster)?;
         power::serve(Path::new(POWER_SOCKET), &cluster)?;
         Ok(cluster)
     }
@@ -243,6 +295,17 @@ impl Cluster {
         self.is_switch_dead.store(dead, Ordering::SeqCst);
     }
 
+    /// From now on a watchdog that is not fed resets its node, or no longer. On a machine so busy that a daemon cannot feed
+    /// its own in time, that would be a fault that a trial did not ask for.
+    pub fn connect_watchdogs(&self, connected: bool) {
+        self.are_watchdogs_connected.store(connected, Ordering::SeqCst);
+    }
+
+    /// Whether a watchdog that is not fed resets its node.
+    pub fn are_watchdogs_connected(&self) -> bool {
+        self.are_watchdogs_connected.load(Ordering::SeqCst)
+    }
+
     /// Whether the power switch is out of service.
     pub fn is_switch_dead(&self) -> bool {
         self.is_switch_dead.load(Ordering::SeqCst)
@@ -269,6 +332,11 @@ impl Cluster {
     /// All nodes, in order.
     pub fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes
+    }
+
+    /// The host of the quorum device.
+    pub fn device(&self) -> Option<&Arc<Node>> {
+        self.device.as_ref()
     }
 
     /// A node by its name.
@@ -363,22 +431,27 @@ fn start_hub(votes: usize, token_ms: u64, story: &Storyteller) -> Result<Child> 
 }
 
 /// What a node on the embedded engine runs as process 1.
-fn supervised(name: &str, id: &str, state: &Path) -> Vec<String> {
+fn supervised(name: &str, id: &str, state: &Path, is_for_trials: bool) -> Vec<String> {
     let (systoled, hub) = (program("systoled").display().to_string(), hub_socket().display().to_string());
     let identity = ["--name", name, "--id", id, "--engine", &hub, "--log", "json"];
     let words = [systoled.as_str(), "supervise"].into_iter().chain(identity).chain(["--", "run"]).chain(identity);
-    words.map(str::to_owned).chain(own_places(state)).collect()
+    words.map(str::to_owned).chain(own_places(state, is_for_trials)).collect()
 }
 
 /// The daemon of a node on Corosync: it has its name and number from there.
-fn daemon_on_corosync(state: &Path) -> Service {
+fn daemon_on_corosync(state: &Path, is_for_trials: bool) -> Service {
     let words = [program("systoled").display().to_string()].into_iter();
     let words = words.chain(["run", "--engine", "corosync", "--log", "json"].map(str::to_owned));
-    Service { name: "systoled".to_owned(), command: words.chain(own_places(state)).collect(), again: true, log: None }
+    Service {
+        name: "systoled".to_owned(),
+        command: words.chain(own_places(state, is_for_trials)).collect(),
+        again: true,
+        log: None,
+    }
 }
 
 /// Where a daemon in the lab has its things.
-fn own_places(state: &Path) -> impl Iterator<Item = String> {
+fn own_places(state: &Path, is_for_trials: bool) -> impl Iterator<Item = String> {
     let (control, state) = (format!("/run/{CONTROL}"), state.display().to_string());
     let path = |path: &str| lab(path).display().to_string();
     let pairs = [
@@ -388,7 +461,13 @@ fn own_places(state: &Path) -> impl Iterator<Item = String> {
         ("--fence-agents", path("fence")),
         ("--cib", path("cib.xml")),
     ];
-    pairs.into_iter().flat_map(|(option, value)| [option.to_owned(), value])
+    let for_trials = [
+        ("--watchdog", format!("/run/{}", watchdogs::FILE)),
+        ("--watchdog-timeout", watchdogs::TIMEOUT.as_secs().to_string()),
+        ("--clock-offset", format!("/run/{CLOCK_OFFSET}")),
+    ];
+    let pairs = pairs.into_iter().chain(for_trials.into_iter().filter(move |_| is_for_trials));
+    pairs.flat_map(|(option, value)| [option.to_owned(), value])
 }
 
 /// Lays out an OCF root with our agents, and with the machine's own where we have none of that name.

@@ -30,7 +30,17 @@ pub fn tool(node: &Node) -> Command {
 
 /// The real command, speaking to the daemon of a node; gives what it printed.
 pub fn systole(node: &Node, arguments: &[&str]) -> Result<String> {
-    let output = tool(node).args(arguments).output().context("running systole")?;
+    printed(tool(node).args(arguments), arguments)
+}
+
+/// The same for a classic tool, which has no options of ours: its name, then its own.
+pub fn classic(node: &Node, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(program("systole"));
+    printed(command.args(arguments).env("SYSTOLE_SOCKET", socket(node)).stdin(Stdio::null()), arguments)
+}
+
+fn printed(command: &mut Command, arguments: &[&str]) -> Result<String> {
+    let output = command.output().context("running systole")?;
     if !output.status.success() {
         bail!("systole {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -11,11 +11,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::adapt;
 use crate::clock::{self, ms_between};
-use crate::cluster::{EngineKind, program};
+use crate::cluster::{EngineKind, Ground, program};
 use crate::control;
 use crate::disk;
 use crate::fault::{Fault, at_once};
-use crate::field::{Field, Ground, RECOVER};
+use crate::field::{Field, RECOVER};
 use crate::idle::{self, Idle};
 use crate::node::Node;
 use crate::power::BOOT;
@@ -141,7 +141,13 @@ impl Stage {
             story.say(&format!("  - {change}"));
         }
         let coordinator = options.coordinator.clone();
-        let ground = Ground { engine: options.engine, token_ms: options.token_ms, coordinator };
+        let ground = Ground {
+            engine: options.engine,
+            token_ms: options.token_ms,
+            coordinator,
+            has_device: false,
+            is_for_trials: false,
+        };
         Ok(Self { field: Field::build(scene, &ground, answer, story)?, changes })
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::client::{Client, Question};
 use crate::clock;
-use crate::cluster::{Cluster, EngineKind};
+use crate::cluster::{Cluster, Ground};
 use crate::holdings::Thing;
 use crate::network;
 use crate::node::Node;
@@ -35,17 +35,6 @@ const QUIET: Duration = Duration::from_millis(700);
 const STEADY: Duration = Duration::from_millis(250);
 const ENOUGH: usize = 25;
 
-/// How the field is to be built.
-#[derive(Clone, Debug)]
-pub struct Ground {
-    /// The engine.
-    pub engine: EngineKind,
-    /// After how many milliseconds of silence the engine counts a node as lost.
-    pub token_ms: u64,
-    /// The node that starts first, and so coordinates.
-    pub coordinator: Option<String>,
-}
-
 /// The cluster and all who watch it.
 pub struct Field {
     /// What is to be kept alive.
@@ -68,14 +57,15 @@ impl Field {
         let count = scene.nodes.len();
         let vips: Vec<_> = scene.vips.iter().map(|vip| vip.ip).collect();
         let directories = scene.file_systems.iter().map(|file_system| file_system.directory.clone()).collect();
-        let mut addresses = network::host_addresses(scene.network, &vips, count + 1)?;
+        let mut addresses = network::host_addresses(scene.network, &vips, count + usize::from(ground.has_device) + 1)?;
         let client_address = addresses.pop().context("the client has no address")?;
         let witness = Witness::start(vips, directories, story.clone())?;
         network::make_bridge(network::LAN)?;
-        let cluster = Cluster::prepare(&scene, &addresses, (ground.engine, ground.token_ms), &witness, &story)?;
+        let cluster = Cluster::prepare(&scene, &addresses, ground, &witness, &story)?;
         until(&story, "the engine's hub", START, || Ok(cluster.is_engine_up()?.then_some(())))?
             .context("the engine's hub does not answer")?;
 
+        cluster.device().map_or(Ok(()), Node::switch_on)?;
         let first = ground.coordinator.as_ref().and_then(|name| cluster.node(name));
         if let Some(first) = &first {
             first.switch_on()?;

@@ -9,6 +9,7 @@
 //!      │  └ init ────── furnishes the node, becomes `systoled supervise`            machine
 //!      ├ board node2 …
 //!      ├ power switch ─ a socket for fence agents                                   power
+//!      ├ watchdogs ──── reset nodes whose daemons do not feed them                  watchdogs
 //!      ├ client ─────── asks the service every 5 ms, in a namespace of its own      client
 //!      └ witness ────── sees who holds address and file system                      witness
 //! ```
@@ -40,6 +41,7 @@ pub mod recorder;
 pub mod ring;
 pub mod services;
 pub mod story;
+pub mod watchdogs;
 pub mod witness;
 
 pub mod clock;

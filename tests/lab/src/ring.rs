@@ -28,6 +28,10 @@ pub const COROSYNC: &str = "corosync";
 /// Where Debian puts it.
 const PROGRAM: &str = "/usr/sbin/corosync";
 
+/// A node's part of the quorum device, and the device itself.
+const DEVICE_CLIENT: &str = "corosync-qdevice";
+const DEVICE_SERVER: &str = "corosync-qnetd";
+
 /// Corosync takes 128 to 4096 bytes; its own `corosync-keygen` makes 256.
 const KEY_BYTES: usize = 256;
 
@@ -45,10 +49,48 @@ pub fn is_installed() -> bool {
     Path::new(PROGRAM).exists()
 }
 
+/// Whether Debian's quorum device is installed here too.
+pub fn is_device_installed() -> bool {
+    is_installed() && [DEVICE_CLIENT, DEVICE_SERVER].iter().all(|name| on_path(name))
+}
+
+fn on_path(program: &str) -> bool {
+    ["/usr/sbin", "/usr/bin"].iter().any(|place| Path::new(place).join(program).exists())
+}
+
 /// Addresses for the nodes' second link, from the block that RFC 2544 sets apart for test beds.
 pub fn second_link(count: usize) -> Vec<Address> {
     let address = |number: usize| Ipv4Addr::new(198, 18, 1, u8::try_from(number).unwrap_or(u8::MAX));
     (1..=count).map(|number| Address { ip: IpAddr::V4(address(number)), prefix: 24 }).collect()
+}
+
+/// Who has the majority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Votes {
+    /// Most of the nodes.
+    #[default]
+    Nodes,
+    /// Corosync's `two_node`: one of two is enough, once both were there together.
+    TwoNode,
+    /// Most of the nodes and a quorum device at this address together.
+    Device(IpAddr),
+}
+
+impl Votes {
+    /// What `corosync.conf` has of it.
+    fn configuration(self, token_ms: u64) -> String {
+        match self {
+            Self::Nodes => String::new(),
+            Self::TwoNode => "  two_node: 1\n".to_owned(),
+            // The device is given the time to notice itself that a node is gone, and to say whom it votes for.
+            Self::Device(ip) => format!(
+                "  device {{\n    model: net\n    votes: 1\n    timeout: {}\n    sync_timeout: {}\n    net {{\n      \
+                 host: {ip}\n      algorithm: ffsplit\n      tls: off\n    }}\n  }}\n",
+                4 * token_ms,
+                8 * token_ms,
+            ),
+        }
+    }
 }
 
 /// How the ring's Corosync is set up.
@@ -60,6 +102,8 @@ pub struct Setup {
     pub addresses: Vec<Vec<Address>>,
     /// After so long without the token, in milliseconds, a node is lost; whatever the number of nodes.
     pub token_ms: u64,
+    /// Who has the majority.
+    pub votes: Votes,
 }
 
 impl Setup {
@@ -80,13 +124,14 @@ impl Setup {
         });
         format!(
             "totem {{\n  version: 2\n  cluster_name: lab\n  transport: knet\n  crypto_cipher: aes256\n  crypto_hash: sha256\n  \
-             token: {}\n  token_coefficient: 0\n{}}}\nnodelist {{\n{}}}\nquorum {{\n  provider: corosync_votequorum\n}}\n\
+             token: {}\n  token_coefficient: 0\n{}}}\nnodelist {{\n{}}}\nquorum {{\n  provider: corosync_votequorum\n{}}}\n\
              system {{\n  allow_knet_handle_fallback: yes\n}}\n\
              logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/corosync.log\n  timestamp: \
              hires\n}}\n",
             self.token_ms,
             links.collect::<String>(),
             nodes.collect::<String>(),
+            self.votes.configuration(self.token_ms),
         )
     }
 
@@ -122,6 +167,25 @@ pub fn configuration_file(node: &str) -> PathBuf {
     own(node, DISKS[0]).join("corosync.conf")
 }
 
+/// What is in it.
+pub fn read_configuration(node: &str) -> Result<String> {
+    let path = configuration_file(node);
+    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Gives a node another one; its Corosync reads it when it is told to.
+pub fn write_configuration(node: &str, text: &str) -> Result<()> {
+    write(&configuration_file(node), text.as_bytes())
+}
+
+/// A configuration of this lab without one of its nodes.
+pub fn without(text: &str, node: &str) -> Result<String> {
+    let begin = format!("  node {{\n    name: {node}\n");
+    let (before, rest) = text.split_once(&begin).with_context(|| format!("there is no node {node} in it"))?;
+    let (_, after) = rest.split_once("  }\n").context("a node has no end in it")?;
+    Ok(format!("{before}{after}"))
+}
+
 /// Where a node's plan has its directories for Corosync.
 pub fn disks(node: &str) -> Vec<(String, String)> {
     DISKS.iter().map(|disk| (own(node, disk).display().to_string(), (*disk).to_owned())).collect()
@@ -136,6 +200,27 @@ pub fn memory() -> Vec<String> {
 pub fn service() -> Service {
     let command = vec![PROGRAM.to_owned(), "-f".to_owned()];
     Service { name: COROSYNC.to_owned(), command, again: false, log: Some("/run/corosync.out".to_owned()) }
+}
+
+/// A node's part of the quorum device, once its Corosync is there.
+pub fn device_client() -> Service {
+    shell(
+        DEVICE_CLIENT,
+        "until corosync-cmapctl totem.cluster_name >/dev/null 2>&1; do sleep 0.2; done; exec corosync-qdevice -f",
+        true,
+    )
+}
+
+/// The quorum device itself, on a host of its own.
+pub fn device_server() -> Service {
+    shell(DEVICE_SERVER, "exec corosync-qnetd -f -s off", false)
+}
+
+/// A program of Debian's that expects its unit to have made its directory.
+fn shell(name: &str, script: &str, again: bool) -> Service {
+    let script = format!("mkdir -p /run/{name}; {script}");
+    let command = ["/bin/sh", "-c", &script].map(str::to_owned).to_vec();
+    Service { name: name.to_owned(), command, again, log: Some(format!("/run/{name}.out")) }
 }
 
 /// What a node's Corosync says of the cluster.
@@ -154,6 +239,11 @@ pub fn quorum(node: &Node) -> Result<Option<Quorum>> {
     }
     let output = node.inside("corosync-quorumtool")?.arg("-s").output().context("running corosync-quorumtool")?;
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// How many votes there are to be, from what `corosync-quorumtool -s` says.
+pub fn expected_votes(text: &str) -> Option<u32> {
+    text.lines().find_map(|line| line.strip_prefix("Expected votes:")?.trim().parse().ok())
 }
 
 fn parse(text: &str) -> Option<Quorum> {
@@ -184,7 +274,7 @@ impl Ring {
             second_link(count).into_iter().zip(1..).map(|(second, number)| vec![first(number), second]).collect();
         network::make_bridge(network::LAN)?;
         network::make_bridge(network::SECOND)?;
-        Setup { names: names.clone(), addresses: addresses.clone(), token_ms }.write()?;
+        Setup { names: names.clone(), addresses: addresses.clone(), token_ms, votes: Votes::Nodes }.write()?;
         let witness = Witness::start(Vec::new(), Vec::new(), story.clone())?;
         let plan = |((name, addresses), number): ((String, Vec<Address>), usize)| {
             let link = |(address, link): (&Address, usize)| Link {
@@ -247,6 +337,7 @@ mod tests {
         assert_eq!(parse(text), Some(Quorum { is_quorate: true, members: vec![1, 3] }));
         let activity = text.replace("Yes", "No");
         assert_eq!(parse(&activity), Some(Quorum { is_quorate: false, members: vec![1, 3] }));
+        assert_eq!(expected_votes(&text.replace("Quorum: 2", "Expected votes:   3")), Some(3));
         assert_eq!(parse("Cannot initialize QUORUM service\n"), None);
     }
 
@@ -256,11 +347,15 @@ mod tests {
             names: vec!["a".to_owned()],
             addresses: vec![[second_link(1), second_link(2)[1..].to_vec()].concat()],
             token_ms: 700,
+            votes: Votes::TwoNode,
         };
         let text = setup.configuration();
         let node =
             "  node {\n    name: a\n    nodeid: 1\n    ring0_addr: 198.18.1.1\n    ring1_addr: 198.18.1.2\n  }\n";
         assert!(text.contains(node), "{text}");
         assert!(text.contains("  token: 700\n"), "{text}");
+        assert!(text.contains("votequorum\n  two_node: 1\n}\n"), "{text}");
+        assert_eq!(without(&text, "a").unwrap(), text.replace(node, ""));
+        assert!(without(&text, "b").is_err());
     }
 }

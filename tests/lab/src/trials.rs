@@ -4,12 +4,16 @@
 //! same address or file system at once; every record that was acknowledged must be on the disk, once and in order; no
 //! answer may have been wrong; no program may have panicked. What a trial asks beyond that, it says itself.
 
+mod clocks;
 mod course;
 mod daemons;
 mod disks;
 mod loss;
+mod members;
 mod orders;
+mod pairs;
 mod quorum;
+mod watchdog;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -19,10 +23,11 @@ use serde::Serialize;
 
 use crate::adapt;
 use crate::clock::{self, ms_between};
-use crate::cluster::EngineKind;
+use crate::cluster::{EngineKind, Ground};
 use crate::disk;
-use crate::field::{Field, Ground};
+use crate::field::Field;
 use crate::receipt::tenth;
+use crate::ring;
 use crate::sandbox;
 use crate::scene::Scene;
 use crate::story::{Page, Storyteller};
@@ -47,8 +52,16 @@ pub struct Trial {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Needs {
     Nothing,
-    Corosync,
+    /// A majority that is left when one node is gone, the active one or another.
+    Majority,
+    ThreeNodes,
     FiveNodes,
+    /// Three nodes on Corosync.
+    Corosync,
+    /// Two nodes of which one is enough.
+    TwoNodes,
+    /// Two nodes with a quorum device.
+    Device,
 }
 
 /// All trials, in the order in which they are held.
@@ -68,20 +81,44 @@ pub const TRIALS: &[Trial] = &[
     Trial {
         name: "crash-bystander",
         about: "a node that does not serve the client loses power: the client does not notice",
-        needs: Needs::Nothing,
+        needs: Needs::ThreeNodes,
         run: loss::crash_bystander,
     },
     Trial {
         name: "isolate",
         about: "the active node is cut off and lives on: it is fenced before its services come up elsewhere",
-        needs: Needs::Nothing,
+        needs: Needs::Majority,
         run: loss::isolate,
     },
     Trial {
         name: "isolate-unfenced",
         about: "a node is cut off where fencing is disabled: it gives up what it has; when healed it joins again",
-        needs: Needs::Nothing,
+        needs: Needs::ThreeNodes,
         run: loss::isolate_unfenced,
+    },
+    Trial {
+        name: "split",
+        about: "two nodes do not hear each other: the one that serves the client fences the other, and serves on",
+        needs: Needs::TwoNodes,
+        run: pairs::split,
+    },
+    Trial {
+        name: "alone",
+        about: "one of two nodes is switched on alone: it starts nothing before the other one is there (wait_for_all)",
+        needs: Needs::TwoNodes,
+        run: pairs::alone,
+    },
+    Trial {
+        name: "alone-with-device",
+        about: "one of two nodes is switched on alone, and the quorum device votes for it: it fences the other and starts",
+        needs: Needs::Device,
+        run: pairs::alone_with_device,
+    },
+    Trial {
+        name: "device-lost",
+        about: "the quorum device loses power, and gets it back: nothing happens",
+        needs: Needs::Device,
+        run: pairs::device_lost,
     },
     Trial {
         name: "link-loss",
@@ -126,9 +163,33 @@ pub const TRIALS: &[Trial] = &[
         run: orders::standby,
     },
     Trial {
+        name: "clock",
+        about: "the wall clocks of nodes jump by hours and years: nothing happens",
+        needs: Needs::Nothing,
+        run: clocks::jump,
+    },
+    Trial {
+        name: "remove",
+        about: "a node is taken out of Corosync and of the configuration, and comes in again",
+        needs: Needs::Corosync,
+        run: members::remove,
+    },
+    Trial {
+        name: "watchdog",
+        about: "the active node's daemon stands still where nothing fences: its watchdog resets it, then others take over",
+        needs: Needs::ThreeNodes,
+        run: watchdog::bites,
+    },
+    Trial {
+        name: "watchdog-spares",
+        about: "the active node is cut off where nothing fences: it stops everything in time, and is not reset",
+        needs: Needs::ThreeNodes,
+        run: watchdog::spares,
+    },
+    Trial {
         name: "quorum",
         about: "all nodes but the active one lose power: it stops everything, until they are back",
-        needs: Needs::Nothing,
+        needs: Needs::ThreeNodes,
         run: quorum::lost_and_regained,
     },
     Trial {
@@ -158,7 +219,7 @@ pub const TRIALS: &[Trial] = &[
     Trial {
         name: "disk",
         about: "the disks that hold the configuration are full, one first, then all; then the power fails",
-        needs: Needs::Nothing,
+        needs: Needs::ThreeNodes,
         run: disks::full,
     },
 ];
@@ -172,6 +233,8 @@ pub struct Options {
     pub engine: EngineKind,
     /// How many nodes.
     pub nodes: usize,
+    /// Whether two nodes have a quorum device.
+    pub device: bool,
     /// After how many milliseconds of silence the engine counts a node as lost.
     pub token_ms: u64,
     /// Where chance begins.
@@ -241,13 +304,26 @@ impl Options {
                 bail!("there is no trial {name:?}: expected {}", known.join(", "));
             }
         }
+        if self.nodes < 3 && self.engine != EngineKind::Corosync {
+            bail!("two nodes need --engine corosync: the embedded engine's quorum is most of them, which is both");
+        }
+        if self.device && (self.nodes != 2 || !ring::is_device_installed()) {
+            bail!("a quorum device needs --nodes 2, and corosync-qdevice and corosync-qnetd installed");
+        }
         Ok(())
     }
 
     fn allows(&self, trial: &Trial) -> Result<(), &'static str> {
+        let are_two = self.nodes < 3;
         match trial.needs {
-            Needs::Corosync if self.engine != EngineKind::Corosync => Err("needs --engine corosync"),
+            Needs::Majority if are_two && !self.device => Err("needs --nodes 3, or --device"),
+            Needs::ThreeNodes if are_two => Err("needs --nodes 3"),
+            Needs::Corosync if are_two || self.engine != EngineKind::Corosync => {
+                Err("needs --nodes 3 --engine corosync")
+            }
             Needs::FiveNodes if self.nodes < 5 => Err("needs --nodes 5"),
+            Needs::TwoNodes if !are_two || self.device => Err("needs --nodes 2"),
+            Needs::Device if !self.device => Err("needs --nodes 2 --device"),
             _ => Ok(()),
         }
     }
@@ -258,6 +334,9 @@ pub fn run(options: &Options) -> Result<bool> {
     options.check()?;
     let mut scene = Scene::parse("trials/cib.xml", CONFIGURATION)?;
     adapt::set_nodes(&mut scene, Some(options.nodes));
+    if options.nodes == 2 {
+        pairs::prefer_who_serves(&mut scene.cib)?;
+    }
     let privilege = sandbox::enter(&options.programs, &adapt::writable_directories(&scene)?)?;
     let (disks, why) = disk::kind(privilege);
     let adapted = adapt::set_hardware(&mut scene, disks)?;
@@ -273,7 +352,13 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.verbose {
         story.begin(clock::now_us());
     }
-    let ground = Ground { engine: options.engine, token_ms: options.token_ms, coordinator: None };
+    let ground = Ground {
+        engine: options.engine,
+        token_ms: options.token_ms,
+        coordinator: None,
+        has_device: options.device,
+        is_for_trials: true,
+    };
     let field = Field::build(scene, &ground, &answer, story)?;
     field.wait_for_service()?;
 

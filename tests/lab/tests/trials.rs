@@ -44,12 +44,27 @@ fn three_nodes_stand_all_trials_and_keep_every_record() {
     }
     // On Corosync where it is installed, else on the embedded engine.
     let held = hold(&[]);
-    let mut expected = vec!["crash", "crash-coordinator", "isolate", "quorum", "power", "daemons", "disk"];
+    let mut expected =
+        vec!["crash", "crash-coordinator", "isolate", "clock", "watchdog", "quorum", "power", "daemons", "disk"];
     if lab::ring::is_installed() {
-        expected.extend(["link-loss", "corosync", "corosync-everywhere"]);
+        expected.extend(["link-loss", "remove", "corosync", "corosync-everywhere"]);
     }
     for expected in expected {
         assert!(held.iter().any(|trial| trial == expected), "{expected} was not tried: {held:?}");
+    }
+}
+
+#[test]
+fn two_nodes_go_on_alone_where_they_may() {
+    if !has_namespaces() || !lab::ring::is_installed() {
+        return;
+    }
+    let trials = ["crash", "split", "alone"];
+    assert_eq!(hold(&[&["--nodes", "2"][..], &trials].concat()), trials);
+    // With a third vote from Debian's quorum device, where that is installed.
+    if lab::ring::is_device_installed() {
+        let trials = ["isolate", "alone-with-device", "device-lost"];
+        assert_eq!(hold(&[&["--nodes", "2", "--device"][..], &trials].concat()), trials);
     }
 }
 

@@ -40,6 +40,9 @@ const NEEDED: [Needed; 16] = [
     Needed { program: "corosync", package: "corosync", for_root_only: true },
 ];
 
+/// What root is given besides, if it can be had: a quorum device. Without it trials with one are left out.
+const WANTED: [&str; 2] = ["corosync-qdevice", "corosync-qnetd"];
+
 /// Where Debian has them. Not all of these are in the path of someone who is not root.
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -76,6 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !missing.is_empty() {
         install(&missing)?;
     }
+    install_what_is_wanted();
     build::run(build::cargo().args(["build", "--workspace"])).context("building the workspace")?;
     let own = std::env::current_exe().context("finding this program's own file")?;
     let programs = own.parent().context("this program lies nowhere")?;
@@ -161,6 +165,17 @@ fn missing(is_root: bool, is_here: impl Fn(&str) -> bool) -> Vec<&'static str> {
 
 fn is_here(program: &str) -> bool {
     PLACES.iter().any(|place| Path::new(place).join(program).exists())
+}
+
+/// A machine without it passes all tests but those.
+fn install_what_is_wanted() {
+    let wanted: Vec<&str> = WANTED.into_iter().filter(|program| !is_here(program)).collect();
+    if !geteuid().is_root() || wanted.is_empty() {
+        return;
+    }
+    if let Err(error) = install(&wanted) {
+        println!("not tested: two nodes with a quorum device, as {} cannot be installed: {error:#}", wanted.join(", "));
+    }
 }
 
 /// Installs packages as root; names them otherwise.

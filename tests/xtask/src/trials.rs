@@ -21,8 +21,11 @@ pub struct Arguments {
     #[arg(long, value_name = "ENGINE")]
     engine: Option<EngineKind>,
     /// How many nodes
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(3..=MAX_NODES as u64))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=MAX_NODES as u64))]
     nodes: u64,
+    /// Give two nodes a quorum device, Debian's corosync-qnetd, on a host of its own
+    #[arg(long)]
+    device: bool,
     /// Milliseconds of silence after which the engine counts a node as lost
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     token: u64,
@@ -63,6 +66,7 @@ impl Arguments {
             trials: self.trials.clone(),
             engine: self.engine.unwrap_or_else(best_engine),
             nodes: usize::try_from(self.nodes).unwrap_or(MAX_NODES),
+            device: self.device,
             token_ms: self.token,
             seed: self.seed,
             kill_s: self.kill,

@@ -167,15 +167,27 @@ impl<'a> Course<'a> {
 
     /// Nothing that the client needs may have been let go of or stopped.
     pub fn nothing_was_stopped(&self) -> Result<()> {
+        self.nothing_was_stopped_by(|_| true)
+    }
+
+    /// The same of one node.
+    pub fn nothing_was_stopped_on(&self, node: &Node) -> Result<()> {
+        self.nothing_was_stopped_by(|who| who == node.name())
+    }
+
+    fn nothing_was_stopped_by(&self, counts: impl Fn(&str) -> bool) -> Result<()> {
         let resources = self.field.resources();
-        let hurts = |one: &Happening| match &one.what {
-            What::Released(thing) => *thing == self.field.address() || matches!(thing, Thing::FileSystem(_)),
-            What::Log(line) => {
-                line.event == "operation_begin"
-                    && matches!(line.operation.as_deref(), Some("start" | "stop"))
-                    && line.resource.as_ref().is_some_and(|resource| resources.contains(resource))
-            }
-            _ => false,
+        let hurts = |one: &Happening| {
+            counts(&one.who)
+                && match &one.what {
+                    What::Released(thing) => *thing == self.field.address() || matches!(thing, Thing::FileSystem(_)),
+                    What::Log(line) => {
+                        line.event == "operation_begin"
+                            && matches!(line.operation.as_deref(), Some("start" | "stop"))
+                            && line.resource.as_ref().is_some_and(|resource| resources.contains(resource))
+                    }
+                    _ => false,
+                }
         };
         ensure!(!self.has_seen(hurts), "something was stopped or started that should have been left alone");
         Ok(())
@@ -195,29 +207,42 @@ impl<'a> Course<'a> {
         Ok(command)
     }
 
-    /// The present configuration with a property, as a file.
-    fn with_property(&self, by: &Node, name: &str, value: &str) -> Result<String> {
+    /// Changes the configuration by way of a node, and is told that it is done. Gives what it was before.
+    pub fn change(&self, by: &Node, what: &str, edit: impl FnOnce(&mut Document) -> Result<()>) -> Result<Document> {
+        let before = Self::configuration(by)?;
+        let mut cib = before.clone();
+        edit(&mut cib).with_context(|| format!("changing {what}"))?;
+        systole(by, &["cib", "apply", &Self::write(what, &cib)?])?;
+        Ok(before)
+    }
+
+    /// Takes the configuration back to what it was, whatever was changed since.
+    pub fn restore(&self, by: &Node, before: &Document) -> Result<()> {
+        systole(by, &["cib", "apply", "--force", &Self::write("before", before)?]).map(drop)
+    }
+
+    /// The whole CIB, as a node holds it.
+    pub fn configuration(by: &Node) -> Result<Document> {
         let text = systole(by, &["cib", "show"])?;
-        let mut cib = Document::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render("the CIB", &text)))?;
-        let config = cib.descend(&["configuration", "crm_config"]).context("the CIB has no crm_config")?;
-        let set = cib.children(config).next().context("the CIB has no set of properties")?;
-        let pair = cib.children_named(set, "nvpair").find(|pair| cib.attribute(*pair, "name") == Some(name));
-        let pair = pair.unwrap_or_else(|| {
-            let pair = cib.append(set, "nvpair");
-            cib.set(pair, "id", &format!("lab-{name}"));
-            cib.set(pair, "name", name);
-            pair
-        });
-        cib.set(pair, "value", value);
+        Document::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render("the CIB", &text)))
+    }
+
+    fn write(name: &str, cib: &Document) -> Result<String> {
         let file = Path::new(LAB).join(format!("{name}.xml"));
         fs::write(&file, cib.to_xml()).with_context(|| format!("writing {}", file.display()))?;
         Ok(file.display().to_string())
     }
 
+    /// The present configuration with a property, as a file.
+    fn with_property(&self, by: &Node, name: &str, value: &str) -> Result<String> {
+        let mut cib = Self::configuration(by)?;
+        set_property(&mut cib, name, value)?;
+        Self::write(name, &cib)
+    }
+
     /// The value of a property, as a node holds it.
     pub fn property(&self, by: &Node, name: &str) -> Result<Option<String>> {
-        let text = systole(by, &["cib", "show"])?;
-        let cib = Document::parse(&text).map_err(|error| anyhow::anyhow!("{}", error.render("the CIB", &text)))?;
+        let cib = Self::configuration(by)?;
         let all = cib.descendants(cib.root());
         let pair = all
             .filter(|element| cib.name(*element) == "nvpair")
@@ -232,8 +257,9 @@ impl<'a> Course<'a> {
         self.judge_records()?;
         let heard = self.field.client.heard();
         if heard.wrong > self.wrong {
-            let trouble = heard.trouble.unwrap_or_default();
-            bail!("the client had {} wrong answers, the last trouble was: {trouble}", heard.wrong - self.wrong);
+            let (at_us, text) = heard.last_wrong.unwrap_or_default();
+            let ms = ms_between(self.began_us, at_us);
+            bail!("the client had {} wrong answers, the last one after {ms:.0} ms: {text}", heard.wrong - self.wrong);
         }
         let panics = |one: &Happening| matches!(&one.what, What::Log(line) if line.message.contains("panicked"));
         ensure!(!self.field.story.any_since(self.began_us, panics), "a program panicked{}", self.field.last_words());
@@ -293,6 +319,21 @@ impl<'a> Course<'a> {
     pub fn let_pass(&self, time: Duration) {
         self.field.let_pass(time);
     }
+}
+
+/// Sets a property of the cluster.
+pub fn set_property(cib: &mut Document, name: &str, value: &str) -> Result<()> {
+    let config = cib.descend(&["configuration", "crm_config"]).context("the CIB has no crm_config")?;
+    let set = cib.children(config).next().context("the CIB has no set of properties")?;
+    let pair = cib.children_named(set, "nvpair").find(|pair| cib.attribute(*pair, "name") == Some(name));
+    let pair = pair.unwrap_or_else(|| {
+        let pair = cib.append(set, "nvpair");
+        cib.set(pair, "id", &format!("lab-{name}"));
+        cib.set(pair, "name", name);
+        pair
+    });
+    cib.set(pair, "value", value);
+    Ok(())
 }
 
 /// Whether a node logged this event.
