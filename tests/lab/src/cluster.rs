@@ -19,7 +19,7 @@ use crate::ledger;
 use crate::log;
 use crate::machine::{Link, Plan, Work};
 use crate::network::{self, Address};
-use crate::node::Node;
+use crate::node::{BOOT_ID, Node};
 use crate::power;
 use crate::ring::{self, Votes};
 use crate::sandbox::{self, LAB, PROGRAMS};
@@ -460,6 +460,7 @@ fn own_places(state: &Path, is_for_trials: bool) -> impl Iterator<Item = String>
         ("--ocf-root", path("ocf")),
         ("--fence-agents", path("fence")),
         ("--cib", path("cib.xml")),
+        ("--boot-id", format!("/run/{BOOT_ID}")),
     ];
     let for_trials = [
         ("--watchdog", format!("/run/{}", watchdogs::FILE)),

@@ -14,12 +14,16 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::clock;
 use crate::log;
 use crate::machine::{BOARD, Plan};
 use crate::network::{self, Namespace};
 use crate::nfs;
 use crate::story::Storyteller;
 use crate::witness::Witness;
+
+/// The file in a node's `/run` that tells one start of it from the next.
+pub const BOOT_ID: &str = "boot-id";
 
 /// A board that says nothing for so long never will: namespaces take milliseconds, also on a busy machine.
 const FURNISH: Duration = Duration::from_secs(20);
@@ -144,6 +148,9 @@ impl Node {
             }
             _ => fs::create_dir_all(self.run_directory()).with_context(|| format!("making {}", self.plan.run))?,
         }
+        // The kernel's own is one for all nodes here, and for all their lives.
+        let boot_id = self.run_directory().join(BOOT_ID);
+        fs::write(&boot_id, clock::now_us().to_string()).with_context(|| format!("writing {}", boot_id.display()))?;
         let plan = serde_json::to_string(&self.plan).context("writing the node's plan")?;
         let mut board = Command::new("/proc/self/exe")
             .arg0("systole-lab-board")

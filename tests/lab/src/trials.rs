@@ -176,7 +176,7 @@ pub const TRIALS: &[Trial] = &[
     },
     Trial {
         name: "watchdog",
-        about: "the active node's daemon stands still where nothing fences: its watchdog resets it, then others take over",
+        about: "the active node's daemon stands still where nothing fences: its watchdog resets it before others start anything",
         needs: Needs::ThreeNodes,
         run: watchdog::bites,
     },

@@ -159,6 +159,11 @@ impl<'a> Course<'a> {
         self.field.story.any_since(since, wanted)
     }
 
+    /// How often something was logged or seen since the trial began.
+    pub fn count(&self, wanted: impl Fn(&Happening) -> bool) -> usize {
+        self.field.story.happenings().iter().filter(|one| one.at_us >= self.began_us && wanted(one)).count()
+    }
+
     /// Nobody may have been fenced.
     pub fn nobody_was_fenced(&self) -> Result<()> {
         ensure!(!self.has_seen(|one| is_event(one, "fence_begin")), "a node was fenced that should not have been");

@@ -6,13 +6,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::course::{Course, is_event, set_property};
-use crate::holdings::Thing;
 use crate::node::Node;
 use crate::story::What;
 use crate::watchdogs::TIMEOUT;
 
 /// The daemon of the active node stands still while its services run on; the watchdog ends the host, and only after that
-/// do the others start what it had. Nobody is there to fence.
+/// does anybody start what it had. No device is there to fence.
 pub fn bites(course: &Course) -> Result<()> {
     let active = course.active_that_coordinates(false)?;
     let before = course.change(&active, "watchdog", rely_on_watchdogs)?;
@@ -22,10 +21,11 @@ pub fn bites(course: &Course) -> Result<()> {
     course.strike(&active);
     course.story().lab(format!("the daemon of {} stands still", active.name()));
     kill(Pid::from_raw(daemon as i32), Signal::SIGSTOP).context("stopping a daemon")?;
-    let bitten = course.goes_from(&active).and_then(|_| was_reset(course, &active));
+    let bitten = is_reset(course, &active).and_then(|()| course.field().rest());
     course.cluster().connect_watchdogs(false);
     bitten?;
-    course.field().rest()?;
+    let resets = course.count(|one| matches!(&one.what, What::Lab(text) if text.starts_with("the watchdog of")));
+    ensure!(resets == 1, "one watchdog was to bite once, and there were {resets} resets");
     course.restore(&*course.active()?, &before)
 }
 
@@ -56,15 +56,19 @@ fn rely_on_watchdogs(cib: &mut Document) -> Result<()> {
     set_property(cib, "stonith-watchdog-timeout", &format!("{}s", 2 * TIMEOUT.as_secs()))
 }
 
-fn was_reset(course: &Course, node: &Node) -> Result<()> {
+/// The watchdog has bitten, and nobody has started anything before the lost node counted as dead. The node itself may be
+/// back by then, and get its services back.
+fn is_reset(course: &Course, node: &Node) -> Result<()> {
     let reset = format!("the watchdog of {} was not fed", node.name());
-    ensure!(
-        course.has_seen(|one| matches!(&one.what, What::Lab(text) if text.starts_with(&reset))),
-        "the services came up elsewhere, and the watchdog of {} has not ended it",
-        node.name()
-    );
-    ensure!(!course.has_seen(|one| one.what == What::Held(Thing::Address(course.scene().network.ip))
-        && one.who == node.name()), "the lost node took the address again");
-    ensure!(course.has_seen(|one| is_event(one, "fenced")), "nobody says that the lost node is dead");
-    Ok(())
+    course.sees(
+        "the watchdog to reset the node",
+        |one| matches!(&one.what, What::Lab(text) if text.starts_with(&reset)),
+    )?;
+    let address = course.field().address();
+    let is_held = || course.has_seen(|one| one.what == What::Held(address.clone()));
+    course.field().expect("the lost node to count as dead", || {
+        let is_dead = course.has_seen(|one| is_event(one, "fenced"));
+        ensure!(is_dead || !is_held(), "the services were started before the lost node counted as dead");
+        Ok(is_dead.then_some(()))
+    })
 }
