@@ -13,6 +13,7 @@ mod migrate;
 mod move_resource;
 mod node;
 mod quorum;
+mod resource;
 mod simulate;
 mod standby;
 mod status;
@@ -43,6 +44,7 @@ pub const COMMANDS: &[Command] = &[
     move_resource::COMMAND,
     clear::COMMAND,
     cleanup::COMMAND,
+    resource::COMMAND,
     stonith::COMMAND,
     cluster::COMMAND,
     cib::COMMAND,

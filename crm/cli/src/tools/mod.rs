@@ -28,7 +28,7 @@ pub mod report;
 pub mod status;
 pub mod store;
 
-mod agent;
+pub(crate) mod agent;
 mod pairs;
 mod target;
 
