@@ -5,14 +5,12 @@ mod check;
 pub mod differences;
 mod show;
 
-use clap::ArgMatches;
-
 pub use apply::merged;
 
-use super::Command;
+use super::{Command, one_of};
 
 /// The command, with those below it.
-pub const COMMAND: Command = Command { name: "cib", grammar, run };
+pub const COMMAND: Command = Command { name: "cib", grammar, run: |arguments| one_of(COMMANDS, arguments) };
 
 const COMMANDS: &[Command] = &[show::COMMAND, check::COMMAND, apply::COMMAND];
 
@@ -23,10 +21,4 @@ fn grammar() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
-}
-
-fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
 }

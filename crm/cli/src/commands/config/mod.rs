@@ -10,11 +10,11 @@ use cib::Document;
 use clap::{Arg, ArgMatches};
 use wire::{Kept, Reply, Request};
 
-use super::Command;
+use super::{Command, one_of};
 use crate::client::Client;
 
 /// The command, with those below it.
-pub const COMMAND: Command = Command { name: "config", grammar, run };
+pub const COMMAND: Command = Command { name: "config", grammar, run: |arguments| one_of(COMMANDS, arguments) };
 
 const COMMANDS: &[Command] = &[history::COMMAND, diff::COMMAND, show::COMMAND, restore::COMMAND];
 
@@ -31,11 +31,6 @@ fn grammar() -> clap::Command {
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
 }
 
-fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
-}
 
 /// `admin_epoch` and `epoch`.
 type Version = (u64, u64);

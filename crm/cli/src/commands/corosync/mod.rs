@@ -6,12 +6,10 @@ mod lint;
 
 pub(in crate::commands) use conf_file::ConfFile;
 
-use clap::ArgMatches;
-
-use super::Command;
+use super::{Command, one_of};
 
 /// The command, with those below it.
-pub const COMMAND: Command = Command { name: "corosync", grammar, run };
+pub const COMMAND: Command = Command { name: "corosync", grammar, run: |arguments| one_of(COMMANDS, arguments) };
 
 const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND];
 
@@ -22,10 +20,4 @@ fn grammar() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
-}
-
-fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
 }

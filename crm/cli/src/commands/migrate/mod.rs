@@ -10,7 +10,7 @@ mod scan;
 
 use clap::ArgMatches;
 
-use super::Command;
+use super::{Command, one_of};
 
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "migrate", grammar, run };
@@ -41,7 +41,5 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     if system == "export" {
         return export::run(arguments);
     }
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = KEEPALIVED.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
+    one_of(KEEPALIVED, arguments)
 }

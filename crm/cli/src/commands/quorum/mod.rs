@@ -3,12 +3,10 @@
 mod update;
 mod what_if;
 
-use clap::ArgMatches;
-
-use super::Command;
+use super::{Command, one_of};
 
 /// The command, with those below it.
-pub const COMMAND: Command = Command { name: "quorum", grammar, run };
+pub const COMMAND: Command = Command { name: "quorum", grammar, run: |arguments| one_of(COMMANDS, arguments) };
 
 const COMMANDS: &[Command] = &[what_if::COMMAND, update::COMMAND];
 
@@ -19,10 +17,4 @@ fn grammar() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
-}
-
-fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
 }

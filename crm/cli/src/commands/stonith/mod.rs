@@ -8,12 +8,10 @@ mod level;
 mod release;
 mod test;
 
-use clap::ArgMatches;
-
-use super::Command;
+use super::{Command, one_of};
 
 /// The command, with those below it.
-pub const COMMAND: Command = Command { name: "stonith", grammar, run };
+pub const COMMAND: Command = Command { name: "stonith", grammar, run: |arguments| one_of(COMMANDS, arguments) };
 
 const COMMANDS: &[Command] = &[
     fence::COMMAND,
@@ -36,11 +34,6 @@ fn grammar() -> clap::Command {
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
 }
 
-fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (name, arguments) = arguments.subcommand().expect("the grammar requires one");
-    let command = COMMANDS.iter().find(|command| command.name == name).expect("the grammar is made from this list");
-    (command.run)(arguments)
-}
 
 /// The argument that names a node.
 fn node_argument() -> clap::Arg {
