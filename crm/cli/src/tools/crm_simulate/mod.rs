@@ -216,7 +216,11 @@ fn carry_out(
     let end = execution.run(&plan.transition);
     out.end();
     out.hush();
-    out.flush()?;
+    let begins = |id| plan.transition.inputs(id).next().is_none() && plan.transition.missing(id).is_empty();
+    // As with Pacemaker's tool, a headline below which nothing stands comes after the complaint.
+    if end == End::Complete || plan.transition.ids().any(begins) {
+        out.flush()?;
+    }
     if end == End::Stuck {
         out.complain("Transition failed: terminated");
         out.complain("An invalid transition was produced");
