@@ -2,10 +2,11 @@
 //! are gone. It is done in memory, before anything is read; the CIB on the disk stays as people wrote it.
 //!
 //! Only what changes the meaning is done. Options that have two names, sets out of order, pairs without a value, the
-//! phase of the moon and the like are no trouble to their readers and stay; schema 2.0 changed access lists alone, which
-//! nobody plans by. One step is one file; a step's facts are tables.
+//! phase of the moon and the like are no trouble to their readers and stay. One step is one file; a step's facts are
+//! tables.
 
 mod draft;
+mod to_2_0;
 mod to_3_0;
 mod to_4_0;
 
@@ -23,7 +24,7 @@ type Step = fn(&mut Draft<'_>);
 const NEWEST: &str = "pacemaker-4.0";
 
 /// The steps: each is for documents of a schema before the one it is named for.
-const STEPS: [(Version, Step); 2] = [((3, 0), to_3_0::apply), ((4, 0), to_4_0::apply)];
+const STEPS: [(Version, Step); 3] = [((2, 0), to_2_0::apply), ((3, 0), to_3_0::apply), ((4, 0), to_4_0::apply)];
 
 /// The document as it would be written in the newest schema, and what was changed, in order. A document in which
 /// nothing changes is not copied. One without `validate-with` may be of any age; one that is to be validated with

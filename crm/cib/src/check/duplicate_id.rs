@@ -6,7 +6,7 @@ use super::{Finding, Report, called};
 use crate::document::Element;
 
 /// Elements whose `id` is that of another: they refer.
-const REFERENCES: [&str; 4] = ["resource_ref", "obj_ref", "role", "downed"];
+const REFERENCES: [&str; 5] = ["resource_ref", "obj_ref", "role", "role_ref", "downed"];
 
 pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
     let document = report.document;
@@ -47,5 +47,6 @@ mod tests {
              <tags><tag id='t'><obj_ref id='a'/></tag></tags><nodes><node id='b' uname='b'/></nodes>",
             &["error: group a: its id is also that of primitive a of line 1"],
         );
+        expect("<acls><acl_role id='r'/><acl_user id='u'><role_ref id='r'/></acl_user></acls>", &[]);
     }
 }

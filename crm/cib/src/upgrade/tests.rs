@@ -23,6 +23,27 @@ fn same(schema: &str, content: &str) {
 }
 
 #[test]
+fn access_lists() {
+    check(
+        "pacemaker-1.3",
+        "<acls>
+           <acl_role id='r'><read id='a' xpath='/cib'/><write id='b' tag='primitive' attribute='id'/><deny id='c' ref='r'/></acl_role>
+           <acl_user id='u1'><role_ref id='r'/></acl_user>
+           <acl_user id='u2'><read id='d' xpath='//node' attribute='uname'/><write id='e' tag='nodes'/></acl_user>
+           <acl_user id='u3'/>
+         </acls>",
+        "<acls>
+           <acl_role id='r'><acl_permission id='a' kind='read' xpath='/cib'/><acl_permission id='b' kind='write' object-type='primitive' attribute='id'/><acl_permission id='c' kind='deny' reference='r'/></acl_role>
+           <acl_target id='u1'><role id='r'/></acl_target>
+           <acl_target id='u2'><role id='auto-u2'/></acl_target>
+           <acl_role id='auto-u2'><acl_permission id='d' kind='read' xpath='//node[@uname]'/><acl_permission id='e' kind='write' object-type='nodes'/></acl_role>
+           <acl_target id='u3'/>
+         </acls>",
+    );
+    same("pacemaker-2.0", "<acls><acl_target id='u'><role id='r'/></acl_target><acl_role id='r'/></acls>");
+}
+
+#[test]
 fn spelling_of_properties() {
     let set = |name: &str| {
         format!(
