@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use lab::clock;
 use lab::cluster::EngineKind;
+use lab::cluster::Ground;
 use lab::control;
 use lab::fault::Fault;
-use lab::field::{Field, Ground};
+use lab::field::Field;
 use lab::machine::{Link, Plan, Work};
 use lab::network::{self, Address};
 use lab::node::Node;
@@ -52,7 +53,13 @@ pub fn run() -> Result<bool> {
     let story = Storyteller::new(Page::Stdout);
     story.heading("NFS on three nodes, with the configuration examples/nfs-vip");
     changes.iter().for_each(|change| story.say(&format!("  - {change}")));
-    let ground = Ground { engine: EngineKind::Embedded, token_ms: TOKEN_MS, coordinator: None };
+    let ground = Ground {
+        engine: EngineKind::Embedded,
+        token_ms: TOKEN_MS,
+        coordinator: None,
+        has_device: false,
+        is_for_trials: false,
+    };
     let server = scene.network.ip.to_string();
     let addresses = clients_addresses(&scene)?;
     let field = Field::build(scene, &ground, "", story)?;

@@ -7,7 +7,7 @@ mod show;
 
 use anyhow::{Context as _, bail};
 use cib::Document;
-use clap::{Arg, ArgMatches};
+use clap::Arg;
 use wire::{Kept, Reply, Request};
 
 use super::{Command, one_of};
@@ -30,7 +30,6 @@ fn grammar() -> clap::Command {
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
 }
-
 
 /// `admin_epoch` and `epoch`.
 type Version = (u64, u64);

@@ -34,7 +34,6 @@ fn grammar() -> clap::Command {
         .subcommands(COMMANDS.iter().map(|command| (command.grammar)().name(command.name)))
 }
 
-
 /// The argument that names a node.
 fn node_argument() -> clap::Arg {
     clap::Arg::new("node").value_name("NODE").required(true).help("Name of the node")
