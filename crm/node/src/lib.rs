@@ -23,6 +23,7 @@ pub mod versions;
 mod allowed;
 pub mod cut_off;
 mod disk;
+mod executed;
 pub mod fence_history;
 pub mod fencing;
 mod metadata;
