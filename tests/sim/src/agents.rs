@@ -158,6 +158,14 @@ impl Agents {
         self.processes.clear();
     }
 
+    /// Ends what an earlier daemon left at work, as a daemon does before it joins. Whether one did not obey: it is killed
+    /// when this is asked again, and may have its effect until then.
+    pub fn end_leftovers(&mut self) -> bool {
+        self.processes.retain(|_, one| one.stubborn);
+        self.processes.values_mut().for_each(|one| one.stubborn = false);
+        !self.processes.is_empty()
+    }
+
     /// Whether processes of that daemon run that somebody waits for: all but repetitions.
     pub fn busy(&self, life: Life) -> bool {
         let awaited = |one: &Running| !matches!(one.job, Job::Operation { interval_ms: 1.., .. });

@@ -25,6 +25,8 @@ use crate::power::Power;
 use crate::random::Random;
 use crate::trace::{Keep, Trace};
 
+/// How long a daemon waits for agents that an earlier one left at work, before it kills them.
+const LEFTOVERS_WAIT: Duration = Duration::from_secs(2);
 /// In one of so many worlds messages are cut into pieces of [`SHORT_PIECE`] bytes.
 const SHORT_PIECES: u64 = 3;
 /// Short enough that orders, results and greetings are cut, long enough that a CIB is not thousands of pieces.
@@ -477,8 +479,13 @@ impl World {
         if host.boot != boot || !host.powered || host.daemon.is_some() {
             return;
         }
+        if self.host(id).agents.end_leftovers() {
+            self.after(LEFTOVERS_WAIT, Happening::DaemonStarts(id, boot));
+            return;
+        }
         self.lives += 1;
         let life = Life(self.lives);
+        let host = &self.hosts[&id];
         let settings = Settings {
             me: host.me.clone(),
             cluster: "sim".into(),
