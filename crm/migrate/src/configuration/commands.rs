@@ -109,13 +109,11 @@ fn own_parameters(one: &Primitive, lines: &mut Vec<String>) {
         let mut set = Document::new("primitive");
         let root = set.root();
         node_parameters(&mut set, root, &one.id, number + 1, node, own);
-        let element = set.children(root).next();
-        let xml = element.map_or(String::new(), |element| set.element_to_xml(element));
-        let path = format!("//primitive[@id=\"{}\"]", one.id);
+        set.set(root, "id", &one.id);
+        // Created behind an XPath it would land at the end of the CIB with Pacemaker 2.
         lines.push(format!(
-            "CIB_file=\"$CIB\" cibadmin --create --force --xpath {} --xml-text {}",
-            quote(&path),
-            quote(xml.trim())
+            "CIB_file=\"$CIB\" cibadmin --modify --allow-create --scope resources --xml-text {}",
+            quote(set.element_to_xml(root).trim())
         ));
     }
 }
