@@ -18,6 +18,7 @@ pub mod brake;
 pub mod machine;
 pub mod membership;
 pub mod note;
+pub mod pace;
 pub mod pending;
 pub mod property;
 pub mod quarantine;

@@ -11,6 +11,7 @@ use wire::{FenceOrder, OrderId, RunOrder};
 use crate::brake::{self, Brake, Limits};
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
+use crate::pace::{Pace, STORM_PLANS, STORM_WINDOW};
 use crate::pending::Pending;
 use crate::property;
 use crate::quarantine::{self, Quarantine};
@@ -33,16 +34,6 @@ pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// After a plan could not be made: the same CIB would fail the same way, so it is left time to change.
 pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
-/// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause keeps the
-/// node usable for whoever comes to look.
-pub const STORM_PLANS: usize = 50;
-/// See [`STORM_PLANS`].
-pub const STORM_WINDOW: Duration = Duration::from_secs(5);
-/// The first pause in a storm; each that follows is twice as long, up to [`STORM_PAUSE_MAX`]. Who goes on failing after one
-/// will not get better by being tried more.
-pub const STORM_PAUSE: Duration = Duration::from_secs(10);
-/// The longest pause in a storm; also how long after one it takes for a storm to be another one.
-pub const STORM_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What happened. Everything but `Planned` and `Timeout` is seen alike by all members, in the same order.
 #[derive(Clone, Debug)]
@@ -183,9 +174,7 @@ pub struct Controller {
     limits: Option<Limits>,
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
-    recent_plans: VecDeque<Duration>,
-    /// The last pause in a storm: when it is over, and how long it is.
-    storm: Option<(Duration, Duration)>,
+    pace: Pace,
     out: VecDeque<Command>,
 }
 
@@ -218,8 +207,7 @@ impl Controller {
             limits: None,
             not_before: None,
             recheck_at: None,
-            recent_plans: VecDeque::new(),
-            storm: None,
+            pace: Pace::default(),
             out: VecDeque::new(),
         }
     }
@@ -669,28 +657,17 @@ impl Controller {
         away.into_iter().filter(|id| self.grace.get(id).is_some_and(Option::is_some)).collect()
     }
 
+    /// Whether plans follow each other so fast that a pause begins now.
     fn storms(&mut self, now: Duration) -> bool {
-        while self.recent_plans.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
-            self.recent_plans.pop_front();
-        }
-        if self.recent_plans.len() >= STORM_PLANS {
-            let pause = match self.storm {
-                Some((over, pause)) if now < over + STORM_PAUSE_MAX => (pause * 2).min(STORM_PAUSE_MAX),
-                _ => STORM_PAUSE,
-            };
-            let text = format!(
-                "{STORM_PLANS} plans within {} s: something fails as fast as it is tried; pausing for {} s",
-                STORM_WINDOW.as_secs(),
-                pause.as_secs()
-            );
-            self.note(Note::new(Level::Error, "storm", text));
-            self.recent_plans.clear();
-            self.storm = Some((now + pause, pause));
-            self.not_before = Some(now + pause);
-            return true;
-        }
-        self.recent_plans.push_back(now);
-        false
+        let Some(pause) = self.pace.plan(now) else { return false };
+        let text = format!(
+            "{STORM_PLANS} plans within {} s: something fails as fast as it is tried; pausing for {} s",
+            STORM_WINDOW.as_secs(),
+            pause.as_secs()
+        );
+        self.note(Note::new(Level::Error, "storm", text));
+        self.not_before = Some(now + pause);
+        true
     }
 
     fn send(&mut self, command: Command, action: Option<ActionId>) {

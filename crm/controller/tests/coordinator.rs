@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cib::{Cib, OpResult, OpStatus, Write};
-use controller::machine::{GATHER, Order, STORM_PLANS};
+use controller::machine::{GATHER, Order};
+use controller::pace::STORM_PLANS;
 use controller::{Command, Controller, Event};
 use engine::{Host, Member, Membership, NodeId};
 use transition::{Action, ActionKind, ClusterAction, Settings, Transition};

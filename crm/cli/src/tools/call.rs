@@ -119,6 +119,16 @@ impl Call {
         self.err.push('\n');
     }
 
+    /// Gives the exit status; what failed is said as it is.
+    pub fn end(&mut self, result: Result<u8, Failure>) -> u8 {
+        result.unwrap_or_else(|failure| {
+            if let Some(message) = failure.message {
+                self.complain(message);
+            }
+            failure.status
+        })
+    }
+
     /// Says what failed, behind the tool's name, and gives the exit status.
     pub fn fail(&mut self, failure: &Failure) -> u8 {
         if let Some(message) = &failure.message {

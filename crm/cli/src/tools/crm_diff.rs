@@ -75,15 +75,8 @@ pub fn run(call: &mut Call) -> u8 {
         call.out.push_str(version());
         return status::OK;
     }
-    match act(call, &options) {
-        Ok(status) => status,
-        Err(failure) => {
-            if let Some(message) = failure.message {
-                call.complain(message);
-            }
-            failure.status
-        }
-    }
+    let result = act(call, &options);
+    call.end(result)
 }
 
 fn act(call: &mut Call, options: &Options) -> Result<u8, Failure> {
