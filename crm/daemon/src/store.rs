@@ -132,7 +132,8 @@ impl Writer {
     /// Puts it on the disk, behind what was given before. The answer comes as an event; at once when there is no room.
     pub fn put(&self, number: u64, entry: Entry) -> Option<Event> {
         let error = "the disk is far behind".to_owned();
-        let full = |_| Event::Persisted { number, configuration: (0, 0), error: Some(error) };
+        let configuration = entry.configuration();
+        let full = |_| Event::Persisted { number, configuration, error: Some(error) };
         self.orders.try_send(Order::Put { number, entry }).err().map(full)
     }
 
@@ -151,12 +152,13 @@ impl Writer {
 /// What has come together is written together: one flush for all of it.
 fn serve(mut store: Store<Directory>, path: &Path, mut orders: mpsc::Receiver<Order>, told: &mpsc::Sender<Told>) {
     while let Some(first) = orders.blocking_recv() {
-        let (mut entries, mut last) = (Vec::new(), 0);
+        let (mut entries, mut last, mut wanted) = (Vec::new(), 0, (0, 0));
         let mut other = None;
         let mut next = Some(first);
         while let Some(order) = next {
             match order {
                 Order::Put { number, entry } => {
+                    wanted = entry.configuration();
                     entries.push(entry);
                     last = number;
                     next = orders.try_recv().ok();
@@ -172,7 +174,7 @@ fn serve(mut store: Store<Directory>, path: &Path, mut orders: mpsc::Receiver<Or
                 Ok(configuration) => Event::Persisted { number: last, configuration, error: None },
                 Err(error) => {
                     let error = Some(format!("{:#}", anyhow::Error::from(error)));
-                    Event::Persisted { number: last, configuration: (0, 0), error }
+                    Event::Persisted { number: last, configuration: wanted, error }
                 }
             };
             if told.blocking_send(Told::Event(event)).is_err() {

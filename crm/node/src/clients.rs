@@ -35,8 +35,8 @@ pub struct Clients {
     waiting: BTreeMap<u64, Waiting>,
     /// The newest configuration (`admin_epoch`, `epoch`) each node is known to hold on disk.
     held: BTreeMap<NodeId, (u64, u64)>,
-    /// Whose disk failed, and why.
-    failing: BTreeMap<NodeId, String>,
+    /// Whose disk failed, at which configuration, and why. What came after that is tried anew.
+    failing: BTreeMap<NodeId, ((u64, u64), String)>,
 }
 
 /// What has become of most of the nodes.
@@ -93,9 +93,9 @@ impl Clients {
         self.failing.remove(&node);
     }
 
-    /// A node's disk could not take the newest configuration.
-    pub fn not_held(&mut self, node: NodeId, reason: String) {
-        self.failing.insert(node, reason);
+    /// A node's disk could not take that configuration.
+    pub fn not_held(&mut self, node: NodeId, configuration: (u64, u64), reason: String) {
+        self.failing.insert(node, (configuration, reason));
     }
 
     /// When a client's patience ends.
@@ -141,6 +141,7 @@ impl Clients {
     /// Members have agreed on a configuration, which may be of another line of versions: they say anew what they hold.
     pub fn nobody_holds(&mut self) {
         self.held.clear();
+        self.failing.clear();
     }
 
     /// Nobody waits for disks.
@@ -176,7 +177,8 @@ impl Clients {
             let Some(version) = waiting.applied else { continue };
             let at = (version.0, version.1);
             let holds = |id: &&NodeId| self.held.get(id).is_some_and(|held| *held >= at);
-            let may_hold = members.iter().filter(|id| holds(id) || !self.failing.contains_key(id)).count();
+            let failed = |id: &NodeId| self.failing.get(id).is_some_and(|(failed, _)| *failed >= at);
+            let may_hold = members.iter().filter(|id| holds(id) || !failed(id)).count();
             let reply = match majority {
                 Majority::Missing(nodes) if !waiting.force => not_durable(format!(
                     "the change is made here, but most of the nodes are neither here nor known to be dead, and without \
@@ -200,7 +202,7 @@ impl Clients {
     }
 
     fn failures(&self, view: &Membership) -> String {
-        let one = |(id, reason): (&NodeId, &String)| format!("{}: {reason}", name(view, *id));
+        let one = |(id, (_, reason)): (&NodeId, &(_, String))| format!("{}: {reason}", name(view, *id));
         self.failing.iter().map(one).collect::<Vec<_>>().join("; ")
     }
 }
@@ -256,17 +258,23 @@ mod tests {
         let mut clients = Clients::default();
         let number = clients.wait(Duration::ZERO, ClientId(7), false).unwrap();
         clients.applied(number, (0, 4, 0), true);
-        clients.not_held(NodeId(1), "it is full".into());
+        clients.not_held(NodeId(1), (0, 4), "it is full".into());
         assert_eq!(clients.answers(&view(true, 3), Majority::Accounted), [], "two others may hold it");
-        clients.not_held(NodeId(2), "it is broken".into());
+        clients.not_held(NodeId(2), (0, 4), "it is broken".into());
         let (_, why, reason) = refusal(clients.answers(&view(true, 3), Majority::Accounted));
         assert_eq!(why, Why::NotDurable);
         assert!(reason.contains("node 1: it is full; node 2: it is broken"), "{reason}");
-        // One disk is back.
-        clients.held(NodeId(2), (0, 4));
+        // What comes next is tried anew, by each of them.
         let number = clients.wait(Duration::ZERO, ClientId(7), false).unwrap();
         clients.applied(number, (0, 5, 0), true);
         assert_eq!(clients.answers(&view(true, 3), Majority::Accounted), []);
+        clients.not_held(NodeId(1), (0, 5), "it is full".into());
+        clients.held(NodeId(2), (0, 5));
+        clients.held(NodeId(3), (0, 5));
+        assert_eq!(
+            clients.answers(&view(true, 3), Majority::Accounted),
+            [(ClientId(7), Reply::Written { version: (0, 5, 0) })]
+        );
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Node {
             None => {}
             Some(error) => {
                 self.disk.last = None;
-                self.send(&Message::NotHeld { reason: error.clone() });
+                self.send(&Message::NotHeld { admin_epoch: at.0, epoch: at.1, reason: error.clone() });
                 if self.disk.retry_at.is_none() {
                     let text = format!(
                         "the configuration could not be written to disk: {error}; it is kept in memory and by the others, \

@@ -143,9 +143,9 @@ pub enum Event {
     Persisted {
         /// The number of the last that was put there.
         number: u64,
-        /// `admin_epoch`, `epoch` of what is on disk.
+        /// `admin_epoch`, `epoch` of what is on disk, or could not be put there.
         configuration: (u64, u64),
-        /// Why it is not, if it is not.
+        /// Why it could not, if so.
         error: Option<String>,
     },
     /// This node is to leave; what runs here moves away first.

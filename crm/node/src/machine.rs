@@ -424,8 +424,8 @@ impl Node {
                 self.clients.held(from, (admin_epoch, epoch));
                 self.answer_clients();
             }
-            Message::NotHeld { reason } => {
-                self.clients.not_held(from, reason);
+            Message::NotHeld { admin_epoch, epoch, reason } => {
+                self.clients.not_held(from, (admin_epoch, epoch), reason);
                 self.answer_clients();
             }
         }

@@ -93,7 +93,7 @@ mod tests {
     const LIMIT: usize = 100;
 
     fn failed(length: usize) -> Message {
-        Message::NotHeld { reason: "x".repeat(length) }
+        Message::NotHeld { admin_epoch: 0, epoch: 0, reason: "x".repeat(length) }
     }
 
     #[test]

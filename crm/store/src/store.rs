@@ -31,6 +31,16 @@ pub enum Entry {
     Whole(Arc<Cib>),
 }
 
+impl Entry {
+    /// `admin_epoch`, `epoch` of the configuration that is on the disk once this is.
+    pub fn configuration(&self) -> (u64, u64) {
+        match self {
+            Entry::Change(change) => change.to,
+            Entry::Whole(cib) => segment::configuration(cib),
+        }
+    }
+}
+
 /// Why something is not on the disk. What was there before still is.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -58,8 +58,12 @@ pub enum Message {
         /// `epoch` of the version.
         epoch: u64,
     },
-    /// This node's disk could not take the newest configuration.
+    /// This node's disk could not take the configuration of that version.
     NotHeld {
+        /// `admin_epoch` of the version.
+        admin_epoch: u64,
+        /// `epoch` of the version.
+        epoch: u64,
         /// Why, in words.
         reason: String,
     },

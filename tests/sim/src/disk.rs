@@ -62,9 +62,10 @@ impl Disk {
     pub fn written(&mut self) -> Option<Written> {
         let (number, entries) = self.writing.take()?;
         self.store.files().full = self.full;
+        let wanted = entries.last().map_or((0, 0), Entry::configuration);
         Some(match self.store.put(&entries) {
             Ok(configuration) => (number, configuration, None),
-            Err(error) => (number, (0, 0), Some(error.to_string())),
+            Err(error) => (number, wanted, Some(error.to_string())),
         })
     }
 
