@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ET
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -35,18 +36,34 @@ def canonical(path):
     return lines
 
 
-def run(program, words, variables, cib, given):
+def run(program, line, cib):
+    """What the commands of a line print, the exit status of the last, the CIB after them, and what they complain of."""
     with tempfile.TemporaryDirectory() as directory:
         file = os.path.join(directory, "cib.xml")
         shutil.copy(os.path.join(CASES, cib), file)
-        environment = dict(os.environ, CIB_file=file, LC_ALL="C", TZ="UTC", **variables)
-        done = subprocess.run(program + words, env=environment, input=given, capture_output=True, timeout=60)
-        out = done.stdout.decode().replace(directory, "HERE")
+        began, out, err = int(time.time()), "", ""
+        for command in line.split(" ; "):
+            words, variables, given = shlex.split(command), {}, b""
+            if "<" in words:
+                given = open(os.path.join(CASES, words[words.index("<") + 1]), "rb").read()
+                words = words[: words.index("<")]
+            while "=" in words[0]:
+                key, value = words.pop(0).split("=", 1)
+                variables[key] = value.replace("HERE", directory)
+            words = [os.path.join(CASES, w[4:]) if w.startswith("DIR/") else w for w in words]
+            environment = dict(os.environ, CIB_file=file, LC_ALL="C", TZ="UTC", **variables)
+            done = subprocess.run(program(words[0]) + words[1:], env=environment, input=given, capture_output=True, timeout=60)
+            out += done.stdout.decode()
+            err += done.stderr.decode()
+        out = out.replace(directory, "HERE")
         out = re.sub(r'api-version="[^"]*"', 'api-version=""', out)
         out = re.sub(r'request="[^"]*"', 'request=""', out)
         out = re.sub(r'Last updated: .*', 'Last updated:', out)
         out = re.sub(r'last_update time="[^"]*"', 'last_update time=""', out)
-        return out, done.returncode, canonical(file), done.stderr.decode()
+        lines = canonical(file)
+        for moment in range(began, int(time.time()) + 1):
+            lines = [text.replace(f'"{moment}"', '"NOW"') for text in lines]
+        return out, done.returncode, lines, err
 
 
 def main():
@@ -63,16 +80,8 @@ def main():
                 cib = line[4:]
             if not line.startswith("$ "):
                 continue
-            words, variables, given = shlex.split(line[2:]), {}, b""
-            if "<" in words:
-                given = open(os.path.join(CASES, words[words.index("<") + 1]), "rb").read()
-                words = words[: words.index("<")]
-            while "=" in words[0]:
-                key, value = words.pop(0).split("=", 1)
-                variables[key] = value
-            words = [os.path.join(CASES, w[4:]) if w.startswith("DIR/") else w for w in words]
-            theirs = run([os.path.join(peer, words[0])], words[1:], variables, cib, given)
-            ours = run([systole, words[0]], words[1:], variables, cib, given)
+            theirs = run(lambda name: [os.path.join(peer, name)], line[2:], cib)
+            ours = run(lambda name: [systole, name], line[2:], cib)
             problems = [what for what, a, b in zip(("output", "status", "CIB"), theirs, ours) if a != b]
             if not problems:
                 equal += 1

@@ -173,7 +173,8 @@ fn act(call: &mut Call, options: &Options) -> Result<u8, Failure> {
     Ok(status::OK)
 }
 
-fn empty() -> Document {
+/// A CIB in which there is nothing.
+pub(super) fn empty() -> Document {
     let mut document = Document::new("cib");
     let root = document.root();
     let attributes = [
@@ -273,7 +274,7 @@ fn made_for(patch: &Document) -> Option<ExpectedForm> {
 }
 
 /// Makes a write, if it leaves a configuration without new errors.
-fn make(store: &Store, form: &WriteForm, force: bool) -> Result<(), Failure> {
+pub(super) fn make(store: &Store, form: &WriteForm, force: bool) -> Result<(), Failure> {
     let write = Write::try_from(form.clone())
         .map_err(|error| Failure::new(status::BAD_DATA, format!("Call failed: {error}")))?;
     match store {

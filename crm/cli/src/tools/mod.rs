@@ -14,8 +14,10 @@ pub mod crm_mon;
 pub mod crm_node;
 pub mod crm_resource;
 pub mod crm_rule;
+pub mod crm_shadow;
 pub mod crm_simulate;
 pub mod crm_standby;
+pub mod crm_ticket;
 pub mod crm_verify;
 pub mod crmadmin;
 pub mod iso8601;
@@ -57,8 +59,10 @@ pub const TOOLS: &[Tool] = &[
     crm_node::TOOL,
     crm_resource::TOOL,
     crm_rule::TOOL,
+    crm_shadow::TOOL,
     crm_simulate::TOOL,
     crm_standby::TOOL,
+    crm_ticket::TOOL,
     crm_verify::TOOL,
     crmadmin::TOOL,
     iso8601::TOOL,

@@ -18,6 +18,8 @@ pub const ERROR: u8 = 1;
 pub const UNIMPLEMENTED: u8 = 3;
 /// The agent, or what it needs, is not there.
 pub const NOT_INSTALLED: u8 = 5;
+/// Something that is needed for it was not set.
+pub const NOT_CONFIGURED: u8 = 6;
 /// The command line was not understood.
 pub const USAGE: u8 = 64;
 /// The input is not what it should be.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cib::{Document, FEATURE_SET, patch};
@@ -15,7 +16,7 @@ use super::status::{self, Failure};
 use crate::change;
 use crate::client::Client;
 
-/// Where `CIB_shadow` names a file unless `CIB_shadow_dir` says otherwise.
+/// Where root's copies are that `CIB_shadow` names, unless `CIB_shadow_dir` says otherwise.
 const SHADOW_DIRECTORY: &str = "/var/lib/pacemaker/cib";
 /// How often a change is made anew when someone else's came first. Agents of many resources start at once and write at
 /// once; each round one of them wins.
@@ -53,14 +54,18 @@ pub struct Found {
 impl Store {
     /// Where the environment says it is.
     pub fn of(call: &Call) -> Store {
-        if let Some(file) = call.variable("CIB_file") {
-            return Store::File(file.into());
+        match call.variable("CIB_shadow") {
+            Some(name) => Store::File(shadow_file(call, name)),
+            None => Store::behind_shadows(call),
         }
-        if let Some(name) = call.variable("CIB_shadow") {
-            let directory = call.variable("CIB_shadow_dir").unwrap_or(SHADOW_DIRECTORY);
-            return Store::File(Path::new(directory).join(format!("shadow.{name}")));
+    }
+
+    /// Where it is when no copy of it is worked on.
+    pub fn behind_shadows(call: &Call) -> Store {
+        match call.variable("CIB_file") {
+            Some(file) => Store::File(file.into()),
+            None => Store::Live(call.socket()),
         }
-        Store::Live(call.socket())
     }
 
     /// Whether there is a cluster behind it.
@@ -339,17 +344,40 @@ fn count(before: &Document, after: &mut Document) {
     }
 }
 
+/// The file of the copy that `CIB_shadow` may name.
+pub fn shadow_file(call: &Call, name: &str) -> PathBuf {
+    let directory = match call.variable("CIB_shadow_dir") {
+        Some(directory) => directory.into(),
+        None if nix::unistd::geteuid().is_root() => PathBuf::from(SHADOW_DIRECTORY),
+        None => Path::new(call.variable("HOME").unwrap_or("/")).join(".cib"),
+    };
+    directory.join(format!("shadow.{name}"))
+}
+
 /// Writes a file whole or not at all: beside it first, then in its place.
 ///
 /// # Errors
 /// When it cannot be written; what was there stays.
 pub fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    write_with_mode(path, text, 0o666)
+}
+
+/// The same; a new file is not for all to read, for a configuration may hold passwords.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    write_with_mode(path, text, 0o640)
+}
+
+fn write_with_mode(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     // Behind a symbolic link lies the file that is meant.
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = place.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = (|| {
-        let mut file = fs::File::create(&beside)?;
+        let mut new = fs::OpenOptions::new();
+        let mut file = new.write(true).create(true).truncate(true).mode(mode).open(&beside)?;
         if let Ok(old) = fs::metadata(&place) {
             fs::set_permissions(&beside, old.permissions())?;
             // Only root can keep a foreign owner; for others the file becomes their own, as with any editor.
