@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::clock;
+use crate::clock::{self, ms_between};
 use crate::network::{self, Address, Namespace};
 
 /// How often it asks. Each question is a new connection, and does not wait for the one before.
@@ -51,6 +51,8 @@ pub struct Heard {
     pub wrong: u64,
     /// When the last one of those came, and what it said.
     pub last_wrong: Option<(u64, String)>,
+    /// How many questions in a row had a good answer, up to the last one.
+    pub in_a_row: u64,
     /// Why the last question had no good answer.
     pub trouble: Option<String>,
 }
@@ -129,9 +131,11 @@ impl Client {
         lock(&self.heard).clone()
     }
 
-    /// How many good answers came since a moment.
-    pub fn answers_since(&self, since_us: u64) -> usize {
-        lock(&self.heard).answers_since(since_us)
+    /// Whether so many questions in a row had a good answer, the last of them not longer ago than this.
+    pub fn is_answered(&self, in_a_row: u64, fresh: Duration) -> bool {
+        let heard = lock(&self.heard);
+        let last_us = heard.answers_us.last().copied().unwrap_or(0);
+        heard.in_a_row >= in_a_row && ms_between(last_us, clock::now_us()) <= fresh.as_secs_f64() * 1000.0
     }
 
     /// Its network namespace.
@@ -182,12 +186,14 @@ fn note(
     answer: Result<io::Result<Option<String>>, tokio::time::error::Elapsed>,
     heard: &mut Heard,
 ) {
+    let row = std::mem::take(&mut heard.in_a_row);
     match answer {
         Ok(Ok(answer)) if answer.as_deref().map(str::trim) == question.expected.as_deref().map(str::trim) => {
             if heard.answers_us.len() >= MAX_ANSWERS {
                 heard.answers_us.drain(..MAX_ANSWERS / 2);
             }
             heard.answers_us.push(clock::now_us());
+            heard.in_a_row = row + 1;
         }
         // A service that is just being stopped closes its connections.
         Ok(Ok(Some(answer))) if answer.is_empty() => heard.trouble = Some(format!("asking {}: no answer", question.to)),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::clock;
 use crate::network::Namespace;
 
 /// Between two records: often enough that some are on their way at any fault, seldom enough to leave the machine alone.
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Records {
     /// The last one that was acknowledged.
     pub acknowledged: u64,
+    /// When that one was asked for, in microseconds of the common clock.
+    pub asked_us: u64,
     /// How often one was repeated because no acknowledgement had come.
     pub repeated: u64,
     /// What the service said that it may never say: a record that it had acknowledged is not there.
@@ -61,14 +64,16 @@ fn write(to: SocketAddr, records: &Mutex<Records>) {
     let mut connection = None;
     loop {
         thread::sleep(EVERY);
-        let number = lock(records).acknowledged + 1;
+        let (number, asked_us) = (lock(records).acknowledged + 1, clock::now_us());
         let answer = match connection.take().map_or_else(|| connect(to), Ok) {
             Ok(mut open) => ask(&mut open, number).inspect(|_| connection = Some(open)),
             Err(error) => Err(error),
         };
         let mut records = lock(records);
         match answer {
-            Ok(answer) if answer == format!("ok {number}") => records.acknowledged = number,
+            Ok(answer) if answer == format!("ok {number}") => {
+                (records.acknowledged, records.asked_us) = (number, asked_us);
+            }
             Ok(answer) if answer.starts_with("gap") => {
                 let text = format!("record {} was acknowledged, and now the service says {answer:?}", number - 1);
                 // It says so every time from here on; the first few are enough.

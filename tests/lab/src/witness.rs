@@ -3,7 +3,7 @@
 //! One thread listens to the kernel for all nodes, so that what happened one after the other is seen in that order. It
 //! asks nobody in the cluster. A node that is off holds nothing; that it is off, `node.rs` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::IpAddr;
@@ -128,18 +128,43 @@ struct Watched {
     is_stale: bool,
 }
 
-/// What was seen at one look.
+/// What was seen at one look, each node's in the order in which it happened.
 #[derive(Default)]
 struct Sights {
-    released: Vec<(Thing, String)>,
-    held: Vec<(Thing, String)>,
+    changes: Vec<Change>,
     led: Vec<(IpAddr, Vec<u8>)>,
+}
+
+/// A node has something from now on, or has it no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Change {
+    thing: Thing,
+    node: String,
+    is_held: bool,
 }
 
 impl Sights {
     fn is_empty(&self) -> bool {
-        self.released.is_empty() && self.held.is_empty() && self.led.is_empty()
+        self.changes.is_empty() && self.led.is_empty()
     }
+}
+
+/// Puts changes that count as one moment in order: first what was held before is let go of, then come the others, each
+/// node's as they happened. So who let go in this moment does not meet who took hold in it; and who did both, on a machine
+/// so busy that nobody looked between the two, ends as it did.
+fn in_order(mut changes: Vec<Change>, holdings: &Holdings) -> Vec<Change> {
+    let mut first = Vec::new();
+    let mut met: BTreeSet<(Thing, String)> = BTreeSet::new();
+    changes.retain(|change| {
+        let is_first = met.insert((change.thing.clone(), change.node.clone()));
+        let ends = is_first && !change.is_held && holdings.is_held(&change.thing, &change.node);
+        if ends {
+            first.push(change.clone());
+        }
+        !ends
+    });
+    first.append(&mut changes);
+    first
 }
 
 impl Watching {
@@ -157,8 +182,7 @@ impl Watching {
                 if more.is_empty() {
                     break;
                 }
-                sights.released.extend(more.released);
-                sights.held.extend(more.held);
+                sights.changes.extend(more.changes);
                 sights.led.extend(more.led);
             }
             self.note(sights);
@@ -196,14 +220,13 @@ impl Watching {
         let holdings = self.holdings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (node, watched) in &mut self.nodes {
             for news in watched.news.read().unwrap_or_default() {
-                match news {
-                    News::AddressAdded(ip) if self.addresses.contains(&ip) => {
-                        sights.held.push((Thing::Address(ip), node.clone()));
-                    }
-                    News::AddressDeleted(ip) if self.addresses.contains(&ip) => {
-                        sights.released.push((Thing::Address(ip), node.clone()));
-                    }
-                    _ => {}
+                let (ip, is_held) = match news {
+                    News::AddressAdded(ip) => (ip, true),
+                    News::AddressDeleted(ip) => (ip, false),
+                    News::Neighbour(..) => continue,
+                };
+                if self.addresses.contains(&ip) {
+                    sights.changes.push(Change { thing: Thing::Address(ip), node: node.clone(), is_held });
                 }
             }
             let Some(mounts) = &mut watched.mounts else { continue };
@@ -214,10 +237,9 @@ impl Watching {
             let Ok(points) = mount_points(mounts) else { continue };
             for directory in &self.directories {
                 let thing = Thing::FileSystem(directory.clone());
-                match (points.iter().any(|point| point == directory), holdings.is_held(&thing, node)) {
-                    (true, false) => sights.held.push((thing, node.clone())),
-                    (false, true) => sights.released.push((thing, node.clone())),
-                    _ => {}
+                let is_held = points.iter().any(|point| point == directory);
+                if is_held != holdings.is_held(&thing, node) {
+                    sights.changes.push(Change { thing, node: node.clone(), is_held });
                 }
             }
         }
@@ -234,14 +256,11 @@ impl Watching {
     fn note(&mut self, sights: Sights) {
         let at = clock::now_us();
         let mut holdings = self.holdings.lock().unwrap_or_else(PoisonError::into_inner);
-        for (thing, node) in sights.released {
-            if holdings.release(&thing, &node, at) {
-                self.story.released(at, &node, &thing);
-            }
-        }
-        for (thing, node) in sights.held {
-            if holdings.hold(&thing, &node, at) {
+        for Change { thing, node, is_held } in in_order(sights.changes, &holdings) {
+            if is_held && holdings.hold(&thing, &node, at) {
                 self.story.held(at, &node, &thing);
+            } else if !is_held && holdings.release(&thing, &node, at) {
+                self.story.released(at, &node, &thing);
             }
         }
         for (ip, hardware) in sights.led {
@@ -314,6 +333,33 @@ fn unescape(text: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is seen in one moment, as `node+` and `node-`, and who has it then.
+    #[test]
+    fn what_is_seen_late_ends_as_it_did() {
+        let thing = Thing::Address("10.0.0.1".parse().unwrap());
+        for (seen, holder, told) in [
+            ("b+ a-", "b", "a- b+"),
+            ("a- a+", "a", "a- a+"),
+            ("b+ b- a-", "", "a- b+ b-"),
+            ("b+ b- c+ a-", "c", "a- b+ b- c+"),
+            ("a- a+ a- b+", "b", "a- a+ a- b+"),
+        ] {
+            let mut holdings = Holdings::default();
+            holdings.hold(&thing, "a", 1);
+            let change =
+                |word: &str| Change { thing: thing.clone(), node: word[..1].to_owned(), is_held: word.ends_with('+') };
+            let changes = in_order(seen.split(' ').map(change).collect(), &holdings);
+            let words: Vec<String> =
+                changes.iter().map(|one| format!("{}{}", one.node, if one.is_held { "+" } else { "-" })).collect();
+            assert_eq!(words.join(" "), told, "{seen}");
+            for Change { thing, node, is_held } in changes {
+                assert!(if is_held { holdings.hold(&thing, &node, 2) } else { holdings.release(&thing, &node, 2) });
+            }
+            assert_eq!(holdings.holders(&thing).collect::<String>(), holder, "{seen}");
+            assert_eq!(holdings.overlaps(9), [], "{seen}");
+        }
+    }
 
     #[test]
     fn mount_points_are_unescaped() {

@@ -13,12 +13,16 @@ use serde_json::Value;
 /// One cluster at a time: they get along, but a small machine is slow with many nodes.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Milliseconds of silence after which a node is lost: longer than a busy machine lets a process wait for its turn, as that
+/// would be a fault that no trial asked for.
+const TOKEN_MS: &str = "3000";
+
 /// Holds the trials of a command line; gives the names of those that were held.
 fn hold(arguments: &[&str]) -> Vec<String> {
     let programs = programs();
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(programs.join("xtask"))
-        .args(["lab", "--json"])
+        .args(["lab", "--json", "--token", TOKEN_MS])
         .args(arguments)
         .env("SYSTOLE_BIN_DIR", programs)
         .output()

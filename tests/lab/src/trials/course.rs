@@ -120,6 +120,22 @@ impl<'a> Course<'a> {
         Ok(target)
     }
 
+    /// The node that holds the second address; sees to it first that it is another than this one.
+    pub fn spared_from(&self, node: &Arc<Node>) -> Result<Arc<Node>> {
+        let spare = self.field.scene.vips.get(1).context("the configuration has no second address")?;
+        let thing = Thing::Address(spare.ip);
+        let holder = || self.field.holder_of(&thing).context("not exactly one node has the second address");
+        if holder()?.name() == node.name() {
+            let target = self.another(&[node])?;
+            systole(&target, &["move", &spare.id, target.name()])?;
+            let moved = || Ok(holder().ok().filter(|holder| holder.name() == target.name()).map(drop));
+            self.field.expect("the second address to move", moved)?;
+            systole(&target, &["clear", &spare.id])?;
+            self.field.rest()?;
+        }
+        holder()
+    }
+
     /// The fault comes now, and this node is lost by it.
     pub fn strike(&self, victim: &Node) -> u64 {
         let now = clock::now_us();

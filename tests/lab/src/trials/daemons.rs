@@ -11,7 +11,8 @@ use crate::ring::COROSYNC;
 const PAUSE_MS: [u64; 2] = [200, 2500];
 
 /// A supervisor gives a node up whose daemon dies more often in a minute; that is not what is tried here.
-const KILLS_A_NODE: usize = 5;
+const KILLS_A_MINUTE: usize = 5;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Daemons are killed at random.
 pub fn killed_at_random(course: &Course) -> Result<()> {
@@ -20,13 +21,14 @@ pub fn killed_at_random(course: &Course) -> Result<()> {
     let mut chance = Chance(course.options.seed | 1);
     let until = Instant::now() + Duration::from_secs(course.options.kill_s);
     let nodes = course.cluster().nodes();
-    let mut kills = vec![0; nodes.len()];
+    let mut kills: Vec<Vec<Instant>> = vec![Vec::new(); nodes.len()];
     while Instant::now() < until {
         let chosen = chance.below(nodes.len() as u64) as usize;
-        if kills[chosen] < KILLS_A_NODE && nodes[chosen].daemon().is_some() {
+        let lately = kills[chosen].iter().filter(|at| at.elapsed() < MINUTE).count();
+        if lately < KILLS_A_MINUTE && nodes[chosen].daemon().is_some() {
             course.story().lab(format!("the daemon of {} is killed", nodes[chosen].name()));
             nodes[chosen].kill_service("systoled")?;
-            kills[chosen] += 1;
+            kills[chosen].push(Instant::now());
         }
         course.let_pass(Duration::from_millis(PAUSE_MS[0] + chance.below(PAUSE_MS[1] - PAUSE_MS[0])));
     }
@@ -34,7 +36,7 @@ pub fn killed_at_random(course: &Course) -> Result<()> {
     course.nothing_was_stopped()?;
     course.nobody_was_fenced()?;
     ensure!(course.active()?.name() == active.name(), "the services moved without a reason");
-    ensure!(kills.iter().sum::<usize>() > 0, "no daemon was killed");
+    ensure!(kills.iter().any(|kills| !kills.is_empty()), "no daemon was killed");
     Ok(())
 }
 

@@ -59,10 +59,9 @@ pub fn isolate(course: &Course) -> Result<()> {
 pub fn isolate_unfenced(course: &Course) -> Result<()> {
     let spare = course.spare()?;
     let active = course.active()?;
+    let victim = course.spared_from(&active)?;
     course.set_property(&active, "stonith-enabled", "false")?;
     course.field().rest()?;
-    let victim = course.field().holder_of(&Thing::Address(spare)).context("nobody has the second address")?;
-    ensure!(victim.name() != active.name(), "both addresses are on {}, where one was to be spared", active.name());
     course.may_overlap(spare);
     course.strike(&victim);
     course.cluster().isolate(&victim)?;

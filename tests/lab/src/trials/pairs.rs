@@ -8,8 +8,9 @@ use cib::Document;
 use super::course::{Course, is_event, set_property};
 use crate::fault::at_once;
 
-/// So long a node waits before it fences one that runs more important things: several times what a fencing takes here.
-const HEAD_START: &str = "5s";
+/// So long a node waits before it fences one that runs more important things: many times what a fencing takes here, also
+/// on a busy machine.
+const HEAD_START: &str = "15s";
 
 /// So long a node that must start nothing is watched: many times what starting takes.
 const ALONE: Duration = Duration::from_secs(5);
