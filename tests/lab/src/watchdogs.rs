@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result};
 
 use crate::cluster::Cluster;
 use crate::node::Node;
-use crate::power::BOOT;
 
 /// The watchdog's file in a node's `/run`: what was armed before a reboot is not armed after it.
 pub const FILE: &str = "watchdog";
@@ -67,12 +66,12 @@ fn watch(cluster: &Weak<Cluster>) {
     }
 }
 
+/// The node boots when it is switched on: a host that hangs in its firmware is the one that others must wait for.
 fn reset(cluster: &Arc<Cluster>, node: &Arc<Node>) {
     match node.switch_off() {
         Ok(()) => cluster.story().lab(format!("the watchdog of {} was not fed, and resets it", node.name())),
         Err(error) => cluster.story().lab(format!("the watchdog of {} cannot reset it: {error:#}", node.name())),
     }
-    cluster.boot_later(Arc::clone(node), BOOT);
 }
 
 fn file(node: &Node) -> PathBuf {

@@ -21,9 +21,12 @@ pub fn bites(course: &Course) -> Result<()> {
     course.strike(&active);
     course.story().lab(format!("the daemon of {} stands still", active.name()));
     kill(Pid::from_raw(daemon as i32), Signal::SIGSTOP).context("stopping a daemon")?;
-    let bitten = is_reset(course, &active).and_then(|()| course.field().rest());
+    let bitten = is_reset(course, &active);
     course.cluster().connect_watchdogs(false);
     bitten?;
+    course.goes_from(&active)?;
+    course.cluster().switch_on(&active)?;
+    course.field().rest()?;
     let resets = course.count(|one| matches!(&one.what, What::Lab(text) if text.starts_with("the watchdog of")));
     ensure!(resets == 1, "one watchdog was to bite once, and there were {resets} resets");
     course.restore(&*course.active()?, &before)
@@ -56,8 +59,7 @@ fn rely_on_watchdogs(cib: &mut Document) -> Result<()> {
     set_property(cib, "stonith-watchdog-timeout", &format!("{}s", 2 * TIMEOUT.as_secs()))
 }
 
-/// The watchdog has bitten, and nobody has started anything before the lost node counted as dead. The node itself may be
-/// back by then, and get its services back.
+/// The watchdog has bitten, and nobody has started anything before the lost node counted as dead.
 fn is_reset(course: &Course, node: &Node) -> Result<()> {
     let reset = format!("the watchdog of {} was not fed", node.name());
     course.sees(
