@@ -88,14 +88,16 @@ pub struct Host {
     _directory: tempfile::TempDir,
 }
 
-/// Why there can be none on this machine; `None` when there can.
-pub fn refusal() -> Option<String> {
+/// What a cluster of them needs beside systemd: a program, and its package.
+pub const COROSYNC: (&str, &str) = ("/usr/sbin/corosync", "corosync");
+
+/// Why there can be none on this machine, with these programs and their packages; `None` when there can.
+pub fn refusal(others: &[(&str, &str)]) -> Option<String> {
     if !geteuid().is_root() {
         return Some("hosts with a systemd of their own are for root to start".into());
     }
-    for (needed, package) in
-        [("/lib/systemd/systemd", "systemd"), ("/usr/bin/dbus-daemon", "dbus"), ("/usr/sbin/corosync", "corosync")]
-    {
+    let own = [("/lib/systemd/systemd", "systemd"), ("/usr/bin/dbus-daemon", "dbus")];
+    for (needed, package) in own.iter().chain(others) {
         if !Path::new(needed).exists() {
             return Some(format!("{needed} is missing: apt-get install {package}"));
         }

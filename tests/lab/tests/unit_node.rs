@@ -1,8 +1,7 @@
 //! A node on a host of its own, whose process 1 is systemd: units as resources, from the configuration to the history.
 
-#[path = "../../systemd/tests/units/host.rs"]
-mod host;
-#[path = "node/small.rs"]
+mod programs;
+#[path = "../../../crm/daemon/tests/node/small.rs"]
 mod small;
 
 use std::fs;
@@ -10,31 +9,48 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use host::Host;
+use anyhow::{Context as _, Result, ensure};
+use lab::bare::{self, Host, Networks};
+use programs::{has_namespaces, programs};
 use small::Small;
 
 /// The monitor's interval. What is known sooner was not polled for.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Where this program and the daemon lie inside: the directory that cargo builds in may not be on the machine's root.
+const INSIDE: &str = "/usr/bin/node-with-units";
+const SYSTOLED: &str = "/usr/sbin/systoled";
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("--list") => ExitCode::SUCCESS,
         Some("inside") => inside(),
-        _ => outside(),
+        _ => match outside() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
-fn outside() -> ExitCode {
-    if let Some(why) = host::refusal() {
-        println!("not tested: a node with units of systemd ({why})");
-        return ExitCode::SUCCESS;
+fn outside() -> Result<()> {
+    if !has_namespaces() {
+        return Ok(());
     }
-    let own = std::env::current_exe().expect("we run");
-    let systoled = Path::new(env!("CARGO_BIN_EXE_systoled"));
-    let host = Host::boot(&[&own, systoled]);
-    let variable = format!("SYSTOLED={}", host::inside(systoled));
-    let status = host.command("env", &[&variable, &host::inside(&own), "inside"]).status().expect("nsenter is there");
-    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if let Some(why) = bare::refusal(&[]) {
+        println!("not tested: a node with units of systemd ({why})");
+        return Ok(());
+    }
+    let own = std::env::current_exe().context("finding this program's own file")?;
+    let systoled = programs().join("systoled");
+    let networks = Networks::make()?;
+    let mut host = Host::boot(&networks, 1, &[(&own, INSIDE), (&systoled, SYSTOLED)])?;
+    host.booted()?;
+    let variable = format!("SYSTOLED={SYSTOLED}");
+    let status = host.command("env", &[&variable, INSIDE, "inside"]).status().context("running nsenter")?;
+    ensure!(status.success(), "inside: {status}");
+    Ok(())
 }
 
 /// An init script as LSB has it.
