@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The program under test, which lies elsewhere on a host that a test has made.
 fn systoled() -> std::ffi::OsString {
-    std::env::var_os("SYSTOLED")
-        .unwrap_or_else(|| option_env!("CARGO_BIN_EXE_systoled").expect("SYSTOLED names it").into())
+    let beside = || option_env!("CARGO_BIN_EXE_systoled").map(Into::into);
+    std::env::var_os("SYSTOLED").or_else(beside).expect("a test of another package names it in SYSTOLED")
 }
 
 /// The cluster. It ends with this value.
