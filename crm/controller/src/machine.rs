@@ -11,7 +11,7 @@ use wire::{FenceOrder, OrderId, RunOrder};
 use crate::brake::{self, Brake, Limits};
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
-use crate::pace::{Pace, STORM_PLANS, STORM_WINDOW};
+use crate::pace::{Pace, STORM_WINDOW};
 use crate::pending::Pending;
 use crate::property;
 use crate::quarantine::{self, Quarantine};
@@ -661,7 +661,7 @@ impl Controller {
     fn storms(&mut self, now: Duration) -> bool {
         let Some(pause) = self.pace.plan(now) else { return false };
         let text = format!(
-            "{STORM_PLANS} plans within {} s: something fails as fast as it is tried; pausing for {} s",
+            "too many plans within {} s: something fails as fast as it is tried; pausing for {} s",
             STORM_WINDOW.as_secs(),
             pause.as_secs()
         );

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const STORM_PLANS: usize = 50;
 /// See [`STORM_PLANS`].
 pub const STORM_WINDOW: Duration = Duration::from_secs(5);
+/// So many plans make one when a change of the members has cut a pause short: enough to see to whoever came or went, and no
+/// second storm for what the pause was for.
+pub const STORM_PLANS_IN_PAUSE: usize = 10;
 /// The first pause in a storm; each that follows is twice as long, up to [`STORM_PAUSE_MAX`]. Who goes on failing after one
 /// will not get better by being tried more.
 pub const STORM_PAUSE: Duration = Duration::from_secs(10);
@@ -28,7 +31,8 @@ impl Pace {
         while self.recent.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
             self.recent.pop_front();
         }
-        if self.recent.len() < STORM_PLANS {
+        let cut_short = self.pause.is_some_and(|(over, _)| now < over);
+        if self.recent.len() < if cut_short { STORM_PLANS_IN_PAUSE } else { STORM_PLANS } {
             self.recent.push_back(now);
             return None;
         }
@@ -68,6 +72,18 @@ mod tests {
         assert_eq!(pauses(&mut pace, Duration::ZERO, end), [10, 20, 40, 60, 60, 60]);
         let later = Duration::from_secs(1000);
         assert_eq!(pauses(&mut pace, later, later + Duration::from_secs(5)), [10]);
+    }
+
+    #[test]
+    fn a_pause_that_is_cut_short_gives_a_few_plans_and_no_second_storm() {
+        let mut pace = Pace::default();
+        let mut now = Duration::ZERO;
+        while pace.plan(now).is_none() {
+            now += Duration::from_millis(1);
+        }
+        now += Duration::from_secs(3);
+        let given = (0..).take_while(|_| pace.plan(now).is_none()).count();
+        assert_eq!(given, STORM_PLANS_IN_PAUSE);
     }
 
     #[test]

@@ -51,8 +51,6 @@ pub struct Node {
     hellos: BTreeMap<NodeId, (u32, Vec<AttributeState>)>,
     assembler: Assembler,
     speech: Speech,
-    /// Members were last agreed to know that what a membership cuts in two is said again.
-    says_again: bool,
     pub(crate) disk: Disk,
     pub(crate) leaving: bool,
     let_go: bool,
@@ -88,7 +86,6 @@ impl Node {
             hellos: BTreeMap::new(),
             assembler: Assembler::speaking(settings.protocol),
             speech: Speech::default(),
-            says_again: false,
             disk: Disk::default(),
             leaving: false,
             let_go: false,
@@ -258,12 +255,13 @@ impl Node {
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
         self.alert_of_members(now, &view);
-        self.assembler.keep_only(|id| view.has_member(NodeId(id)));
+        // Who left and came back in one step has begun anew, and so does what it says.
+        let stays = |member: &&Member| self.view.members.contains(member);
+        let staying: BTreeSet<u32> = view.members.iter().filter(stays).map(|member| member.id.0).collect();
+        self.assembler.keep_only(|id| staying.contains(&id));
         if view.members.iter().any(|member| !self.view.members.contains(member)) {
-            self.assembler.someone_came(view.members.iter().map(|member| member.id.0), self.says_again);
-            if self.says_again {
-                self.out.extend(self.speech.again(self.settings.payload).into_iter().map(Command::Send));
-            }
+            self.assembler.someone_came(view.members.iter().map(|member| member.id.0));
+            self.out.extend(self.speech.again(self.settings.payload).into_iter().map(Command::Send));
         }
         self.noisy.retain(|id| view.has_member(NodeId(*id)));
         for lost in self.view.hosts.iter().filter(|host| !view.has_host(host.id)) {
@@ -342,6 +340,14 @@ impl Node {
         let obeyed = self.replica.in_step() && self.view.eldest() == Some(from);
         match message {
             Message::Hello(mut hello) => {
+                if self.assembler.missed(from.0) && hello.cut {
+                    let reason = format!("node {from} was saying something when this node came; this node begins anew");
+                    self.out.push_back(Command::Exit(Err(reason)));
+                    return;
+                }
+                if hello.protocol < SAID_AGAIN {
+                    self.speech.older_build_listens(true);
+                }
                 self.hellos.insert(from, (hello.protocol, std::mem::take(&mut hello.attributes)));
                 let steps = self.replica.hello(from, hello);
                 self.steps(now, steps);
@@ -438,6 +444,7 @@ impl Node {
                     self.speaks = wire::FIRST_PROTOCOL;
                     self.hellos.clear();
                     hello.protocol = self.settings.protocol;
+                    hello.cut = self.speech.is_cut();
                     if self.settings.protocol > wire::FIRST_PROTOCOL {
                         hello.attributes = self.attributes.state();
                     }
@@ -548,7 +555,7 @@ impl Node {
         let spoken: BTreeMap<NodeId, u32> =
             self.hellos.iter().filter(|(id, _)| here(id)).map(|(id, (protocol, _))| (*id, *protocol)).collect();
         self.speaks = spoken.values().copied().min().unwrap_or(wire::FIRST_PROTOCOL).min(self.settings.protocol);
-        self.says_again = self.speaks >= SAID_AGAIN;
+        self.speech.older_build_listens(self.speaks < SAID_AGAIN);
         if self.settings.protocol == wire::FIRST_PROTOCOL {
             return;
         }

@@ -158,6 +158,7 @@ impl Replica {
             quorate: self.quorate_before,
             under_way,
             attributes: Vec::new(),
+            cut: false,
         };
         self.meeting = Some(Meeting { key, hellos: BTreeMap::new(), winner: None, transfer: None });
         (settled, Some(Step::Hello(hello)))

@@ -1,8 +1,9 @@
 //! Messages cut into pieces that an engine carries, and put together again. Pieces of one sender arrive in order, with
 //! nothing of its own between them; a message stands where its last piece stands.
 //!
-//! Who joins while pieces are under way hears only the rest of them. It leaves that alone, and so does everybody else:
-//! the sender says the whole of it again ([`Assembler::someone_came`]).
+//! Who joins while pieces are under way hears only the rest of them, and leaves that alone. So does everybody else if the
+//! first piece says that its sender says the whole of it again ([`cut_to_repeat`]); otherwise those who heard the beginning
+//! take the rest, and who did not knows that something is missing ([`Assembler::missed`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ const MORE: u8 = 1;
 const FIRST: u8 = 2;
 /// Neither the first nor the last.
 const REST: u8 = 4;
+/// Beside [`FIRST`]: should someone come before the last piece, the sender says the whole again.
+const REPEATED: u8 = 8;
 
 /// Why a piece was not taken. What its sender had begun is dropped.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -48,6 +51,16 @@ pub enum FrameError {
 
 /// The message in pieces of at most `limit` bytes.
 pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
+    pieces(message, limit, 0)
+}
+
+/// The same, said again from the start should someone come before its end: until then it is no message for anybody. Only
+/// for members who all know that mark.
+pub fn cut_to_repeat(message: &Message, limit: usize) -> Vec<Vec<u8>> {
+    pieces(message, limit, REPEATED)
+}
+
+fn pieces(message: &Message, limit: usize, repeated: u8) -> Vec<Vec<u8>> {
     let body = serde_json::to_vec(message).expect("messages hold only text, numbers and lists of them");
     let room = limit.saturating_sub(HEADER).max(1);
     let count = body.len().div_ceil(room).max(1);
@@ -59,7 +72,7 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
             frame.extend_from_slice(&message.protocol().to_be_bytes());
             frame.push(match index {
                 _ if index + 1 == count => 0,
-                0 => MORE | FIRST,
+                0 => MORE | FIRST | repeated,
                 _ => MORE | REST,
             });
             frame.extend_from_slice(piece);
@@ -72,9 +85,19 @@ pub fn cut(message: &Message, limit: usize) -> Vec<Vec<u8>> {
 #[derive(Clone, Debug)]
 pub struct Assembler {
     speaks: u32,
-    begun: BTreeMap<u32, Vec<u8>>,
+    begun: BTreeMap<u32, Begun>,
     /// Senders whose next piece may belong to what was begun before, and is not known here.
     unknown: BTreeSet<u32>,
+    /// Senders of whom the end of something was left alone, for want of its beginning.
+    missed: BTreeSet<u32>,
+}
+
+/// Pieces of one message, so far.
+#[derive(Clone, Default, Debug)]
+struct Begun {
+    body: Vec<u8>,
+    /// Its sender says it again if someone comes.
+    repeated: bool,
 }
 
 impl Default for Assembler {
@@ -86,7 +109,7 @@ impl Default for Assembler {
 impl Assembler {
     /// One that knows protocols up to this one.
     pub fn speaking(protocol: u32) -> Self {
-        Assembler { speaks: protocol, begun: BTreeMap::new(), unknown: BTreeSet::new() }
+        Assembler { speaks: protocol, begun: BTreeMap::new(), unknown: BTreeSet::new(), missed: BTreeSet::new() }
     }
 
     /// Takes a piece; gives the message when it was the last one.
@@ -115,6 +138,7 @@ impl Assembler {
         }
         if rest && !self.begun.contains_key(&from) {
             self.unknown.insert(from);
+            self.missed.insert(from);
             return Ok(None);
         }
         let whole;
@@ -122,14 +146,15 @@ impl Assembler {
             None if !more => piece,
             _ => {
                 let begun = self.begun.entry(from).or_default();
-                if begun.len() + piece.len() > MAX_MESSAGE {
+                if begun.body.len() + piece.len() > MAX_MESSAGE {
                     return Err(FrameError::TooLong);
                 }
-                begun.extend_from_slice(piece);
+                begun.body.extend_from_slice(piece);
+                begun.repeated |= first && header[8] & REPEATED != 0;
                 if more {
                     return Ok(None);
                 }
-                whole = self.begun.remove(&from).unwrap_or_default();
+                whole = self.begun.remove(&from).unwrap_or_default().body;
                 &whole
             }
         };
@@ -137,7 +162,10 @@ impl Assembler {
         match serde_json::from_slice(body) {
             Ok(message) => Ok(Some(message)),
             // The end of something: brackets that close what was not opened are never a message.
-            Err(_) if unknown => Ok(None),
+            Err(_) if unknown => {
+                self.missed.insert(from);
+                Ok(None)
+            }
             Err(error) => Err(FrameError::Unreadable(error.to_string())),
         }
     }
@@ -146,15 +174,18 @@ impl Assembler {
     pub fn keep_only(&mut self, here: impl Fn(u32) -> bool) {
         self.begun.retain(|from, _| here(*from));
         self.unknown.retain(|from| here(*from));
+        self.missed.retain(|from| here(*from));
     }
 
-    /// Someone came who has not heard the beginnings. `again`: those who sent them say them again, so what was begun is
-    /// forgotten here too.
-    pub fn someone_came(&mut self, senders: impl Iterator<Item = u32>, again: bool) {
-        if again {
-            self.begun.clear();
-        }
+    /// Someone came who has not heard the beginnings. What its sender says again is forgotten here too.
+    pub fn someone_came(&mut self, senders: impl Iterator<Item = u32>) {
+        self.begun.retain(|_, begun| !begun.repeated);
         self.unknown = senders.filter(|from| !self.begun.contains_key(from)).collect();
+    }
+
+    /// Whether the end of something that this member said was left alone here since that was last asked.
+    pub fn missed(&mut self, from: u32) -> bool {
+        self.missed.remove(&from)
     }
 }
 
@@ -181,14 +212,14 @@ mod tests {
     #[test]
     fn what_was_cut_by_a_membership_is_heard_whole_or_not_at_all() {
         let message = sample(1000);
-        let pieces = cut(&message, 64);
+        let pieces = cut_to_repeat(&message, 64);
         for heard in 1..pieces.len() {
             let (mut old, mut new) = (Assembler::default(), Assembler::default());
             for piece in &pieces[..heard] {
                 assert_eq!(old.take(1, piece), Ok(None));
             }
-            old.someone_came([1, 2].into_iter(), true);
-            new.someone_came([1, 2].into_iter(), true);
+            old.someone_came([1, 2].into_iter());
+            new.someone_came([1, 2].into_iter());
             for each in [&mut old, &mut new] {
                 for piece in &pieces[heard..] {
                     assert_eq!(each.take(1, piece), Ok(None), "{heard} were heard before");
@@ -201,9 +232,26 @@ mod tests {
     }
 
     #[test]
+    fn who_came_knows_that_it_missed_what_is_not_said_again() {
+        let pieces = cut(&sample(1000), 64);
+        for heard in 1..pieces.len() {
+            let (mut old, mut new) = (Assembler::default(), Assembler::default());
+            for piece in &pieces[..heard] {
+                assert_eq!(old.take(1, piece), Ok(None));
+            }
+            old.someone_came([1, 2].into_iter());
+            new.someone_came([1, 2].into_iter());
+            let at_old: Vec<_> = pieces[heard..].iter().map(|piece| old.take(1, piece)).collect();
+            assert_eq!(at_old.last(), Some(&Ok(Some(sample(1000)))), "the rest is taken");
+            assert!(pieces[heard..].iter().all(|piece| new.take(1, piece) == Ok(None)));
+            assert!(!old.missed(1) && new.missed(1) && !new.missed(1) && !new.missed(2), "{heard} were heard before");
+        }
+    }
+
+    #[test]
     fn who_came_reads_what_was_not_cut() {
         let mut new = Assembler::default();
-        new.someone_came([1].into_iter(), true);
+        new.someone_came([1].into_iter());
         assert_eq!(new.take(1, &cut(&sample(3), 1000)[0]), Ok(Some(sample(3))));
         let mut broken = cut(&sample(1), 1000).remove(0);
         broken.pop();

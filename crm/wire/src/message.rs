@@ -130,6 +130,10 @@ pub struct Hello {
     /// Attributes that it gathers or keeps. Members of protocol 1 have none.
     #[serde(default)]
     pub attributes: Vec<AttributeState>,
+    /// The membership of this meeting cut in two what the sender was saying, and it is not said again: members who know
+    /// no other way are among those who heard the beginning. Who has only the end of it must come anew.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 /// A CIB's text.

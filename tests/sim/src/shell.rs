@@ -17,6 +17,10 @@ use crate::world::{Happening, World};
 const TURNS_PER_INSTANT: u32 = 10_000;
 /// More commands than this for one event are growth without a bound.
 const COMMANDS_PER_EVENT: usize = 20_000;
+/// Daemons that may begin anew in one run; more are a loop.
+const MOST_ANEW: u32 = 5;
+/// When a supervisor starts a daemon again that gave up.
+const RESTART: Duration = Duration::from_secs(1);
 
 impl World {
     /// Tells a daemon what happened, and does what it wants.
@@ -175,7 +179,15 @@ impl World {
     fn exits(&mut self, id: NodeId, how: Result<(), String>) {
         self.say(id, format_args!("its daemon ends: {how:?}"));
         if let Err(reason) = how {
-            self.watch.breaks(format!("the daemon of node {id} gave up: {reason}"));
+            // Beside an older build a daemon may have to begin anew; its supervisor starts it again.
+            let mixed = self.hosts.values().any(|host| host.protocol < wire::PROTOCOL);
+            let anew = mixed && reason.ends_with("begins anew") && self.anew < MOST_ANEW;
+            if anew {
+                self.anew += 1;
+                self.host(id).daemon_returns.get_or_insert(RESTART);
+            } else {
+                self.watch.breaks(format!("the daemon of node {id} gave up: {reason}"));
+            }
         }
         self.daemon_gone(id);
         if let Some(back) = self.host(id).daemon_returns.take() {

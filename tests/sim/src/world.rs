@@ -152,6 +152,8 @@ pub struct World {
     pub random: Random,
     /// Chance for what shall not change the course of everything else.
     pub aside: Random,
+    /// Daemons that began anew by themselves.
+    pub anew: u32,
     queue: BinaryHeap<Reverse<Queued>>,
     sequence: u64,
     lives: u64,
@@ -182,6 +184,7 @@ impl World {
             trap: None,
             random,
             aside: Random::new(!seed),
+            anew: 0,
             queue: BinaryHeap::new(),
             sequence: 0,
             lives: 0,
