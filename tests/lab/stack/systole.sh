@@ -4,7 +4,7 @@
 #
 # SYSTOLE_BIN: directory with systoled, systole and systole-agents; default: what cargo built with --release beside
 #   this file's workspace. The nodes see it under the same path, so it must not be below /run, /tmp or /var/log.
-# SYSTOLE_AGENTS=shell: Debian's resource agents instead of our own of the same names.
+# SYSTOLE_AGENTS=shell: Debian's resource agents instead of our own of the same names, Pacemaker's Dummy among them.
 set -u
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "${LABDIR:?}/stacks/lib.sh"
@@ -46,15 +46,20 @@ start)
         bin=$1 log=$2 agents=$3
         mkdir -p /run/systole/ocf/resource.d "$(dirname "$log")"
         ln -sfn /usr/lib/ocf/lib /run/systole/ocf/lib
-        [ "$agents" = shell ] || "$bin/systole-agents" install --heartbeat /run/systole/ocf >/dev/null || exit 1
+        if [ "$agents" != shell ]; then
+            "$bin/systole-agents" install --heartbeat /run/systole/ocf >/dev/null || exit 1
+            mkdir -p /run/systole/ocf/resource.d/pacemaker
+            ln -sfn ../systole/Dummy /run/systole/ocf/resource.d/pacemaker/Dummy
+        fi
         for provider in /usr/lib/ocf/resource.d/*; do
             mkdir -p "/run/systole/ocf/resource.d/${provider##*/}"
-            for agent in "$provider"/*; do
+            for agent in "$provider"/* "$provider"/.ocf-*; do    # agents read these by this place
                 to=/run/systole/ocf/resource.d/${provider##*/}/${agent##*/}
-                [ -e "$to" ] || ln -s "$agent" "$to"
+                [ -e "$to" ] || [ ! -e "$agent" ] || ln -s "$agent" "$to"
             done
         done' sh "$bin" "$log" "${SYSTOLE_AGENTS:-own}" || exit 1
-    node_daemon "$1" "$log" "$bin/systoled" run --engine corosync --cluster lab --state "$state" \
+    # HA_RSCTMP: the lab looks for what Dummy remembers where Pacemaker's does
+    node_daemon "$1" "$log" env HA_RSCTMP=/run "$bin/systoled" run --engine corosync --cluster lab --state "$state" \
         --socket /run/systole/systoled.sock --ocf-root /run/systole/ocf --fence-agents /usr/sbin
     ;;
 stop)
