@@ -433,35 +433,40 @@ const REAL_SERVER: &[Word] = &[
     word("FILE_CHECK", Block(&[word("track_file", Line), word("weight", Line)])),
 ];
 
-const TCP_CHECK: &[Word] = &[
-    word("connect_ip", Line),
-    word("connect_port", Line),
-    word("bindto", Line),
-    word("bind_if", Line),
-    word("bind_port", Line),
-    word("fwmark", Line),
-    word("connect_timeout", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
-];
+/// Words of a check, with those that every check has: when it is repeated.
+macro_rules! repeating {
+    ($($more:expr),* $(,)?) => {
+        &[
+            word("warmup", Line),
+            word("delay_loop", Line),
+            word("retry", Line),
+            word("delay_before_retry", Line),
+            word("alpha", Line),
+            $($more),*
+        ]
+    };
+}
 
-const HTTP_GET: &[Word] = &[
-    word("connect_ip", Line),
-    word("connect_port", Line),
-    word("bindto", Line),
-    word("bind_if", Line),
-    word("bind_port", Line),
-    word("fwmark", Line),
-    word("connect_timeout", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
+/// Words of a check, with those of every check that connects: where to, where from, and when it is repeated.
+macro_rules! connecting {
+    ($($more:expr),* $(,)?) => {
+        repeating![
+            word("connect_ip", Line),
+            word("connect_port", Line),
+            word("bindto", Line),
+            word("bind_if", Line),
+            word("bind_port", Line),
+            word("fwmark", Line),
+            word("connect_timeout", Line),
+            $($more),*
+        ]
+    };
+}
+
+const TCP_CHECK: &[Word] = connecting![];
+
+const HTTP_GET: &[Word] = connecting![
     word("nb_get_retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
     word("virtualhost", Line),
     word("http_protocol", Line),
     word("enable_sni", Line),
@@ -484,65 +489,14 @@ const URL: &[Word] = &[
     word("tls_compliant", Line),
 ];
 
-const SMTP_CHECK: &[Word] = &[
-    word("connect_ip", Line),
-    word("connect_port", Line),
-    word("bindto", Line),
-    word("bind_if", Line),
-    word("bind_port", Line),
-    word("fwmark", Line),
-    word("connect_timeout", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
-    word("helo_name", Line),
-    word("host", Block(TCP_CHECK)),
-];
+const SMTP_CHECK: &[Word] = connecting![word("helo_name", Line), word("host", Block(TCP_CHECK)),];
 
-const DNS_CHECK: &[Word] = &[
-    word("connect_ip", Line),
-    word("connect_port", Line),
-    word("bindto", Line),
-    word("bind_if", Line),
-    word("bind_port", Line),
-    word("fwmark", Line),
-    word("connect_timeout", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
-    word("type", Line),
-    word("name", Line),
-];
+const DNS_CHECK: &[Word] = connecting![word("type", Line), word("name", Line),];
 
-const MISC_CHECK: &[Word] = &[
-    word("misc_path", Command),
-    word("misc_timeout", Line),
-    word("misc_dynamic", Line),
-    word("user", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
-];
+const MISC_CHECK: &[Word] =
+    repeating![word("misc_path", Command), word("misc_timeout", Line), word("misc_dynamic", Line), word("user", Line),];
 
-const UDP_CHECK: &[Word] = &[
-    word("connect_ip", Line),
-    word("connect_port", Line),
-    word("bindto", Line),
-    word("bind_if", Line),
-    word("bind_port", Line),
-    word("fwmark", Line),
-    word("connect_timeout", Line),
-    word("warmup", Line),
-    word("delay_loop", Line),
-    word("retry", Line),
-    word("delay_before_retry", Line),
-    word("alpha", Line),
+const UDP_CHECK: &[Word] = connecting![
     word("payload", Line),
     word("require_reply", Line),
     word("min_reply_length", Line),
