@@ -157,7 +157,7 @@ fn unit_resource(draft: &mut Draft<'_, '_>, unit: &Unit<'_>, nfs: bool) -> Optio
     members.extend(address::addresses(draft, unit));
     members.extend(address::objects(draft, unit));
     members.extend(hooks::hooks(draft, unit));
-    let meta = place::meta(unit);
+    let meta = place::meta(unit, members.len());
     let resource = match members.len() {
         0 => {
             draft.advice.push(format!(

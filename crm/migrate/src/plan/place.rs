@@ -9,13 +9,20 @@ use crate::unit::{Contender, Effect, Unit, Watch, Watched};
 /// Names of the attributes that health checks set: by what is watched, and by the weight of files.
 pub(super) type Attributes = BTreeMap<(Watched, i32), String>;
 
-/// Points between two priorities when equal ones are told apart by a rank below that.
-pub(crate) const SCALE: i32 = 10;
+/// Points between two priorities when equal ones are told apart by a rank below that, and stay where they are.
+pub(crate) const SCALE: i32 = 100;
 
-/// What a unit's resource is told about itself.
-pub(super) fn meta(unit: &Unit<'_>) -> BTreeMap<String, String> {
-    let stickiness = if unit.stays() { "INFINITY" } else { "0" };
-    [("resource-stickiness".to_owned(), stickiness.to_owned())].into()
+/// What a unit's resource of so many members is told about itself. Of equal priorities keepalived leaves the one that is
+/// master: what holds it there is more than any rank, and less than a point of priority. A group holds by the sum of its
+/// members.
+pub(super) fn meta(unit: &Unit<'_>, members: usize) -> BTreeMap<String, String> {
+    let ranks = unit.contenders.len().saturating_sub(1);
+    let stickiness = match scale(unit) {
+        _ if unit.stays() => "INFINITY".to_owned(),
+        SCALE if ranks * members + ranks < SCALE as usize => ranks.to_string(),
+        _ => "0".to_owned(),
+    };
+    [("resource-stickiness".to_owned(), stickiness)].into()
 }
 
 /// How many points one of keepalived's is.
