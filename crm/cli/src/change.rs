@@ -101,7 +101,10 @@ pub fn make(client: &mut Client, how: How, edit: impl Fn(&Live) -> anyhow::Resul
 }
 
 /// The change without its telling: the edit that was made, the plan of what follows, and what came of it.
-fn write(
+///
+/// # Errors
+/// As [`make`].
+pub fn write(
     client: &mut Client,
     how: How,
     edit: impl Fn(&Live) -> anyhow::Result<Edit>,

@@ -29,6 +29,38 @@ pub fn held(model: &Model, addresses: &[Held]) -> Vec<Held> {
     addresses.iter().filter(own).cloned().collect()
 }
 
+/// An address as the cluster's configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agent {
+    /// The address.
+    pub ip: IpAddr,
+    /// Bits of its network.
+    pub prefix: Option<u8>,
+    /// Its interface.
+    pub nic: Option<String>,
+    /// The resource's id.
+    pub id: String,
+}
+
+/// All addresses of a configuration, with what holds on this node.
+pub fn agents(document: &Document, node: &str, now: i64) -> Vec<Agent> {
+    let lookup = |name: &str| (name == "#uname").then_some(node);
+    let context = Context { node_attribute: Some(&lookup), ..Context::at(now) };
+    let resources = document.descend(&["configuration", "resources"]);
+    let all = resources.into_iter().flat_map(|resources| document.descendants(resources));
+    all.filter(|one| document.name(*one) == "primitive" && document.attribute(*one, "type") == Some("IPaddr2"))
+        .filter_map(|one| {
+            let values = view::parameters(document, one, &context);
+            Some(Agent {
+                ip: values.get("ip")?.parse().ok()?,
+                prefix: values.get("cidr_netmask").and_then(|text| text.parse().ok()),
+                nic: values.get("nic").map(str::to_owned),
+                id: document.id(one).to_owned(),
+            })
+        })
+        .collect()
+}
+
 /// What keeps the cluster from taking these addresses for running, each with what to do.
 ///
 /// ```
@@ -44,25 +76,9 @@ pub fn obstacles(document: &Document, node: &str, held: &[Held], now: i64) -> Ve
                 .to_owned(),
         );
     }
-    let lookup = |name: &str| (name == "#uname").then_some(node);
-    let context = Context { node_attribute: Some(&lookup), ..Context::at(now) };
-    let agents: Vec<_> = document
-        .descend(&["configuration", "resources"])
-        .into_iter()
-        .flat_map(|resources| document.descendants(resources))
-        .filter(|one| document.name(*one) == "primitive" && document.attribute(*one, "type") == Some("IPaddr2"))
-        .map(|one| {
-            let values = view::parameters(document, one, &context);
-            (
-                values.get("ip").and_then(|text| text.parse::<IpAddr>().ok()),
-                values.get("cidr_netmask").and_then(|text| text.parse::<u8>().ok()),
-                values.get("nic").map(str::to_owned),
-                document.id(one).to_owned(),
-            )
-        })
-        .collect();
+    let agents = agents(document, node, now);
     for held in held {
-        let Some((_, prefix, nic, id)) = agents.iter().find(|(ip, ..)| *ip == Some(held.ip)) else {
+        let Some(Agent { prefix, nic, id, .. }) = agents.iter().find(|agent| agent.ip == held.ip) else {
             found.push(format!("no IPaddr2 has {}: load the plan's configuration first", held.ip));
             continue;
         };

@@ -3,7 +3,9 @@
 //!
 //! [`unit`] says what moves as one and who contends for it, [`elect`] who keepalived makes master of it. [`plan`] gives
 //! for each line what becomes of it, as [`words`] has it, with [`verdict`]s, questions and a [`configuration`];
-//! [`report`] says all that to people. [`prove`] compares both worlds, state by state. [`export`] goes the other way.
+//! [`report`] says all that to people. [`prove`] compares both worlds, state by state, and [`shadow`] while keepalived
+//! still works, by its adverts. [`archive`] and [`collected`] are what a host hands over, [`handover`], [`load`] and [`course`] the
+//! move, [`checklist`] what must be true after it. [`export`] goes the other way.
 //!
 //! ```
 //! use keepalived::{Files, Host, Model};
@@ -26,8 +28,15 @@ pub mod elect;
 pub mod text;
 pub mod words;
 
+pub mod advert;
+pub mod archive;
+pub mod checklist;
+pub mod collected;
+pub mod course;
 pub mod export;
 pub mod handover;
+pub mod load;
 pub mod plan;
 pub mod prove;
 pub mod report;
+pub mod shadow;

@@ -306,7 +306,7 @@ fn cause(
 }
 
 /// A cluster with one unit alone, whose state is set row by row.
-struct Cluster {
+pub(crate) struct Cluster {
     document: Document,
     resource: String,
     nodes: Vec<Node>,
@@ -321,7 +321,7 @@ struct Node {
 }
 
 impl Cluster {
-    fn new(plan: &Plan<'_>, unit: &Unit<'_>, resource: &str) -> Cluster {
+    pub(crate) fn new(plan: &Plan<'_>, unit: &Unit<'_>, resource: &str) -> Cluster {
         let configuration = alone(&plan.configuration, resource);
         let mut document = document(&configuration);
         let root = document.root();
@@ -387,7 +387,7 @@ impl Cluster {
     }
 
     /// Where the policy places the resource in this state.
-    fn place(&mut self, unit: &Unit<'_>, states: &[HostState], holder: Option<usize>) -> Option<String> {
+    pub(crate) fn place(&mut self, unit: &Unit<'_>, states: &[HostState], holder: Option<usize>) -> Option<String> {
         let document = &mut self.document;
         let nodes = self.nodes.len();
         let down = states.iter().filter(|state| !state.up).count();
@@ -460,5 +460,40 @@ fn alone(configuration: &Configuration, resource: &str) -> Configuration {
         resources: configuration.resources.iter().filter(|one| wanted(one)).cloned().collect(),
         constraints,
         alerts: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Wishes, plan};
+    use crate::verdict::Answers;
+    use keepalived::{Files, Host, Model};
+
+    #[test]
+    fn of_equal_ones_who_has_it_keeps_it() {
+        let model = |priority: u8| {
+            let text = format!(
+                "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\npriority {priority}\nvirtual_ipaddress {{\n10.0.0.8/24\n10.0.0.9/24\n}}\n}}\n"
+            );
+            Model::read(&Files::one("/k", text), &Host::default())
+        };
+        let place = |priorities: [u8; 3], holder: usize| {
+            let hosts: Vec<(String, Model)> =
+                ["a", "b", "c"].iter().zip(priorities).map(|(host, one)| ((*host).to_owned(), model(one))).collect();
+            let answers = Answers::read("defaults = yes").unwrap();
+            let plan = plan(&hosts, &answers, &Wishes::default()).unwrap();
+            let good = vec![HostState { up: true, bad: Vec::new() }; 3];
+            let resource = plan.resources[0].clone().unwrap();
+            let unit = &plan.units[0];
+            let after = Cluster::new(&plan, unit, &resource).place(unit, &good, Some(holder));
+            let before = master(unit, &good, Some(holder), &unit.ranks(None)).map(|at| hosts[at].0.clone());
+            assert_eq!(after, before, "{priorities:?} {holder}");
+            after.unwrap()
+        };
+        for holder in 0..3 {
+            assert_eq!(place([100, 100, 100], holder), ["a", "b", "c"][holder]);
+            assert_eq!(place([100, 101, 100], holder), "b", "a point of priority is more than what holds it");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `systole migrate keepalived adopt` and `rollback`: this host's addresses from keepalived to the cluster, and back,
 //! without taking them off the interface.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Program;
@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use cib::Document;
-use clap::{Arg, ArgMatches, value_parser};
-use keepalived::{Host, Model};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use migrate::collected::Collected;
 use migrate::handover::{Held, held, obstacles, takeover};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 
-use super::files::{read, this_host};
+use super::collect;
+use super::files::this_host;
 use super::keeper::{self, Arguments, Running};
 use crate::EXIT_OK;
 use crate::client::Client;
@@ -33,6 +35,8 @@ const END_WAIT: Duration = Duration::from_secs(10);
 const START_WAIT: Duration = Duration::from_secs(15);
 /// How long the addresses must have been there after its start; it puts them back within some hundredths of a second.
 const SETTLED: Duration = Duration::from_millis(500);
+/// How long one that was begun before may still be at work: all its waits together.
+const LOCK_WAIT: Duration = Duration::from_secs(40);
 /// Where the backup and the journal are if nothing is said.
 const STATE: &str = "/var/lib/systole/migrate";
 
@@ -54,35 +58,71 @@ fn adopt_grammar() -> clap::Command {
                  maintenance-mode=false.\n\nOn a backup keepalived is ended in order. On the host with the addresses it is \
                  ended without a word, so the addresses stay where they are; the cluster's probes take them for running. It is \
                  checked before that they would: maintenance-mode, an IPaddr2 for each address, its prefix and interface. \
-                 Files, addresses and routes are backed up, and each step is in the journal; if an address is gone \
-                 afterwards, keepalived is started again.\n\nExamples:\n  systole migrate keepalived adopt\n  \
+                 Files, includes, scripts, units, addresses, routes and kernel settings are backed up with checksums, and \
+                 each step is in the journal; if an address is gone afterwards, keepalived is started again. Run again \
+                 after an interruption it goes on. `apply` does all of this on all hosts.\n\nExamples:\n  systole migrate keepalived adopt\n  \
                  systole migrate keepalived rollback";
     clap::Command::new("")
         .about("Hand this host's addresses from keepalived to the cluster, without taking them off")
         .after_help(after)
         .args(arguments())
+        .arg(
+            Arg::new("classic")
+                .long("classic")
+                .action(ArgAction::SetTrue)
+                .help("End keepalived in order, which takes the addresses off: the cluster has to start them"),
+        )
 }
 
 fn rollback_grammar() -> clap::Command {
     let after = "The cluster has to be in maintenance-mode (or stopped while it was, then give --cib with its last \
                  configuration). keepalived is started by a configuration that makes it master at once, and then told to \
-                 read its own again. Begin on the host with the addresses.\n\nExample:\n  systole migrate keepalived rollback";
+                 read its own again. Begin on the host with the addresses. With --all everything that `apply` did is taken back, on \
+                 all hosts, from any point and also half-way.\n\nExamples:\n  systole migrate keepalived rollback\n  \
+                 systole migrate keepalived rollback --all";
     clap::Command::new("")
         .about("Give this host's addresses back to keepalived, with the least gap")
         .after_help(after)
         .args(arguments())
+        .args([
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("On all hosts, what apply did here, however far it got: by its --journal"),
+            Arg::new("restore")
+                .long("restore")
+                .action(ArgAction::SetTrue)
+                .help("Put files of keepalived's back that have changed since the backup"),
+            super::apply::journal(),
+        ])
 }
 
 /// What is remembered of a handover.
 struct Journal {
     folder: PathBuf,
+    _lock: Flock<File>,
 }
+
+/// The backup, in `collect`'s form, and its checksum.
+const BACKUP: &str = "backup.tar";
+const CHECKSUM: &str = "backup.tar.sha256";
+/// While this is there, keepalived's file holds a configuration of ours, for the second of a takeover.
+const TEMPORARY: &str = "temporary";
 
 impl Journal {
     fn open(arguments: &ArgMatches) -> anyhow::Result<Journal> {
         let folder = arguments.get_one::<PathBuf>("state").expect("it has a default").clone();
         fs::create_dir_all(&folder).with_context(|| format!("making the directory {}", folder.display()))?;
-        Ok(Journal { folder })
+        // Who began this from afar may be gone while it is still at work here: the next one waits for its end.
+        let path = folder.join("lock");
+        let mut lock = None;
+        keeper::wait(LOCK_WAIT, || {
+            let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+            lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok();
+            Ok(lock.is_some())
+        })?;
+        let lock = lock.with_context(|| format!("another command is at work in {}", folder.display()))?;
+        Ok(Journal { folder, _lock: lock })
     }
 
     /// Notes a step; what is noted is on the disk.
@@ -96,15 +136,48 @@ impl Journal {
         written.with_context(|| format!("writing the journal {}", path.display()))
     }
 
-    fn keep(&self, name: &str, text: &[u8]) -> anyhow::Result<()> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+    /// Whether a handover was begun here and not taken back.
+    fn is_begun(&self) -> bool {
+        let text = fs::read_to_string(self.folder.join("journal")).unwrap_or_default();
+        let step = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+        let last = text.lines().rev().filter_map(step).find(|word| ["handing", "keepalived"].contains(&word.as_str()));
+        last.as_deref() == Some("handing")
     }
 
-    fn kept(&self, name: &str) -> anyhow::Result<String> {
-        let path = self.folder.join(name);
-        fs::read_to_string(&path)
-            .with_context(|| format!("reading {}: was adopt run here, with the same --state?", path.display()))
+    fn back_up(&self, found: &Collected) -> anyhow::Result<()> {
+        let bytes = found.to_archive();
+        collect::write_private(&self.folder.join(BACKUP), &bytes)?;
+        let sum = collect::checksum(&bytes);
+        collect::write_private(&self.folder.join(CHECKSUM), format!("{sum}  {BACKUP}\n").as_bytes())?;
+        self.kept().context("looking whether the backup can be read")?;
+        self.note(&format!("backed up {} files, SHA-256 {sum}", found.files.len()))
+    }
+
+    /// The backup, if it is whole.
+    fn kept(&self) -> anyhow::Result<Collected> {
+        let path = self.folder.join(BACKUP);
+        let bytes = fs::read(&path)
+            .with_context(|| format!("reading {}: was adopt run here, with the same --state?", path.display()))?;
+        let sum = fs::read_to_string(self.folder.join(CHECKSUM)).unwrap_or_default();
+        let is = collect::checksum(&bytes);
+        if sum.split(' ').next() != Some(is.as_str()) {
+            bail!("{} has not the checksum it was written with: it is damaged", path.display());
+        }
+        Collected::from_archive(&bytes).map_err(|error| anyhow::anyhow!("reading {}: {error}", path.display()))
+    }
+
+    /// Puts keepalived's own file back, if one that was killed left ours in its place.
+    fn mend(&self) -> anyhow::Result<bool> {
+        let marker = self.folder.join(TEMPORARY);
+        if !marker.exists() {
+            return Ok(false);
+        }
+        let kept = self.kept()?;
+        let text = kept.files.get(&kept.configuration).context("the backup has no configuration")?;
+        fs::write(&kept.configuration, text).with_context(|| format!("writing {}", kept.configuration))?;
+        fs::remove_file(&marker).with_context(|| format!("removing {}", marker.display()))?;
+        self.note("put keepalived's own file back")?;
+        Ok(true)
     }
 }
 
@@ -119,24 +192,27 @@ fn configuration(arguments: &ArgMatches) -> anyhow::Result<Document> {
     }
 }
 
-fn model(path: &Path, node: &str) -> anyhow::Result<Model> {
-    let host = Host { config_id: node.to_owned(), instance: node.to_owned() };
-    let model = Model::read(&read(path)?, &host);
+fn adopt(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let journal = Journal::open(arguments)?;
+    let mended = journal.mend()?;
+    let pid_file = arguments.get_one::<PathBuf>("pid-file").map(PathBuf::as_path);
+    let begun = journal.is_begun();
+    let Some(running) = keeper::running(pid_file)? else {
+        if begun {
+            return resume(&journal, &node(arguments), arguments.get_flag("classic"));
+        }
+        bail!("keepalived does not run here: there is nothing to hand over (or give its --pid-file)");
+    };
+    if mended {
+        kill(running.parent, Signal::SIGHUP).context("having keepalived read its own configuration")?;
+    }
+    let node = node(arguments);
+    let path = running.arguments.configuration();
+    let found = collect::gather(&path, &node, &running.arguments)?;
+    let model = found.model(&node);
     if model.instances.is_empty() {
         bail!("{} has no vrrp_instance: there is nothing to hand over", path.display());
     }
-    Ok(model)
-}
-
-fn adopt(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let journal = Journal::open(arguments)?;
-    let pid_file = arguments.get_one::<PathBuf>("pid-file").map(PathBuf::as_path);
-    let Some(running) = keeper::running(pid_file)? else {
-        bail!("keepalived does not run here: there is nothing to hand over (or give its --pid-file)");
-    };
-    let node = node(arguments);
-    let path = running.arguments.configuration();
-    let model = model(&path, &node)?;
     if !model.servers.is_empty() {
         bail!(
             "{} has virtual servers, whose checks would end as well: run keepalived for IPVS alone first, with the plan's \
@@ -146,30 +222,32 @@ fn adopt(arguments: &ArgMatches) -> anyhow::Result<u8> {
     }
     let mine = held(&model, &keeper::addresses()?);
     let document = configuration(arguments)?;
-    let found = obstacles(&document, &node, &mine, now());
-    if !found.is_empty() {
-        bail!("nothing was done, keepalived goes on: {}", found.join("; "));
+    let against = obstacles(&document, &node, &mine, now());
+    if !against.is_empty() {
+        bail!("nothing was done, keepalived goes on: {}", against.join("; "));
     }
-    back_up(&journal, &running, &path)?;
-    mask(true)?;
-    if mine.is_empty() {
-        journal.note("ending keepalived, a backup")?;
+    if !begun {
+        journal.back_up(&found)?;
+    }
+    journal.note("handing over")?;
+    mask(true, &found.enabled)?;
+    if mine.is_empty() || arguments.get_flag("classic") {
+        journal.note("ending keepalived")?;
+        // One that was held before it was killed hears nothing.
+        let _ = kill(running.parent, Signal::SIGCONT);
         end(&running)?;
         journal.note("ended")?;
-        print("This host held no address of keepalived's. It is ended.\n")?;
+        print(if mine.is_empty() {
+            "This host held no address of keepalived's. It is ended.\n"
+        } else {
+            "keepalived is ended, and has taken its addresses off.\n"
+        })?;
         return Ok(EXIT_OK);
     }
     journal.note(&format!("adopting {}", shown(&mine)))?;
     let begin = Instant::now();
     keeper::end_without_a_word(&running)?;
-    let after = keeper::addresses()?;
-    let gone: Vec<Held> = mine.iter().filter(|one| !after.contains(one)).cloned().collect();
-    if !gone.is_empty() {
-        journal.note(&format!("{} gone, starting keepalived again", shown(&gone)))?;
-        take_back(&running.arguments, &path, &model, &mine)?;
-        bail!("{} did not stay; keepalived was started again and is in charge", shown(&gone));
-    }
-    journal.note("adopted")?;
+    stay(&journal, &mine, &found)?;
     print(&format!(
         "keepalived is ended ({} ms); {} stay(s). Set maintenance-mode=false when all hosts are done.\n",
         begin.elapsed().as_millis(),
@@ -178,36 +256,54 @@ fn adopt(arguments: &ArgMatches) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
+/// A handover that was interrupted after keepalived had ended.
+fn resume(journal: &Journal, node: &str, classic: bool) -> anyhow::Result<u8> {
+    let kept = journal.kept()?;
+    let mine = if classic { Vec::new() } else { held(&kept.model(node), &kept.addresses) };
+    stay(journal, &mine, &kept)?;
+    print("keepalived was ended here before.\n")?;
+    Ok(EXIT_OK)
+}
+
+/// Sees that the addresses are still there; if not, keepalived gets them back.
+fn stay(journal: &Journal, mine: &[Held], found: &Collected) -> anyhow::Result<()> {
+    let after = keeper::addresses()?;
+    let gone: Vec<Held> = mine.iter().filter(|one| !after.contains(one)).cloned().collect();
+    if !gone.is_empty() {
+        journal.note(&format!("{} gone, starting keepalived again", shown(&gone)))?;
+        mask(false, &found.enabled)?;
+        take_back(journal, found, mine)?;
+        journal.note("keepalived is in charge")?;
+        bail!("{} did not stay; keepalived was started again and is in charge", shown(&gone));
+    }
+    journal.note("adopted")
+}
+
 fn shown(held: &[Held]) -> String {
     held.iter().map(|one| format!("{}/{} on {}", one.ip, one.prefix, one.device)).collect::<Vec<_>>().join(", ")
 }
 
-/// Files, arguments, addresses and routes as they are.
-fn back_up(journal: &Journal, running: &Running, path: &Path) -> anyhow::Result<()> {
-    let main = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    journal.keep("keepalived.conf", &main)?;
-    journal.keep("configuration", path.display().to_string().as_bytes())?;
-    journal.keep("arguments", running.arguments.words.join("\n").as_bytes())?;
-    for what in ["address", "route", "rule"] {
-        let output =
-            Program::new("ip").args(["-j", what, "show"]).output().with_context(|| format!("running ip {what}"))?;
-        journal.keep(&format!("{what}.json"), &output.stdout)?;
-    }
-    journal.note(&format!("backed up {}", path.display()))
-}
-
-/// Keeps systemd from starting keepalived again meanwhile, or lets it; without systemd nobody would.
-fn mask(masked: bool) -> anyhow::Result<()> {
+/// Keeps systemd from starting keepalived again, now and at the next boot, or has it as it was; without systemd nobody
+/// would.
+fn mask(masked: bool, enabled: &str) -> anyhow::Result<()> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Ok(());
     }
-    let words: &[&str] =
-        if masked { &["mask", "--runtime", "keepalived"] } else { &["unmask", "--runtime", "keepalived"] };
-    let status = Program::new("systemctl").args(words).status().context("running systemctl")?;
-    if !status.success() {
-        bail!("systemctl {} failed: nothing else was done", words.join(" "));
+    let systemctl = |words: &[&str]| {
+        let status = Program::new("systemctl").args(words).status().context("running systemctl")?;
+        if !status.success() {
+            bail!("systemctl {} failed: nothing else was done", words.join(" "));
+        }
+        Ok(())
+    };
+    if masked {
+        if enabled == "enabled" {
+            systemctl(&["disable", "keepalived"])?;
+        }
+        return systemctl(&["mask", "--runtime", "keepalived"]);
     }
-    Ok(())
+    systemctl(&["unmask", "--runtime", "keepalived"])?;
+    if enabled == "enabled" { systemctl(&["enable", "keepalived"]) } else { Ok(()) }
 }
 
 fn end(running: &Running) -> anyhow::Result<()> {
@@ -219,72 +315,102 @@ fn end(running: &Running) -> anyhow::Result<()> {
 }
 
 fn rollback(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    if arguments.get_flag("all") {
+        return super::apply::roll_back(arguments);
+    }
     let journal = Journal::open(arguments)?;
-    let words: Vec<String> = journal.kept("arguments")?.lines().map(str::to_owned).collect();
-    let started = Arguments { words };
-    let path = PathBuf::from(journal.kept("configuration")?.trim());
-    let pid_file = arguments.get_one::<PathBuf>("pid-file").cloned().unwrap_or_else(|| started.pid_file());
-    if keeper::running(Some(&pid_file))?.is_some() {
-        bail!("keepalived runs already: nothing was done");
+    let mended = journal.mend()?;
+    if !journal.is_begun() && keeper::running(arguments.get_one::<PathBuf>("pid-file").map(PathBuf::as_path))?.is_some()
+    {
+        print("keepalived runs, and nothing was handed over here: nothing was done.\n")?;
+        return Ok(EXIT_OK);
     }
-    let now_there = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    if now_there != journal.kept("keepalived.conf")?.into_bytes() {
-        bail!("{} is not as it was backed up in {}: put it back first", path.display(), journal.folder.display());
-    }
+    let found = journal.kept()?;
+    let started = Arguments { words: found.arguments.clone() };
     let node = node(arguments);
-    let model = model(&path, &node)?;
+    let pid_file = arguments.get_one::<PathBuf>("pid-file").cloned().unwrap_or_else(|| started.pid_file());
+    if let Some(running) = keeper::running(Some(&pid_file))? {
+        if keeper::is_whole(&running) {
+            // One that was held and not yet ended goes on; one with our configuration reads its own.
+            kill(running.parent, Signal::SIGCONT).context("letting keepalived go on")?;
+            if mended {
+                kill(running.parent, Signal::SIGHUP).context("having keepalived read its own configuration")?;
+            }
+            mask(false, &found.enabled)?;
+            journal.note("keepalived is in charge")?;
+            print("keepalived had not been ended yet; it goes on.\n")?;
+            return Ok(EXIT_OK);
+        }
+        keeper::end_without_a_word(&running)?;
+        keeper::wait(END_WAIT, || Ok(keeper::is_gone(running.parent)))?;
+    }
+    let changed = changed(&found, &node);
+    if arguments.get_flag("restore") {
+        for path in &changed {
+            let bytes = found.files.get(path).context("the backup has every file it names")?;
+            fs::write(path, bytes).with_context(|| format!("writing {path}"))?;
+            journal.note(&format!("restored {path}"))?;
+        }
+    } else if !changed.is_empty() {
+        bail!(
+            "{} is not as it was backed up in {}: put it back first, or use --restore",
+            changed.join(" and "),
+            journal.folder.display()
+        );
+    }
     let document = configuration(arguments)?;
     let maintenance = obstacles(&document, &node, &[], now());
     if !maintenance.is_empty() {
         bail!("nothing was done: {}", maintenance.join("; "));
     }
-    let mine = held(&model, &keeper::addresses()?);
-    mask(false)?;
+    let mine = held(&found.model(&node), &keeper::addresses()?);
+    mask(false, &found.enabled)?;
     journal.note(&format!("giving back {}", shown(&mine)))?;
     if mine.is_empty() {
         keeper::start(&started)?;
     } else {
-        take_back(&started, &path, &model, &mine)?;
+        take_back(&journal, &found, &mine)?;
     }
     journal.note("keepalived is in charge")?;
     print("keepalived is in charge again.\n")?;
     Ok(EXIT_OK)
 }
 
-/// Puts the file back, whatever happens.
-struct Restore<'r> {
-    path: &'r Path,
-    text: Vec<u8>,
-}
-
-impl Drop for Restore<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = fs::write(self.path, &self.text) {
-            let _ = writeln!(std::io::stderr(), "putting {} back: {error}", self.path.display());
-        }
-    }
+/// Files of keepalived's configuration that are not as they were backed up.
+fn changed(found: &Collected, node: &str) -> Vec<String> {
+    let model = found.model(node);
+    let instances = model.instances.iter().map(|one| one.place.file.clone());
+    let rest = model.rest.iter().map(|one| one.place.file.clone());
+    let mut own: Vec<String> = instances.chain(rest).chain([found.configuration.clone()]).collect();
+    own.sort();
+    own.dedup();
+    own.retain(|path| found.files.get(path).is_some_and(|kept| fs::read(path).ok().as_ref() != Some(kept)));
+    own
 }
 
 /// Starts keepalived so that it has these addresses at once, and has it read its own configuration then.
-fn take_back(started: &Arguments, path: &Path, model: &Model, mine: &[Held]) -> anyhow::Result<()> {
-    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let restore = Restore { path, text };
-    fs::write(path, takeover(model)).with_context(|| format!("writing {}", path.display()))?;
-    keeper::start(started)?;
+fn take_back(journal: &Journal, found: &Collected, mine: &[Held]) -> anyhow::Result<()> {
+    let started = Arguments { words: found.arguments.clone() };
+    let model = found.model(&found.host);
+    collect::write_private(&journal.folder.join(TEMPORARY), b"")?;
+    fs::write(&found.configuration, takeover(&model)).with_context(|| format!("writing {}", found.configuration))?;
+    let begun = keeper::start(&started);
     let pid_file = started.pid_file();
     // At its start it takes the addresses away and puts them back, too fast to be sure to be seen: they count when they
     // have been there for a while with it at work.
     let mut since: Option<Instant> = None;
-    let there = keeper::wait(START_WAIT, || {
-        let there = keeper::addresses()?;
-        let works = keeper::running(Some(&pid_file))?.is_some_and(|one| !one.children.is_empty());
-        if !(works && mine.iter().all(|one| there.contains(one))) {
-            since = None;
-            return Ok(false);
-        }
-        Ok(since.get_or_insert_with(Instant::now).elapsed() >= SETTLED)
+    let there = begun.and_then(|()| {
+        keeper::wait(START_WAIT, || {
+            let there = keeper::addresses()?;
+            let works = keeper::running(Some(&pid_file))?.is_some_and(|one| !one.children.is_empty());
+            if !(works && mine.iter().all(|one| there.contains(one))) {
+                since = None;
+                return Ok(false);
+            }
+            Ok(since.get_or_insert_with(Instant::now).elapsed() >= SETTLED)
+        })
     });
-    drop(restore);
+    journal.mend()?;
     let running = keeper::running(Some(&pid_file))?.context("keepalived did not start: see its log")?;
     kill(running.parent, Signal::SIGHUP).context("having keepalived read its own configuration")?;
     if !there? {

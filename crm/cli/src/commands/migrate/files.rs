@@ -9,6 +9,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgMatches};
 use keepalived::{Files, Host, Model, Note, Severity};
+use migrate::archive;
+use migrate::collected::Collected;
 
 /// A configuration larger than this is none: the largest known file has 20 KB.
 const FILE_MAX: u64 = 4 << 20;
@@ -27,25 +29,58 @@ pub(super) fn argument() -> Arg {
 /// Hosts by name, with what their keepalived does.
 pub(super) type Hosts = Vec<(String, Model)>;
 
-/// The hosts with what their keepalived does, and the files it was read from.
-pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<(Hosts, Vec<Files>)> {
-    let mut hosts: Hosts = Vec::new();
-    let mut scanned = Vec::new();
+/// All that was given.
+pub(super) struct Given {
+    /// The hosts with what their keepalived does.
+    pub hosts: Hosts,
+    /// The files that was read from, in the same order.
+    pub scanned: Vec<Files>,
+    /// What `collect` found, of hosts that were given by it.
+    pub collected: Vec<Option<Collected>>,
+}
+
+/// Reads what the arguments name.
+pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<Given> {
+    let mut given = Given { hosts: Vec::new(), scanned: Vec::new(), collected: Vec::new() };
     let mut names = BTreeSet::new();
     for argument in arguments.get_many::<String>("files").expect("it is required") {
         let (name, path) = match argument.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !name.contains('/') => (name.to_owned(), path),
-            _ => (this_host(), argument.as_str()),
+            Some((name, path)) if !name.is_empty() && !name.contains('/') => (Some(name.to_owned()), path),
+            _ => (None, argument.as_str()),
         };
+        let collected = read_archive(Path::new(path))?;
+        let name = name.or_else(|| Some(collected.as_ref()?.host.clone()).filter(|name| !name.is_empty()));
+        let name = name.unwrap_or_else(this_host);
         if !names.insert(name.clone()) {
             bail!("two files for {name}: write NODE=FILE, with another name for each host");
         }
-        let files = read(Path::new(path))?;
-        let host = Host { config_id: name.clone(), instance: name.clone() };
-        hosts.push((name, Model::read(&files, &host)));
-        scanned.push(files);
+        let (files, model) = match &collected {
+            Some(collected) => (collected.to_files(), collected.model(&name)),
+            None => {
+                let files = read(Path::new(path))?;
+                let host = Host { config_id: name.clone(), instance: name.clone() };
+                let model = Model::read(&files, &host);
+                (files, model)
+            }
+        };
+        given.hosts.push((name, model));
+        given.scanned.push(files);
+        given.collected.push(collected);
     }
-    Ok((hosts, scanned))
+    Ok(given)
+}
+
+/// What `collect` made; none if the file is something else.
+fn read_archive(path: &Path) -> anyhow::Result<Option<Collected>> {
+    let meta = fs::metadata(path).with_context(|| format!("looking for {}", path.display()))?;
+    if !meta.is_file() || meta.len() > archive::ARCHIVE_MAX as u64 {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    if !archive::is_archive(&bytes) {
+        return Ok(None);
+    }
+    Collected::from_archive(&bytes).map(Some).map_err(|error| anyhow::anyhow!("reading {}: {error}", path.display()))
 }
 
 /// The short name, as keepalived takes it for its config-id.

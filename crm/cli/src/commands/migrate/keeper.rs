@@ -143,6 +143,11 @@ pub(super) fn is_gone(pid: Pid) -> bool {
     state.is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 
+/// Whether it has its children, each alive.
+pub(super) fn is_whole(running: &Running) -> bool {
+    !running.children.is_empty() && running.children.iter().all(|child| !is_gone(*child))
+}
+
 /// Ends keepalived without a chance to take its addresses away. The order is everything: a parent that is not held
 /// starts a new child, which takes them away first; a child that outlives its parent is told, and takes them away.
 pub(super) fn end_without_a_word(running: &Running) -> anyhow::Result<()> {

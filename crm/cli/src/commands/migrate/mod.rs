@@ -1,12 +1,17 @@
 //! `systole migrate`: from another system to this one.
 
 mod adopt;
+mod apply;
+mod collect;
 mod export;
 mod files;
 mod keeper;
 mod plan;
 mod prove;
+mod reach;
 mod scan;
+mod shadow;
+mod verify;
 
 use clap::ArgMatches;
 
@@ -15,7 +20,17 @@ use super::{Command, one_of};
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "migrate", grammar, run };
 
-const KEEPALIVED: &[Command] = &[scan::COMMAND, plan::COMMAND, prove::COMMAND, adopt::ADOPT, adopt::ROLLBACK];
+const KEEPALIVED: &[Command] = &[
+    collect::COMMAND,
+    scan::COMMAND,
+    plan::COMMAND,
+    prove::COMMAND,
+    shadow::COMMAND,
+    apply::COMMAND,
+    verify::COMMAND,
+    adopt::ADOPT,
+    adopt::ROLLBACK,
+];
 
 fn grammar() -> clap::Command {
     let keepalived = clap::Command::new("keepalived")

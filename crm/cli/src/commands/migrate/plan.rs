@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use keepalived::{Files, Model, Note, Severity};
+use migrate::collected::Collected;
 use migrate::configuration::{commands, document};
 use migrate::plan::{Plan, Refusal, Wishes, plan};
 use migrate::report;
@@ -68,20 +69,21 @@ fn grammar() -> clap::Command {
 pub(super) struct Source {
     pub hosts: Vec<(String, Model)>,
     pub scanned: Vec<Files>,
+    pub collected: Vec<Option<Collected>>,
     pub answers: Answers,
     pub wishes: Wishes,
 }
 
 impl Source {
     pub(super) fn read(arguments: &ArgMatches) -> anyhow::Result<Source> {
-        let (hosts, scanned) = files::hosts(arguments)?;
+        let files::Given { hosts, scanned, collected } = files::hosts(arguments)?;
         let answers = match arguments.get_one::<PathBuf>("answers") {
             Some(path) => read_answers(path)?,
             None => Answers::default(),
         };
         let wishes =
             Wishes { nfs: arguments.get_many::<String>("with").is_some_and(|mut all| all.any(|w| w == "nfs")) };
-        Ok(Source { hosts, scanned, answers, wishes })
+        Ok(Source { hosts, scanned, collected, answers, wishes })
     }
 
     /// The plan; mistakes in the answers are an error with their place.

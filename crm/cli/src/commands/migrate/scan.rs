@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use keepalived::model::{Instance, Version};
 use keepalived::pairs::{Conflict, Router, conflicts, routers};
 use keepalived::{Files, Model, Note, Severity};
+use migrate::collected::{Collected, at_this_moment};
 use serde_json::{Value, json};
 
 use super::files::{self, render};
@@ -17,8 +18,8 @@ pub const COMMAND: Command = Command { name: "scan", grammar, run };
 
 fn grammar() -> clap::Command {
     let after = "Each file is read as keepalived reads it on the host of that name: lines that begin with @NAME count for \
-                 that host only, includes are looked for in the file's directory and below. Nothing is changed and nobody \
-                 is asked; what stands in the files is all that is known.\n\nThe exit status is 1 if a file cannot be used.\n\n\
+                 that host only, includes are looked for in the file's directory and below. Of what `collect` made on a \
+                 host it is also said who has which address at that moment. Nothing is changed and nobody is asked.\n\nThe exit status is 1 if a file cannot be used.\n\n\
                  Examples:\n  systole migrate keepalived scan one=/srv/one/keepalived.conf two=/srv/two/keepalived.conf\n  \
                  systole migrate keepalived scan /etc/keepalived/keepalived.conf";
     clap::Command::new("")
@@ -29,22 +30,33 @@ fn grammar() -> clap::Command {
             Arg::new("json")
                 .long("json")
                 .action(ArgAction::SetTrue)
-                .help("For programs: {\"hosts\": […], \"routers\": […]}"),
+                .help("For programs: {\"hosts\": […], \"routers\": […], \"now\": […]}"),
         )
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let (hosts, scanned) = files::hosts(arguments)?;
+    let files::Given { hosts, scanned, collected } = files::hosts(arguments)?;
+    let now = now(&hosts, &collected);
     let routers = routers(&hosts);
     if arguments.get_flag("json") {
-        print_json(&as_json(&hosts, &routers))?;
+        print_json(&as_json(&hosts, &routers, &now))?;
     } else {
-        print(&text(&hosts, &scanned, &routers, Paint::for_output()))?;
+        print(&text(&hosts, &scanned, &routers, &now, Paint::for_output()))?;
     }
     Ok(if hosts.iter().any(|(_, model)| model.has_errors()) { EXIT_FAILURE } else { EXIT_OK })
 }
 
-fn text(hosts: &[(String, Model)], scanned: &[Files], routers: &[Router<'_>], paint: Paint) -> String {
+/// What is so at this moment, of the hosts whose addresses are known.
+fn now(hosts: &[(String, Model)], collected: &[Option<Collected>]) -> Vec<String> {
+    let known: Vec<(String, Model, &Collected)> = hosts
+        .iter()
+        .zip(collected)
+        .filter_map(|((name, model), found)| Some((name.clone(), model.clone(), found.as_ref()?)))
+        .collect();
+    at_this_moment(&known)
+}
+
+fn text(hosts: &[(String, Model)], scanned: &[Files], routers: &[Router<'_>], now: &[String], paint: Paint) -> String {
     let mut out = String::new();
     for ((name, model), files) in hosts.iter().zip(scanned) {
         out += &paint.title(&format!("{name}: {}", files.main()));
@@ -95,6 +107,10 @@ fn text(hosts: &[(String, Model)], scanned: &[Files], routers: &[Router<'_>], pa
             out += &format!("  {}.\n    Today: {}.\n", conflict.message, conflict.today);
         }
     }
+    if !now.is_empty() {
+        out += &format!("{}\n", paint.title("When this was collected"));
+        now.iter().for_each(|line| out += &format!("  {line}.\n"));
+    }
     out
 }
 
@@ -123,7 +139,7 @@ fn shown(instance: &Instance) -> String {
     out
 }
 
-fn as_json(hosts: &[(String, Model)], routers: &[Router<'_>]) -> Value {
+fn as_json(hosts: &[(String, Model)], routers: &[Router<'_>], now: &[String]) -> Value {
     let note = |note: &Note| {
         json!({
             "severity": if note.severity == Severity::Error { "error" } else { "warning" },
@@ -155,7 +171,11 @@ fn as_json(hosts: &[(String, Model)], routers: &[Router<'_>]) -> Value {
             "conflicts": conflicts(one, hosts).into_iter().map(conflict).collect::<Value>(),
         })
     };
-    json!({"hosts": hosts.iter().map(host).collect::<Value>(), "routers": routers.iter().map(router).collect::<Value>()})
+    json!({
+        "hosts": hosts.iter().map(host).collect::<Value>(),
+        "routers": routers.iter().map(router).collect::<Value>(),
+        "now": now,
+    })
 }
 
 #[cfg(test)]
@@ -186,10 +206,10 @@ mod tests {
         };
         let hosts = [model("one", &scanned[0]), model("two", &scanned[1])];
         let routers = routers(&hosts);
-        let shown = text(&hosts, &scanned, &routers, Paint::PLAIN);
+        let shown = text(&hosts, &scanned, &routers, &[], Paint::PLAIN);
         assert!(shown.contains("instance WEB: router 51, eth0, priority 150, advert every 1 s (VRRPv2)\n    10.0.0.9/24 dev eth0 scope global\n"), "{shown}");
         assert!(shown.contains("5 |  foo bar\n  |  ^^^\n"), "{shown}");
         assert!(shown.contains("Virtual router 51: one (WEB, priority 150), two (WEB, priority 100)\n  advert_int differs: 1000 ms on one; 3000 ms on two.\n"), "{shown}");
-        assert_eq!(as_json(&hosts, &routers)["routers"][0]["conflicts"][0]["rule"], "timers");
+        assert_eq!(as_json(&hosts, &routers, &[])["routers"][0]["conflicts"][0]["rule"], "timers");
     }
 }
