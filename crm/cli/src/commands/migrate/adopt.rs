@@ -29,14 +29,14 @@ pub const ADOPT: Command = Command { name: "adopt", grammar: adopt_grammar, run:
 /// And back.
 pub const ROLLBACK: Command = Command { name: "rollback", grammar: rollback_grammar, run: rollback };
 
-/// How long keepalived may take to end in order; it tells the others first.
-const END_WAIT: Duration = Duration::from_secs(10);
+/// How long keepalived may take to end in order; it tells the others first, and a busy host is slow.
+const END_WAIT: Duration = Duration::from_secs(30);
 /// How long it may take to have its addresses again; with priority 255 it takes some hundredths of a second.
-const START_WAIT: Duration = Duration::from_secs(15);
+const START_WAIT: Duration = Duration::from_secs(30);
 /// How long the addresses must have been there after its start; it puts them back within some hundredths of a second.
 const SETTLED: Duration = Duration::from_millis(500);
 /// How long one that was begun before may still be at work: all its waits together.
-const LOCK_WAIT: Duration = Duration::from_secs(40);
+const LOCK_WAIT: Duration = Duration::from_secs(90);
 /// Where the backup and the journal are if nothing is said.
 const STATE: &str = "/var/lib/systole/migrate";
 
