@@ -5,6 +5,7 @@
 //! members run the same machine; the one that has been in the process group longest coordinates. Read it in this
 //! order: [`machine`] is the machine itself, [`membership`] turns who is here into writes of node states, [`pending`]
 //! remembers what was told and not yet answered, [`walking`] takes one plan from its first action to its last,
+//! [`follow_up`] asks for another when what it started may draw others to itself,
 //! [`quarantine`] holds nodes that come and go, [`brake`] fencings that nothing explains, [`property`] is what of the
 //! configuration all this goes by, [`note`] is what the operator reads.
 //!
@@ -15,6 +16,7 @@
 //! ```
 
 pub mod brake;
+pub mod follow_up;
 pub mod machine;
 pub mod membership;
 pub mod note;

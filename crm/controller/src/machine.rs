@@ -9,13 +9,14 @@ use transition::{ActionId, Transition};
 use wire::{FenceOrder, OrderId, RunOrder};
 
 use crate::brake::{self, Brake, Limits};
+use crate::follow_up::FollowUp;
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
 use crate::pace::{Pace, STORM_WINDOW};
 use crate::pending::Pending;
 use crate::property;
 use crate::quarantine::{self, Quarantine};
-use crate::walking::{Step, Walking, answered_order};
+use crate::walking::{Step, Walking, answered_order, unanswered};
 
 /// How long a daemon may be away from a host that is up before its node counts as lost. A supervisor brings a daemon
 /// back within a second; planning waits meanwhile, so it must not be long.
@@ -150,6 +151,7 @@ pub struct Controller {
     phase: Phase,
     /// Something changed that no plan knows yet.
     dirty: bool,
+    follow_up: FollowUp,
     /// The operator knows that this node coordinates.
     announced: bool,
     generation: u64,
@@ -190,6 +192,7 @@ impl Controller {
             started: None,
             phase: Phase::Following,
             dirty: true,
+            follow_up: FollowUp::default(),
             announced: false,
             generation: 0,
             transitions: 0,
@@ -226,7 +229,7 @@ impl Controller {
     pub fn is_quiet(&self) -> bool {
         match self.phase {
             Phase::Following => self.synced,
-            Phase::Idle => !self.dirty && self.pending.is_empty() && self.sent.is_empty(),
+            Phase::Idle => !self.may_plan() && self.pending.is_empty() && self.sent.is_empty(),
             _ => false,
         }
     }
@@ -607,12 +610,17 @@ impl Controller {
         let summary = walking.summary();
         // What waits for something that no plan will do waits for news; planning anew now would give the same again.
         self.dirty |= walking.abandoned().is_some();
+        self.follow_up.carried_out(walking.draws());
         self.note(summary);
+    }
+
+    fn may_plan(&self) -> bool {
+        self.dirty || self.follow_up.is_wanted()
     }
 
     /// Nothing is being done: is there a reason to plan, and is this the moment?
     fn consider(&mut self, now: Duration, unix: i64, cib: &Cib) {
-        if !self.dirty || !self.synced || !self.sent.is_empty() {
+        if !self.may_plan() || !self.synced || !self.sent.is_empty() {
             return;
         }
         self.limits = Some(Limits::of(cib, unix));
@@ -638,9 +646,10 @@ impl Controller {
         }
         let gathers = self.gather_until.is_some_and(|time| now < time);
         let waits = !self.settled || gathers || !away.is_empty() || !self.pending.is_empty();
-        if waits || self.not_before.is_some_and(|time| now < time) || self.storms(now) {
+        if waits || self.not_before.is_some_and(|time| now < time) || (self.dirty && self.storms(now)) {
             return;
         }
+        self.follow_up.asked(self.dirty);
         self.dirty = false;
         self.generation += 1;
         self.phase = Phase::Planning { generation: self.generation };
@@ -677,15 +686,5 @@ impl Controller {
 
     fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
-    }
-}
-
-/// The result of an operation that nobody answered for.
-fn unanswered(order: &RunOrder) -> OpResult {
-    OpResult {
-        rc: 1,
-        status: OpStatus::Timeout,
-        exit_reason: format!("{} did not say how it ended", order.node),
-        ..order.answer()
     }
 }

@@ -73,6 +73,13 @@ impl Walking {
         self.walk.running().next().is_none() && (self.stale.is_some() || self.walk.is_over())
     }
 
+    /// Whether all of it was done, and something is active now that may draw others to itself.
+    pub fn draws(&self) -> bool {
+        let transition = self.walk.transition();
+        let whole = self.stale.is_none() && self.held == 0 && self.walk.is_complete();
+        whole && transition.ids().any(|id| makes_active(transition.action(id)))
+    }
+
     /// Begins what may begin. Points in the order pass by themselves. `judge` says which fencings have to wait; it is
     /// told how many were begun.
     pub fn begin(
@@ -285,6 +292,16 @@ pub fn watchdog_ms(cib: &Cib, node_id: &str, unix: i64) -> u64 {
             own.unwrap_or(0).saturating_mul(2_000)
         }
         text => text.and_then(|text| cib::duration::parse_ms(text).ok()).unwrap_or(0),
+    }
+}
+
+/// The result of an operation that nobody answered for.
+pub fn unanswered(order: &RunOrder) -> OpResult {
+    OpResult {
+        rc: 1,
+        status: OpStatus::Timeout,
+        exit_reason: format!("{} did not say how it ended", order.node),
+        ..order.answer()
     }
 }
 

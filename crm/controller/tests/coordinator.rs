@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cib::{Cib, OpResult, OpStatus, Write};
+use controller::follow_up::MOST_FOLLOW_UPS;
 use controller::machine::{GATHER, Order};
 use controller::pace::STORM_PLANS;
 use controller::{Command, Controller, Event};
@@ -127,6 +128,24 @@ fn a_plan_is_walked_in_its_order() {
     let start = bench.orders().remove(0);
     assert_eq!((start.operation.as_str(), start.to), ("start", 2));
     bench.result(&start, 0);
+    assert!(!bench.controller.is_quiet(), "what was started may draw others to itself");
+    let generation = bench.asked_to_plan();
+    bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+    assert!(bench.ask().is_empty());
+    assert!(bench.controller.is_quiet());
+}
+
+#[test]
+fn plans_that_undo_each_other_wait_for_news() {
+    let mut bench = Bench::new();
+    for _ in 0..=MOST_FOLLOW_UPS {
+        let generation = bench.asked_to_plan();
+        bench.tell(Event::Planned { generation, transition: a_move() });
+        for _ in 0..2 {
+            let order = bench.orders().remove(0);
+            bench.result(&order, 0);
+        }
+    }
     assert!(bench.ask().is_empty());
     assert!(bench.controller.is_quiet());
 }
