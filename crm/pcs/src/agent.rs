@@ -503,22 +503,33 @@ pub fn check_new(call: &mut Call<'_>, name: &Name, metadata: &Metadata, options:
     if !metadata.absent {
         check_unique(call, name, metadata, options, "");
     }
+    ask_agent(call, name, options);
+}
+
+/// Asks the agent itself whether it could work with these options, where that is wanted and nothing else is wrong.
+fn ask_agent(call: &mut Call<'_>, name: &Name, options: &Pairs) {
+    if !call.options.has("--agent-validation") || call.settled().is_err() {
+        return;
+    }
+    if let Err(why) = call.world.validate(name, options) {
+        call.object(format!("validation by the agent {name} failed: {why}"));
+    }
 }
 
 /// Judges changed options of a resource that there is. What is unknown and was set before does not count.
 pub fn check_update(call: &mut Call<'_>, name: &Name, metadata: &Metadata, options: &Pairs, primitive: Element) {
     let before = nvset::read(&call.cib, primitive, "instance_attributes");
+    let mut after = before.clone();
+    for (option, value) in options {
+        pairs::take(&mut after, option);
+        if !value.is_empty() {
+            after.push((option.clone(), value.clone()));
+        }
+    }
     if !metadata.absent {
         let new: Pairs = options.iter().filter(|(option, _)| pairs::get(&before, option).is_none()).cloned().collect();
         check_known(call, name, metadata, &new);
         warn_deprecated(call, name, metadata, options);
-        let mut after = before;
-        for (option, value) in options {
-            pairs::take(&mut after, option);
-            if !value.is_empty() {
-                after.push((option.clone(), value.clone()));
-            }
-        }
         check_required(call, name, metadata, &after, Some(options));
     }
     check_action(call, name, options);
@@ -526,6 +537,7 @@ pub fn check_update(call: &mut Call<'_>, name: &Name, metadata: &Metadata, optio
         let own = call.cib.id(primitive).to_owned();
         check_unique(call, name, metadata, options, &own);
     }
+    ask_agent(call, name, &after);
 }
 
 /// Refuses a fence agent's name with a colon: it has neither standard nor provider.

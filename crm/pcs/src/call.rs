@@ -1,10 +1,13 @@
-//! One run of a command: what it was given, what it says, and why it refuses. Which command it is, `commands` knows.
+//! One run of a command: what it was given, what it says, and why it refuses. Which command it is, `commands` knows; what a
+//! cluster makes of a CIB, `foresight`.
 
 use cib::Document;
 
 use crate::OK;
 use crate::agent::Name;
 use crate::command_line::Options;
+use crate::foresight::{Foresight, State};
+use crate::pairs::Pairs;
 
 /// What a command may ask about the machine it runs on.
 pub trait World {
@@ -13,6 +16,18 @@ pub trait World {
     /// # Errors
     /// When there is no such agent, or it does not answer.
     fn metadata(&self, agent: &Name) -> Result<String, String>;
+    /// Asks an agent whether it could work with parameters (its `validate-all`).
+    ///
+    /// # Errors
+    /// When it could not: what it says.
+    fn validate(&self, agent: &Name, parameters: &Pairs) -> Result<(), String>;
+    /// What the cluster would do with a CIB, and how it would look then.
+    ///
+    /// # Errors
+    /// When nobody here can tell.
+    fn foresee(&self, cib: &Document) -> Result<Foresight, String>;
+    /// How a resource of a CIB is at the moment; `None` when there is no such resource, or nobody here can tell.
+    fn state(&self, cib: &Document, resource: &str) -> Option<State>;
     /// The standards of agents there are.
     fn standards(&self) -> Vec<String>;
     /// The providers of OCF agents.
@@ -38,6 +53,15 @@ impl World for NoWorld {
     fn metadata(&self, agent: &Name) -> Result<String, String> {
         Err(format!("there is no agent {agent} here"))
     }
+    fn validate(&self, agent: &Name, _: &Pairs) -> Result<(), String> {
+        Err(format!("there is no agent {agent} here"))
+    }
+    fn foresee(&self, _: &Document) -> Result<Foresight, String> {
+        Err("there is nobody here who makes plans".into())
+    }
+    fn state(&self, _: &Document, _: &str) -> Option<State> {
+        None
+    }
     fn standards(&self) -> Vec<String> {
         Vec::new()
     }
@@ -58,6 +82,16 @@ impl World for NoWorld {
     }
 }
 
+/// The second half of a command: what is left to be done when the cluster has done what the first half made it do.
+#[derive(Clone, Debug)]
+pub struct Next {
+    pub(crate) words: Vec<String>,
+    pub(crate) options: Options,
+    pub(crate) run: fn(&mut Call<'_>) -> Done,
+    /// What stays as it is when the second half does not come.
+    pub left: String,
+}
+
 /// What came of a command.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -65,6 +99,8 @@ pub struct Answer {
     pub cib: Option<Document>,
     /// A file to write, and its text.
     pub save: Option<(String, String)>,
+    /// What is to be done when the cluster has come to rest: [`go_on`](crate::go_on).
+    pub next: Option<Next>,
     /// For standard output.
     pub out: String,
     /// For standard error.
@@ -76,12 +112,12 @@ pub struct Answer {
 impl Answer {
     /// Nothing was done, and why.
     pub fn refused(status: u8, err: &str) -> Answer {
-        Answer { cib: None, save: None, out: String::new(), err: err.to_owned(), status }
+        Answer { cib: None, save: None, next: None, out: String::new(), err: err.to_owned(), status }
     }
 
     /// Something to read.
     pub fn told(out: String) -> Answer {
-        Answer { cib: None, save: None, out, err: String::new(), status: OK }
+        Answer { cib: None, save: None, next: None, out, err: String::new(), status: OK }
     }
 }
 
@@ -120,12 +156,14 @@ pub struct Call<'a> {
     pub err: String,
     /// A file to write.
     pub save: Option<(String, String)>,
+    /// What is left to be done when the cluster has come to rest.
+    pub next: Option<Next>,
     errors: usize,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(words: Vec<String>, options: Options, cib: Document, world: &'a dyn World) -> Call<'a> {
-        Call { words, options, cib, world, out: String::new(), err: String::new(), save: None, errors: 0 }
+        Call { words, options, cib, world, out: String::new(), err: String::new(), save: None, next: None, errors: 0 }
     }
 
     /// A line to standard output.
@@ -203,6 +241,6 @@ impl<'a> Call<'a> {
     pub(crate) fn answer(self, before: &Document) -> Answer {
         let same = self.cib.same(self.cib.root(), before, before.root());
         let cib = (!same).then_some(self.cib);
-        Answer { cib, save: self.save, out: self.out, err: self.err, status: OK }
+        Answer { cib, save: self.save, next: self.next, out: self.out, err: self.err, status: OK }
     }
 }

@@ -45,6 +45,13 @@ pub const COMMANDS: &[&[Command]] = &[&[
         options: &["--corosync_conf"],
         run: whole,
     },
+    Command {
+        path: &["config", "show"],
+        arguments: "",
+        about: "Shows the whole configuration",
+        options: &["--corosync_conf"],
+        run: whole,
+    },
 ]];
 
 const SCOPES: [&str; 11] = [

@@ -173,6 +173,11 @@ impl Options {
         self.0.get(name).map(String::as_str)
     }
 
+    /// What was given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether objections are set aside.
     pub fn force(&self) -> bool {
         self.has("--force")

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Done};
 use crate::command_line::nearest;
-use crate::{acl, alert, cluster, constraint, node, property, resource, stonith, tag};
+use crate::{acl, alert, cluster, constraint, elsewhere, node, property, remote, resource, stonith, tag};
 
 /// One command.
 pub struct Command {
@@ -28,7 +28,7 @@ impl Command {
 
 /// All commands, family by family.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    let families: [&'static [&'static [Command]]; 9] = [
+    let families: [&'static [&'static [Command]]; 11] = [
         resource::COMMANDS,
         stonith::COMMANDS,
         constraint::COMMANDS,
@@ -38,31 +38,34 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         acl::COMMANDS,
         alert::COMMANDS,
         cluster::COMMANDS,
+        remote::COMMANDS,
+        elsewhere::COMMANDS,
     ];
     families.into_iter().flatten().copied().flatten()
 }
 
 /// Commands of pcs that are no work on a CIB, and what to do instead.
 const NOT_HERE: &[(&[&str], &str)] = &[
-    (
-        &["resource", "move"],
-        "use 'pcs resource move-with-constraint' and, when the resource has moved, 'pcs resource clear'",
-    ),
-    (&["resource", "restart"], "use 'pcs resource disable --wait' and 'pcs resource enable --wait'"),
-    (&["resource", "relocate"], "use 'pcs resource move-with-constraint' and 'pcs resource clear'"),
-    (&["resource", "refresh"], "use 'pcs resource cleanup'"),
-    (&["resource", "failcount"], "'systole status' and 'crm_failcount' show failures"),
-    (&["resource", "relations"], "'pcs constraint ref' and 'systole why' show what a resource depends on"),
-    (&["resource", "debug-start"], "use 'crm_resource --force-start -r RESOURCE'"),
-    (&["resource", "debug-stop"], "use 'crm_resource --force-stop -r RESOURCE'"),
-    (&["resource", "debug-monitor"], "use 'crm_resource --force-check -r RESOURCE'"),
-    (&["resource", "safe-disable"], "look at 'pcs resource disable --plan' first"),
     (&["resource", "show"], "use 'pcs resource config'"),
     (&["stonith", "show"], "use 'pcs stonith config'"),
     (&["resource", "master"], "use 'pcs resource promotable'"),
     (&["cluster", "standby"], "use 'pcs node standby'"),
     (&["cluster", "unstandby"], "use 'pcs node unstandby'"),
     (&["cluster", "edit"], "save the CIB with 'pcs cluster cib FILE', edit it and 'pcs cluster cib-push FILE'"),
+    (
+        &["cluster", "report"],
+        "'pcs cluster cib FILE' saves the CIB with its status, 'pcs config checkpoint' lists what was",
+    ),
+    (
+        &["config", "backup"],
+        "'pcs cluster cib FILE' saves the configuration, and 'pcs cluster cib-push FILE' puts it back",
+    ),
+    (&["config", "restore"], "'pcs cluster cib-push FILE' puts back what 'pcs cluster cib FILE' saved"),
+    (
+        &["stonith", "update-scsi-devices"],
+        "use 'pcs stonith update DEVICE devices=LIST'; what the device guards is restarted by it",
+    ),
+    (&["stonith", "sbd"], "systoled feeds the watchdog itself; there is no sbd to set up"),
 ];
 
 fn matches(command: &Command, words: &[String]) -> bool {
@@ -158,7 +161,7 @@ mod tests {
         let error = find(&words("resource craete a b")).err().unwrap();
         assert!(error.contains("'craete' is no command behind 'pcs resource'; did you mean 'create'?"), "{error}");
         assert!(find(&words("resorce")).err().unwrap().contains("did you mean 'resource'?"));
-        assert!(find(&words("resource move a")).err().unwrap().contains("move-with-constraint"));
+        assert!(find(&words("resource show a")).err().unwrap().contains("pcs resource config"));
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //!
 //! 1. [`command_line`] tells options from words; [`commands`] is the list of all commands and finds the one that is meant;
 //!    [`call`] is one run of it: what it was given, what it says, why it refuses.
-//! 2. What the families share: [`tree`] (ids, sections), [`pairs`] (`name=value`), [`nvset`], [`agent`] (names and
+//!    A command that has to wait for the cluster in between gives its second half as [`call::Next`]; [`go_on`] does it.
+//! 2. What the families share: [`foresight`] (what a cluster would do), [`tree`] (ids, sections), [`pairs`] (`name=value`), [`nvset`], [`agent`] (names and
 //!    metadata), [`rule`], [`removal`] (what goes with an element that goes).
 //! 3. One family of commands a directory, one command or a few a file.
 //!
@@ -32,6 +33,7 @@ pub mod command_line;
 pub mod commands;
 
 pub mod agent;
+pub mod foresight;
 pub mod nvset;
 pub mod pairs;
 pub mod removal;
@@ -42,8 +44,10 @@ mod acl;
 mod alert;
 mod cluster;
 mod constraint;
+mod elsewhere;
 mod node;
 mod property;
+mod remote;
 mod resource;
 mod stonith;
 mod tag;
@@ -51,7 +55,7 @@ mod tag;
 use cib::{Document, check};
 
 pub use call::{Answer, World};
-use call::{Call, Refusal};
+use call::{Call, Next, Refusal};
 use command_line::CommandLine;
 
 /// The version of pcs whose grammar this is.
@@ -87,12 +91,24 @@ pub fn run(arguments: &[String], cib: &Document, world: &dyn World) -> Answer {
     let mut call = Call::new(line.words[found.path.len()..].to_vec(), line.options, cib.clone(), world);
     let done = call.options.supports(found.options).and_then(|()| (found.run)(&mut call)).and_then(|()| call.settled());
     let done = done.and_then(|()| fits_the_schema(&mut call, cib));
+    answer(call, cib, done, Some(found))
+}
+
+/// Does the second half of a command, on the CIB as it is by now.
+pub fn go_on(next: &Next, cib: &Document, world: &dyn World) -> Answer {
+    let mut call = Call::new(next.words.clone(), next.options.clone(), cib.clone(), world);
+    let done = (next.run)(&mut call).and_then(|()| call.settled());
+    let done = done.and_then(|()| fits_the_schema(&mut call, cib));
+    answer(call, cib, done, None)
+}
+
+fn answer(call: Call<'_>, cib: &Document, done: call::Done, command: Option<&commands::Command>) -> Answer {
     match done {
         Ok(()) => call.answer(cib),
         Err(Refusal::Usage(message)) => {
             let message = if message.is_empty() { String::new() } else { format!("Error: {message}\n") };
-            let usage = format!("{}{message}Usage: pcs {}\n", call.err, found.usage());
-            Answer::refused(USAGE, &usage)
+            let usage = command.map(|command| format!("Usage: pcs {}\n", command.usage())).unwrap_or_default();
+            Answer::refused(USAGE, &format!("{}{message}{usage}", call.err))
         }
         Err(Refusal::Failed) => Answer { out: call.out, ..Answer::refused(FAILED, &call.err) },
     }

@@ -71,8 +71,8 @@ fn find_or_fail(call: &mut Call<'_>, name: &str) -> Done<Element> {
         // A guest or remote node has an element only once something is set on it.
         let section = tree::section(&mut call.cib, "nodes");
         let node = call.cib.append(section, "node");
-        let id = tree::free_id(&call.cib, name);
-        for (attribute, value) in [("id", id.as_str()), ("uname", name), ("type", "remote")] {
+        // Its name is its id, as with Pacemaker's tools, also when its resource has the same.
+        for (attribute, value) in [("id", name), ("uname", name), ("type", "remote")] {
             call.cib.set(node, attribute, value);
         }
         return Ok(node);

@@ -3,6 +3,8 @@
 use cib::{Document, check};
 use pcs::World;
 use pcs::agent::Name;
+use pcs::foresight::{Foresight, State, Step};
+use pcs::pairs::Pairs;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -166,6 +168,26 @@ impl World for One {
             <actions><action name="monitor" interval="10"/><action name="monitor" interval="10" depth="5"/><action name="start"/></actions></resource-agent>"#
             .into())
     }
+    fn validate(&self, _: &Name, _: &Pairs) -> Result<(), String> {
+        Ok(())
+    }
+    fn foresee(&self, cib: &Document) -> Result<Foresight, String> {
+        let primitives = cib.descend(&["configuration", "resources"]).into_iter().flat_map(|all| cib.descendants(all));
+        let primitives = primitives.filter(|one| cib.name(*one) == "primitive").map(|one| cib.id(one).to_owned());
+        let step = |(id, operation): (String, &str)| Step {
+            instance: format!("{id}:0"),
+            resource: id,
+            operation: operation.into(),
+            node: "n1".into(),
+        };
+        let steps =
+            primitives.zip(["start", "stop", "promote", "demote", "migrate_from"].into_iter().cycle()).map(step);
+        Ok(Foresight { steps: steps.collect(), text: "Transition Summary:".into(), after: cib.clone() })
+    }
+    fn state(&self, _: &Document, resource: &str) -> Option<State> {
+        let places = [("Started".to_owned(), "n1".to_owned())].into();
+        (resource.len() < 3).then_some(State { managed: true, places })
+    }
     fn standards(&self) -> Vec<String> {
         vec!["ocf".into()]
     }
@@ -210,6 +232,11 @@ proptest! {
                 prop_assert!(answer.cib.is_none() && answer.save.is_none(), "{line:?} is refused and changes something");
                 prop_assert!(!answer.err.is_empty(), "{line:?} is refused without a word");
             }
+        }
+        if let Some(next) = answer.next {
+            let second = pcs::go_on(&next, answer.cib.as_ref().unwrap_or(&cib), &One);
+            prop_assert!(second.status == pcs::OK || second.cib.is_none(), "{line:?} fails at last and changes something");
+            prop_assert!(second.cib.is_none_or(|after| check::conforms(&after)), "{line:?} ends with what the schema refuses");
         }
         if let Some(after) = answer.cib {
             prop_assert!(check::conforms(&after), "{line:?} makes what the schema refuses");

@@ -6,7 +6,9 @@
     peer/pcs.py bench PROGRAM    measures the processor time of `resource create … -f`, ours and pcs's in turn
 
 A case is a folder with `commands`, one command line a line without its first word. All run one after the other on a copy of
-base.xml. No cluster is needed, but pcs, Pacemaker's tools and the agents are.
+base.xml, its own or that of all. With `live` instead of `commands` they run without -f on a copy of running.xml, as on a
+cluster: Pacemaker's tools are given that file, and whenever pcs waits for the cluster, crm_simulate does what it would do.
+No cluster is needed, but pcs, Pacemaker's tools and the agents are.
 """
 
 import os
@@ -47,15 +49,58 @@ def configuration(path):
     return tree.tostring(found, encoding="unicode") + "\n"
 
 
+# Stands in for each of Pacemaker's tools: gives it the file, and is the cluster when there is one to be waited for.
+TOOL = """#!/bin/bash
+export CIB_file=${{CIB_file:-{cib}}}
+case "${{0##*/}} $*" in
+"crm_resource --wait"*)
+    for turn in 1 2 3; do {tools}/crm_simulate -x "$CIB_file" -S -O "$CIB_file" >/dev/null || exit 1; done
+    exit 0 ;;
+*) exec {tools}/"${{0##*/}}" "$@" ;;
+esac
+"""
+# pcs itself, with those tools.
+PCS = """
+import os, sys
+from pcs import settings
+theirs, ours = settings.pacemaker_binaries, sys.argv.pop(1)
+for name, value in vars(settings).items():
+    if isinstance(value, str) and os.path.dirname(value) == theirs:
+        setattr(settings, name, os.path.join(ours, os.path.basename(value)))
+settings.pacemaker_binaries = ours
+from pcs import app
+app.main(sys.argv[1:])
+"""
+
+
+def cluster(place, cib):
+    """The first words of a command line of pcs that takes a file for a cluster."""
+    tools = subprocess.run(["/usr/bin/python3", "-c", "from pcs import settings; print(settings.pacemaker_binaries)"],
+                           capture_output=True, text=True, check=True).stdout.strip()
+    ours = os.path.join(place, "tools")
+    os.mkdir(ours)
+    for name in ["cibadmin", "crm_attribute", "crm_diff", "crm_mon", "crm_node", "crm_resource", "crm_rule", "crm_simulate",
+                 "crm_verify", "stonith_admin"]:
+        path = os.path.join(ours, name)
+        Path(path).write_text(TOOL.format(cib=cib, tools=tools))
+        os.chmod(path, 0o755)
+    return ["/usr/bin/python3", "-c", PCS, ours]
+
+
 def record(case):
     with tempfile.TemporaryDirectory() as place:
         cib = os.path.join(place, "cib.xml")
-        shutil.copy(CASES / "base.xml", cib)
+        live = (case / "live").exists()
+        own = case / "base.xml"
+        shutil.copy(CASES / "running.xml" if live else own if own.exists() else CASES / "base.xml", cib)
+        pcs = cluster(place, cib) if live else ["pcs", "-f", cib]
         lines = []
-        for command in (case / "commands").read_text().splitlines():
+        for command in (case / ("live" if live else "commands")).read_text().splitlines():
             before = configuration(cib)
             words = shlex.split(command)
-            ended = subprocess.run(["pcs", "-f", cib, *words], capture_output=True, text=True)
+            ended = subprocess.run([*pcs, *words], capture_output=True, text=True)
+            if os.environ.get("VERBOSE"):
+                print(f"$ {command}", ended.stderr, sep="\n", flush=True)
             changed = "changed" if configuration(cib) != before else "unchanged"
             lines.append(f"$ {command}")
             lines += [f"| {line}" for line in ended.stdout.splitlines()]
@@ -109,7 +154,7 @@ def bench(program):
 def main():
     match sys.argv[1:]:
         case ["record", *names]:
-            chosen = [CASES / name for name in names] or [one.parent for one in sorted(CASES.glob("*/commands"))]
+            chosen = [CASES / name for name in names] or sorted({one.parent for word in ("commands", "live") for one in CASES.glob(f"*/{word}")})
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(record, chosen))
         case ["agents"]:

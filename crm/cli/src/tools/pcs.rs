@@ -1,6 +1,9 @@
 //! `pcs`, as its users know it: the grammar is the crate `pcs`, the CIB comes from a file (`-f`) or the cluster and goes
 //! back there whole or not at all. `systole COMMAND` takes the same commands where it has no command of that name.
 
+mod by_hand;
+pub mod foresight;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,6 +13,8 @@ use std::time::Duration;
 
 use ::pcs::agent::Name;
 use ::pcs::command_line::CommandLine;
+use ::pcs::foresight::{Foresight, State};
+use ::pcs::pairs::Pairs;
 use ::pcs::{Answer, FAILED, USAGE, World, commands};
 use cib::{Document, SCHEMA};
 
@@ -43,7 +48,10 @@ const ELSEWHERE: &[(&[&str], &[&str])] = &[
     (&["resource", "status"], &["status"]),
     (&["stonith", "status"], &["status"]),
     (&["cluster", "status"], &["status"]),
-    (&["resource", "cleanup"], &["cleanup"]),
+    (&["config", "checkpoint", "view"], &["config", "show"]),
+    (&["config", "checkpoint", "diff"], &["config", "diff"]),
+    (&["config", "checkpoint", "restore"], &["config", "restore"]),
+    (&["config", "checkpoint"], &["config", "history"]),
     (&["stonith", "fence"], &["stonith", "fence"]),
     (&["stonith", "confirm"], &["stonith", "confirm"]),
     (&["stonith", "history"], &["stonith", "history"]),
@@ -81,10 +89,19 @@ fn run(call: &mut Call, usage: u8) -> u8 {
             return usage;
         }
     };
+    let line = CommandLine::read(&words).unwrap_or_default();
+    let done = if line.options.has("--help") { None } else { act_by_hand(call, &line) };
+    match done {
+        Some(Ok(status)) => return status,
+        Some(Err((status, message))) => {
+            call.complain(format!("Error: {message}"));
+            return if status == USAGE { usage } else { status };
+        }
+        None => {}
+    }
     if let Some(status) = elsewhere(&words) {
         return status;
     }
-    let line = CommandLine::read(&words).unwrap_or_default();
     match execute(call, &words, &line) {
         Ok(answer) => {
             call.out.push_str(&answer.out);
@@ -97,6 +114,22 @@ fn run(call: &mut Call, usage: u8) -> u8 {
             FAILED
         }
     }
+}
+
+/// Does what is a classic tool's work, if it is such a command; or says with which status it is refused, and why.
+fn act_by_hand(call: &mut Call, line: &CommandLine) -> Option<Result<u8, (u8, String)>> {
+    if line.words.get(1).is_some_and(|word| word.starts_with("debug-")) {
+        let store = line.options.value("-f").map_or_else(|| Store::of(call), |file| Store::File(file.into()));
+        match store.read() {
+            Ok(found) => {
+                if let Some(message) = by_hand::refuse(&found.document, line) {
+                    return Some(Err((FAILED, message)));
+                }
+            }
+            Err(failure) => return Some(Err((FAILED, failure.message.unwrap_or_default()))),
+        }
+    }
+    by_hand::run(call, line).map(|done| done.map_err(|message| (USAGE, message)))
 }
 
 /// Does what needs a running cluster as `systole` does it, if it is such a command.
@@ -120,7 +153,7 @@ fn elsewhere(words: &[String]) -> Option<u8> {
     Some(crate::run(argv.into_iter().map(OsString::from).collect()))
 }
 
-fn execute(call: &Call, words: &[String], line: &CommandLine) -> Result<Answer, Failure> {
+fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answer, Failure> {
     let world = Machine::of(call);
     let nothing = || Document::new("cib");
     let asks = !commands::knows(&line.words) || commands::is_about_agents(&line.words);
@@ -151,14 +184,59 @@ fn execute(call: &Call, words: &[String], line: &CommandLine) -> Result<Answer, 
     if let Some((path, text)) = answer.save.take() {
         store::write_file(Path::new(&path), &text)?;
     }
-    if let (Store::Live(socket), Some(wait), true) = (&store, line.options.value("--wait"), changed) {
-        let wait = cib::duration::parse_ms(wait).map_or(WAIT_DEFAULT, Duration::from_millis);
-        let quiet = change::quiet_within(&mut store::connect(socket)?, wait);
-        let (quiet, text) = quiet.map_err(|error| Failure::new(FAILED, format!("{error:#}")))?;
-        answer.err.push_str(&text);
-        answer.status = if quiet { answer.status } else { FAILED };
+    if let Store::Live(socket) = &store {
+        let wait = line.options.value("--wait").filter(|_| changed);
+        let limit =
+            wait.and_then(|wait| cib::duration::parse_ms(wait).ok()).map_or(WAIT_DEFAULT, Duration::from_millis);
+        finish(call, &store, socket, limit, &mut answer)?;
+        if wait.is_some() && answer.status == 0 {
+            let (quiet, text) = wait_for(socket, limit)?;
+            answer.err.push_str(&text);
+            answer.status = if quiet { answer.status } else { FAILED };
+        }
     }
     Ok(answer)
+}
+
+fn wait_for(socket: &Path, limit: Duration) -> Result<(bool, String), Failure> {
+    let quiet = change::quiet_within(&mut store::connect(socket)?, limit);
+    quiet.map_err(|error| Failure::new(FAILED, format!("{error:#}")))
+}
+
+/// Does the second half of a command when the cluster has come to rest.
+fn finish(call: &mut Call, store: &Store, socket: &Path, limit: Duration, answer: &mut Answer) -> Result<(), Failure> {
+    while let Some(next) = answer.next.take() {
+        // It may take a while, so what is known is said now.
+        call.out.push_str(&std::mem::take(&mut answer.out));
+        call.err.push_str(&std::mem::take(&mut answer.err));
+        let flushed = call.flush();
+        flushed.map_err(|error| Failure::new(FAILED, format!("writing the output: {error}")))?;
+        let left = |failure: Failure| {
+            let why = failure.message.unwrap_or_default();
+            Failure::new(FAILED, format!("{why}\n{}", next.left))
+        };
+        let (quiet, text) = wait_for(socket, limit).map_err(left)?;
+        if !quiet {
+            return Err(left(Failure::new(
+                FAILED,
+                format!("the cluster is not at rest after {} s\n{text}", limit.as_secs()),
+            )));
+        }
+        let mut last = None;
+        let world = Machine::of(call);
+        let changed = store.change(false, |document| {
+            let mut second = ::pcs::go_on(&next, document, &world);
+            if let Some(after) = second.cib.take() {
+                *document = after;
+            }
+            last = Some(second);
+            Ok(())
+        });
+        changed.map_err(left)?;
+        let Some(second) = last else { return Err(Failure::silent(FAILED)) };
+        *answer = second;
+    }
+    Ok(())
 }
 
 /// Makes a file that is not there, as pcs does: commands may begin with nothing.
@@ -220,6 +298,25 @@ impl World for Machine<'_> {
         // A race of changes asks again; the first agent that was asked for is the one that counts.
         let _ = self.known.set(BTreeMap::from([(name.clone(), ended.out.clone())]));
         Ok(ended.out)
+    }
+
+    fn validate(&self, name: &Name, parameters: &Pairs) -> Result<(), String> {
+        let asked = Agent { class: name.standard.clone(), provider: name.provider.clone(), kind: name.kind.clone() };
+        let parameters: BTreeMap<String, String> = parameters.iter().cloned().collect();
+        let ended = agent::run(&asked, "validate", "validate-all", &parameters, None, METADATA_TIMEOUT)
+            .map_err(|failure| failure.message.unwrap_or_else(|| "it cannot be run".to_owned()))?;
+        match ended.rc {
+            0 => Ok(()),
+            rc => Err(format!("{} (exit status {rc})", ended.reason().unwrap_or_else(|| ended.err.trim()))),
+        }
+    }
+
+    fn foresee(&self, cib: &Document) -> Result<Foresight, String> {
+        foresight::of(cib)
+    }
+
+    fn state(&self, cib: &Document, resource: &str) -> Option<State> {
+        foresight::state(cib, resource)
     }
 
     fn standards(&self) -> Vec<String> {
@@ -296,6 +393,9 @@ mod tests {
             "constraint",
             "property set a=b",
             "config",
+            "resource restart a",
+            "resource move a",
+            "stonith refresh f",
         ] {
             assert!(takes_words(theirs), "{theirs}");
         }

@@ -1,5 +1,5 @@
-//! `pcs resource enable` and `disable`: whether the cluster may start a resource. What stops with it is shown, and judged
-//! where that is asked for, by the caller: it has the engine.
+//! `pcs resource enable`, and `stonith enable` and `disable`: whether the cluster may start a resource. Disabling resources
+//! with a look at others is `disable`'s.
 
 use cib::{Document, Element};
 
@@ -9,23 +9,14 @@ use crate::commands::Command;
 use crate::nvset;
 use crate::tree;
 
-/// The commands; `stonith` has the same.
-pub const COMMANDS: &[Command] = &[
-    Command {
-        path: &["resource", "enable"],
-        arguments: "<resource id | tag id>…",
-        about: "Lets the cluster start resources",
-        options: &[],
-        run: enable,
-    },
-    Command {
-        path: &["resource", "disable"],
-        arguments: "<resource id | tag id>…",
-        about: "Keeps the cluster from running resources",
-        options: &[],
-        run: disable,
-    },
-];
+/// The command; `stonith` has the same.
+pub const COMMANDS: &[Command] = &[Command {
+    path: &["resource", "enable"],
+    arguments: "<resource id | tag id>…",
+    about: "Lets the cluster start resources",
+    options: &[],
+    run: enable,
+}];
 
 /// The resources that words name, tags resolved.
 ///
@@ -78,7 +69,7 @@ pub fn enable(call: &mut Call<'_>) -> Done {
     Ok(())
 }
 
-/// Keeps resources from running.
+/// Keeps fence devices from being used.
 pub fn disable(call: &mut Call<'_>) -> Done {
     for resource in named(call)? {
         create::disable(&mut call.cib, resource);

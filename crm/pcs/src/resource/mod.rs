@@ -8,13 +8,18 @@ pub mod create;
 pub mod defaults;
 pub mod delete;
 pub mod describe;
+pub mod disable;
 pub mod enable;
+pub mod failcount;
 pub mod group;
 pub mod list;
 pub mod manage;
 pub mod meta;
+pub mod move_away;
 pub mod moves;
 pub mod operation;
+pub mod relations;
+pub mod relocate;
 pub mod update;
 pub mod utilization;
 
@@ -26,8 +31,11 @@ pub const COMMANDS: &[&[Command]] = &[
     update::COMMANDS,
     delete::COMMANDS,
     enable::COMMANDS,
+    disable::COMMANDS,
     manage::COMMANDS,
+    move_away::COMMANDS,
     moves::COMMANDS,
+    relocate::COMMANDS,
     meta::COMMANDS,
     operation::COMMANDS,
     group::COMMANDS,
@@ -35,6 +43,8 @@ pub const COMMANDS: &[&[Command]] = &[
     bundle::COMMANDS,
     utilization::COMMANDS,
     defaults::COMMANDS,
+    failcount::COMMANDS,
+    relations::COMMANDS,
     config::COMMANDS,
     describe::COMMANDS,
     list::COMMANDS,

@@ -1,5 +1,5 @@
 //! `pcs resource move-with-constraint`, `ban`, `clear`: wishes where a resource should be, as constraints that stay until
-//! they are cleared. Moves that clean up behind themselves need a cluster.
+//! they are cleared. A move that cleans up behind itself is `move_away`'s.
 
 use cib::{Document, Element, date};
 
@@ -32,7 +32,8 @@ pub const COMMANDS: &[Command] = &[
     },
 ];
 
-fn wish(call: &mut Call<'_>, ban: bool) -> Done {
+/// Writes where a resource should be, or should not.
+pub(super) fn wish(call: &mut Call<'_>, ban: bool) -> Done {
     let id = call.next("must specify a resource id")?;
     let lifetime = call.words.iter().position(|word| word.starts_with("lifetime=")).map(|at| call.words.remove(at));
     let lifetime = lifetime.and_then(|word| word.strip_prefix("lifetime=").map(str::to_owned));
@@ -178,19 +179,9 @@ fn clear(call: &mut Call<'_>) -> Done {
     }
     let now = call.world.now();
     let expired_only = call.options.has("--expired");
-    let prefix = format!("cli-ban-{id}-on-");
-    let of_move = |one: &Element| {
-        let own = call.cib.id(*one);
-        let banned = own.strip_prefix(&prefix);
-        let preferred = own == format!("cli-prefer-{id}");
-        let there = match (&node, banned) {
-            (None, _) => true,
-            (Some(node), Some(banned)) => banned == node,
-            (Some(node), None) => names(&call.cib, *one, node),
-        };
-        (banned.is_some() || preferred) && there && (!expired_only || has_expired(&call.cib, *one, now))
-    };
-    let found: Vec<Element> = tree::within(&call.cib, "constraints").filter(of_move).collect();
+    let found = of_moves(&call.cib, &id, node.as_deref());
+    let found: Vec<Element> =
+        found.into_iter().filter(|one| !expired_only || has_expired(&call.cib, *one, now)).collect();
     let mut ids: Vec<String> = found.iter().map(|one| call.cib.id(*one).to_owned()).collect();
     ids.sort();
     found.into_iter().for_each(|one| call.cib.remove(one));
@@ -198,6 +189,23 @@ fn clear(call: &mut Call<'_>) -> Done {
         call.note(format!("Removing constraint: {id}"));
     }
     Ok(())
+}
+
+/// The constraints that moves and bans of a resource left; only those that name a node, if one is given.
+pub(super) fn of_moves(cib: &Document, id: &str, node: Option<&str>) -> Vec<Element> {
+    let prefix = format!("cli-ban-{id}-on-");
+    let of_move = |one: &Element| {
+        let own = cib.id(*one);
+        let banned = own.strip_prefix(&prefix);
+        let preferred = own == format!("cli-prefer-{id}");
+        let there = match (node, banned) {
+            (None, _) => true,
+            (Some(node), Some(banned)) => banned == node,
+            (Some(node), None) => names(cib, *one, node),
+        };
+        (banned.is_some() || preferred) && there
+    };
+    tree::within(cib, "constraints").filter(of_move).collect()
 }
 
 fn names(cib: &Document, constraint: Element, node: &str) -> bool {

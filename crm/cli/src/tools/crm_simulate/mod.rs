@@ -117,6 +117,34 @@ fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     }
 }
 
+/// What `crm_simulate --simulate` says of a CIB, the plan, and the CIB once it is carried out.
+///
+/// # Errors
+/// When it is no CIB that could be planned for.
+pub fn foresee(cib: &Document) -> Result<(String, Plan, Document), Failure> {
+    let options = Options::try_parse_from(["crm_simulate", "--simulate"])
+        .map_err(|error| Failure::new(status::USAGE, error.to_string()))?;
+    let text = report::Kept::default();
+    let mut out = Report::to(&options, Box::new(text.clone()));
+    let mut cib = status::prepare(cib.clone())?;
+    let clock = Clock::new(&cib, &options)?;
+    clock.tell(&mut out);
+    let plan = {
+        let input = clock.input(&cib);
+        let reader = Reader::new(&input);
+        let status = reader.read();
+        out.current(&cib, status.cluster());
+        status.plan()
+    };
+    out.summary(&plan);
+    let end = carry_out(&mut out, &options, &clock, &mut cib, &plan)?;
+    out.flush()?;
+    match end {
+        End::Complete => Ok((text.take(), plan, cib)),
+        End::Stuck => Err(Failure::new(status::ERROR, "the plan could not be carried out on paper".to_owned())),
+    }
+}
+
 fn read(options: &Options) -> Result<Document, Failure> {
     match options.source() {
         Source::File(path) => Ok(status::read_file(path)?.document),

@@ -1,9 +1,11 @@
 //! What a simulation prints, section by section: as text for people, as XML for programs. The order of sections is that
 //! of `mod.rs`, what stands in them is `output`'s.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use cib::Document;
 use policy::model::readable;
@@ -25,6 +27,28 @@ pub struct Report<'a> {
     to: Box<dyn Write>,
     /// Something was printed already, so that the next section needs an empty line before it.
     begun: bool,
+}
+
+/// What is printed, kept for somebody else to say.
+#[derive(Clone, Default)]
+pub struct Kept(Rc<RefCell<Vec<u8>>>);
+
+impl Kept {
+    /// All of it so far.
+    pub fn take(&self) -> String {
+        String::from_utf8_lossy(&self.0.take()).into_owned()
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 enum Form {
@@ -57,6 +81,11 @@ impl<'a> Report<'a> {
             Format::Xml => Form::Xml { tree: Tree::result(arguments), errors: Vec::new() },
         };
         Ok(Report { form, options, to, begun: false })
+    }
+
+    /// As text, to whoever wants it.
+    pub fn to(options: &'a Options, to: Box<dyn Write>) -> Self {
+        Report { form: Form::Text(List::new()), options, to, begun: false }
     }
 
     /// Ends the output with how it went, and gives the exit status.
