@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Makes the root of a host and becomes its systemd. $1 is a directory of ours, $2 the host's name, and what follows
-/// pairs of a program and the place it is shown at.
+/// pairs of a file or directory and the place it is shown at.
 const INIT: &str = r#"
 set -e
 T=$1
@@ -47,8 +47,12 @@ mount -t tmpfs -o mode=1777 tmpfs $R/dev/shm
 rm -rf $R/etc/systemd/system/*.wants/* $R/etc/corosync/* $R/var/lib/corosync/* $R/var/lib/systole*
 while [ $# -gt 0 ]; do
     mkdir -p "$(dirname "$R$2")"
-    rm -f "$R$2"
-    touch "$R$2"
+    if [ -d "$1" ]; then
+        mkdir -p "$R$2"
+    else
+        rm -f "$R$2"
+        touch "$R$2"
+    fi
     mount --bind "$1" "$R$2"
     shift 2
 done
@@ -228,6 +232,18 @@ impl Host {
             let state = host.command("systemctl", &["is-system-running"]).stderr(Stdio::null()).output();
             state.is_ok_and(|state| matches!(String::from_utf8_lossy(&state.stdout).trim(), "running" | "degraded"))
         })
+    }
+
+    /// How much processor time all that ran there has taken.
+    ///
+    /// # Errors
+    /// When the kernel does not tell it.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let path = self.cgroup.join("cpu.stat");
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let told = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+        let microseconds = told.and_then(|number| number.trim().parse().ok());
+        Ok(Duration::from_micros(microseconds.with_context(|| format!("{}: {text}", path.display()))?))
     }
 
     /// A command inside.

@@ -23,6 +23,7 @@ pub mod field;
 pub mod idle;
 pub mod receipt;
 pub mod trials;
+pub mod writes;
 
 pub mod adapt;
 pub mod bare;

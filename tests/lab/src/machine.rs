@@ -23,6 +23,7 @@ use crate::ledger;
 use crate::network::{self, Address};
 use crate::sandbox;
 use crate::services::{self, Service};
+use crate::writes;
 
 /// First argument of a process that is to be a node's board.
 pub const BOARD: &str = "lab-board";
@@ -70,6 +71,9 @@ pub enum Work {
 pub fn take_part() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(code) = ledger::take_part(&arguments) {
+        return Some(code);
+    }
+    if let Some(code) = writes::take_part(&arguments) {
         return Some(code);
     }
     let (part, plan) = match arguments.as_slice() {

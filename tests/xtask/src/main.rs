@@ -7,6 +7,7 @@ mod demo;
 mod guest;
 mod test;
 mod trials;
+mod writes;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Task {
     Lab(trials::Arguments),
     /// Measure what the README says of failover, memory and idle CPU
     Bench(bench::Arguments),
+    /// Measure writes to the configuration, beside Pacemaker's on the same Corosync
+    Writes(writes::Arguments),
     /// Build everything and pass all tests, system tests included
     Test(test::Arguments),
     /// A part of the lab's works, started by the lab itself
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Stage(arguments) => demo::stage(arguments),
         Task::Lab(arguments) => trials::run(&arguments),
         Task::TrialsStage(arguments) => trials::stage(&arguments),
+        Task::Writes(arguments) => writes::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
     };
     result.unwrap_or_else(|error| {
