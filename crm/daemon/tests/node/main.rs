@@ -1,5 +1,6 @@
 //! Daemons as users run them, on a small cluster with agents of the test's own.
 
 mod alerts;
+mod bad_input;
 mod small;
 mod watching;

@@ -13,10 +13,10 @@ use wire::request::{from_line, to_line};
 use wire::{Reply, Request, Status};
 
 /// How long anything may take before the test fails; most takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The program under test, which lies elsewhere on a host that a test has made.
-fn systoled() -> std::ffi::OsString {
+pub fn systoled() -> std::ffi::OsString {
     let beside = || option_env!("CARGO_BIN_EXE_systoled").map(Into::into);
     std::env::var_os("SYSTOLED").or_else(beside).expect("a test of another package names it in SYSTOLED")
 }
@@ -76,9 +76,14 @@ impl Small {
 
     /// Starts a node. Its agents are those below `ocf` and `init.d`.
     pub fn start(&mut self, name: &str, id: u32) {
+        self.start_as(name, name, id);
+    }
+
+    /// The same, for a node that gives itself another name than its files have.
+    pub fn start_as(&mut self, name: &str, says: &str, id: u32) {
         let log = fs::File::create(self.at(&format!("{name}.log"))).unwrap();
         let mut command = Command::new(systoled());
-        command.args(["run", "--name", name, "--id", &id.to_string(), "--engine"]).arg(self.at("hub.sock"));
+        command.args(["run", "--name", says, "--id", &id.to_string(), "--engine"]).arg(self.at("hub.sock"));
         for (option, file) in [
             ("--cib", "cib.xml".to_owned()),
             ("--state", format!("{name}.state")),
