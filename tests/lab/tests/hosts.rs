@@ -57,6 +57,7 @@ fn walk() -> Result<()> {
     enroll(&hosts)?;
     set_up(&hosts)?;
     change(&hosts, &networks)?;
+    look_back(&hosts)?;
     examine(&hosts)?;
     grow_and_shrink(&hosts)?;
     interrupted(&hosts)?;
@@ -247,6 +248,61 @@ fn end(hosts: &[Host]) -> Result<()> {
     }
     first.say("systole cluster setup anew node1 node2 --start")?;
     healthy(first, 2)
+}
+
+/// The configuration of resources: changed on two hosts, looked back at, compared, taken back; and versions that are none.
+fn look_back(hosts: &[Host]) -> Result<()> {
+    let first = &hosts[0];
+    let newest = |host: &Host| -> Result<serde_json::Value> {
+        let list: serde_json::Value = serde_json::from_str(&host.say("systole config history --json")?)?;
+        Ok(list[0].clone())
+    };
+    let made_by = |what: &str| {
+        until(&format!("node1 has heard of \"{what}\""), || {
+            let change = newest(first)?;
+            ensure!(change["command"].as_str().is_some_and(|command| command.ends_with(what)), "{change}");
+            Ok(())
+        })?;
+        newest(first)
+    };
+    // The daemons may still be meeting.
+    until("a change is made", || first.say("systole property set cluster-recheck-interval=7min").map(drop))?;
+    let earlier = made_by("property set cluster-recheck-interval=7min")?;
+    ensure!(earlier["host"] == "node1" && earlier["at"].as_i64() > Some(0), "{earlier}");
+    hosts[1].say("systole property set cluster-recheck-interval=9min")?;
+    let later = made_by("property set cluster-recheck-interval=9min")?;
+    ensure!(later["host"] == "node2", "{later}");
+    let version = |change: &serde_json::Value| change["version"].as_str().unwrap_or_default().to_owned();
+    let (earlier, later) = (version(&earlier), version(&later));
+
+    let listed = first.say("systole config history")?;
+    ensure!(listed.starts_with(&later) && listed.contains("@node2"), "{listed}");
+    let differs = first.say(&format!("systole config diff {earlier} {later}"))?;
+    ensure!(["cluster-recheck-interval", "7min", "9min"].iter().all(|word| differs.contains(word)), "{differs}");
+    let shown = first.say(&format!("systole config show {earlier}"))?;
+    ensure!(shown.contains("value=\"7min\"") && !shown.contains("9min"), "{shown}");
+
+    let would = first.say(&format!("systole config restore {earlier} --dry-run"))?;
+    ensure!(would.contains(&format!("Back to the configuration of version {earlier}")), "{would}");
+    ensure!(first.say("systole cib show")?.contains("9min"), "--dry-run changes nothing");
+    first.say(&format!("systole config restore {earlier}"))?;
+    until("node3 has the earlier one", || {
+        let cib = hosts[2].say("systole cib show")?;
+        ensure!(cib.contains("value=\"7min\"") && !cib.contains("9min"), "{cib}");
+        Ok(())
+    })?;
+    made_by(&format!("config restore {earlier}"))?;
+    let again = first.say(&format!("systole config restore {earlier}"))?;
+    ensure!(again.contains("nothing was changed"), "{again}");
+
+    for line in ["restore 99999", "restore newest", "show 0.x", "diff 99999 99998"] {
+        let output = first.run(&format!("systole config {line}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let helps = said.contains("there is no version") && said.contains("systole config history");
+        ensure!(output.status.code() == Some(1) && helps, "{line}: {said}");
+    }
+    ensure!(first.run("systole config restore")?.status.code() == Some(2), "a version is needed");
+    Ok(())
 }
 
 /// All nodes are members with quorum.
