@@ -133,13 +133,11 @@ pub fn take_part(arguments: &[String]) -> Option<ExitCode> {
     ))
 }
 
-/// Why it cannot be measured on this machine; `None` when it can.
+/// Why it cannot be measured on this machine, or without this peer; `None` when it can.
 pub fn refusal(is_alone: bool) -> Option<String> {
-    let peer = || match Path::new("/usr/sbin/pacemakerd").exists() && Path::new("/usr/sbin/cibadmin").exists() {
-        true => None,
-        false => Some("Pacemaker is missing: apt-get install pacemaker pacemaker-cli-utils, or --alone".to_owned()),
-    };
-    bare::refusal().or_else(|| if is_alone { None } else { peer() })
+    let peer = [("/usr/sbin/pacemakerd", "pacemaker"), ("/usr/sbin/cibadmin", "pacemaker-cli-utils")];
+    let needed = if is_alone { &[][..] } else { &peer };
+    bare::refusal(&[&[bare::COROSYNC], needed].concat())
 }
 
 /// Measures, and prints the tables.
