@@ -55,9 +55,17 @@ impl Field {
 
     /// A host's first address, without its port.
     pub fn address(&self, name: &str) -> Option<String> {
-        let address = self.hosts.hosts.get(name)?.addresses.first()?;
-        let bare = address.rsplit_once(':').map_or(address.as_str(), |(bare, _)| bare);
-        Some(bare.trim_start_matches('[').trim_end_matches(']').to_owned())
+        Some(bare(self.hosts.hosts.get(name)?.addresses.first()?).to_owned())
+    }
+
+    /// The name of the host that is called so, or has this address.
+    pub fn find(&self, named: &str) -> Option<String> {
+        let names = self.hosts.hosts.keys();
+        let has = |name: &&String| {
+            let addresses = &self.hosts.hosts[*name].addresses;
+            *name == named || addresses.iter().any(|address| bare(address) == named)
+        };
+        names.clone().find(has).cloned()
     }
 
     /// Whether all of these can be called.
@@ -190,6 +198,12 @@ impl Field {
             }
         }
     }
+}
+
+/// An address without its port.
+fn bare(address: &str) -> &str {
+    let bare = address.rsplit_once(':').map_or(address, |(bare, _)| bare);
+    bare.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The error without the name of the host, which stands before it already.

@@ -23,6 +23,7 @@ mod all_failures;
 mod by_hand;
 mod explain;
 mod names;
+mod proxmox;
 mod remedy;
 mod settle;
 mod stonith;

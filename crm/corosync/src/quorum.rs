@@ -215,6 +215,16 @@ impl Flags {
     pub fn has_device(self) -> bool {
         self.0 & 64 != 0
     }
+
+    /// Whether that quorum device keeps in touch.
+    pub fn device_is_alive(self) -> bool {
+        self.0 & 128 != 0
+    }
+
+    /// Whether that quorum device gives this node its votes.
+    pub fn device_votes(self) -> bool {
+        self.0 & 256 != 0
+    }
 }
 
 impl fmt::Display for Flags {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use corosync::cmap::{Cmap, Map};
 use sha2::{Digest as _, Sha256};
-use wire::host::{About, Engine, EngineNode, FileState, HostFile, hexadecimal};
+use wire::host::{About, Engine, EngineDevice, EngineNode, EngineVotes, FileState, HostFile, hexadecimal};
 
 use crate::paths::Paths;
 use crate::{disk, operation, units};
@@ -75,7 +75,7 @@ fn files(paths: &Paths) -> anyhow::Result<Vec<FileState>> {
     let mut files = Vec::new();
     for file in HostFile::ALL {
         let path = paths.file(file);
-        let Some(bytes) = disk::read(&path, MAX_FILE)? else { continue };
+        let Some(bytes) = operation::read(paths, file)? else { continue };
         let mode = std::fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o7777);
         files.push(FileState { file, sha256: hexadecimal(&Sha256::digest(&bytes)), bytes: bytes.len() as u64, mode });
     }
@@ -83,7 +83,7 @@ fn files(paths: &Paths) -> anyhow::Result<Vec<FileState>> {
 }
 
 /// What Corosync says; nothing when it does not run, or is on its way up or down.
-fn engine() -> Option<Engine> {
+pub fn engine() -> Option<Engine> {
     let status = corosync::Status::read().ok()?;
     let map = Cmap::connect(Map::Configuration).ok()?;
     let number = |key: &str| map.text(key).ok().flatten().and_then(|text| text.parse().ok());
@@ -91,6 +91,7 @@ fn engine() -> Option<Engine> {
         id: node.id.0,
         name: node.name.clone(),
         member: node.member.unwrap_or(false),
+        votes: node.votes,
         links: node.links.iter().map(|link| (u32::from(link.number), link.connected)).collect(),
     });
     Some(Engine {
@@ -100,6 +101,17 @@ fn engine() -> Option<Engine> {
         me: status.me.0,
         quorate: status.quorate,
         nodes: nodes.collect(),
+        votes: status.votes.as_ref().map(|votes| EngineVotes {
+            expected: votes.expected,
+            total: votes.total,
+            quorum: votes.quorum,
+            rules: votes.flags.names().map(str::to_owned).collect(),
+        }),
+        device: status.votes.as_ref().filter(|votes| votes.flags.has_device()).map(|votes| EngineDevice {
+            votes: votes.device_votes,
+            alive: votes.flags.device_is_alive(),
+            casts: votes.flags.device_votes(),
+        }),
     })
 }
 

@@ -40,7 +40,10 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
 pub fn read(path: &Path, limit: usize) -> anyhow::Result<Option<Vec<u8>>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A file where a folder of the path should be hides nothing.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     anyhow::ensure!(bytes.len() <= limit, "{} has more than {limit} bytes", path.display());
@@ -155,5 +158,7 @@ mod tests {
         remove(&path).unwrap();
         remove(&path).unwrap();
         assert_eq!(read(&path, 3).unwrap(), None);
+        write(&path, b"x", 0o600).unwrap();
+        assert_eq!(read(&path.join("below"), 3).unwrap(), None);
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! Read it in this order: [`identity`] is the certificate, [`tokens`] who may call, [`throttle`] what wrong tries cost,
 //! [`server`] the service, [`operation`] files that are put in force together and taken back, [`units`] services,
-//! [`about`] what a host is like, [`hosts`] and [`client`] the other side.
+//! [`qnetd`] and [`qdevice`] the certificates of a quorum device, [`about`] what a host is like, [`hosts`] and
+//! [`client`] the other side.
 
 pub mod about;
 pub mod client;
@@ -14,6 +15,8 @@ pub mod hosts;
 pub mod identity;
 pub mod operation;
 pub mod paths;
+pub mod qdevice;
+pub mod qnetd;
 pub mod server;
 pub mod throttle;
 pub mod tokens;

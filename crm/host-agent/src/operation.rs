@@ -20,9 +20,10 @@ use wire::host::{Content, HostFile, NewFile, Pending};
 
 use crate::disk::{self, Lock};
 use crate::paths::Paths;
+use crate::qdevice;
 use crate::units::run;
 
-/// No file that a host takes is larger.
+/// No file that a host takes or gives is larger: the certificates of a quorum device are 170 KiB of text.
 const MAX_FILE: usize = 256 << 10;
 /// The longest name of an operation.
 const MAX_NAME: usize = 64;
@@ -95,6 +96,7 @@ fn lay(paths: &Paths, folder: &Path, new: &NewFile) -> anyhow::Result<()> {
             let text = String::from_utf8_lossy(bytes);
             crate::hosts::Hosts::parse(&text).map(|_| ()).map_err(anyhow::Error::msg)
         }
+        HostFile::QdeviceKeys => qdevice::unpack(bytes).map(|_| ()),
     }
     .with_context(|| format!("the {} is not fit for {}", new.file.called(), paths.file(new.file).display()))
 }
@@ -140,7 +142,7 @@ pub fn activate(paths: &Paths, operation: &str) -> anyhow::Result<()> {
     if !pending.active {
         for file in &files {
             let (old, none) = (named(&folder, *file, "old"), named(&folder, *file, "none"));
-            match disk::read(&paths.file(*file), MAX_FILE)? {
+            match read(paths, *file)? {
                 Some(bytes) => disk::write(&old, &bytes, mode(&paths.file(*file), *file))?,
                 None => disk::write(&none, b"", 0o600)?,
             }
@@ -149,15 +151,32 @@ pub fn activate(paths: &Paths, operation: &str) -> anyhow::Result<()> {
     }
     for file in files {
         let path = paths.file(file);
-        match disk::read(&named(&folder, file, "new"), MAX_FILE)? {
-            Some(bytes) => {
-                let mode = if path.exists() { mode(&path, file) } else { Paths::mode(file) };
-                disk::write(&path, &bytes, mode)?;
-            }
-            None => disk::remove(&path)?,
-        }
+        let mode = if path.exists() { mode(&path, file) } else { Paths::mode(file) };
+        put(paths, file, disk::read(&named(&folder, file, "new"), MAX_FILE)?, mode)?;
     }
     Ok(())
+}
+
+/// A file in force.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read(paths: &Paths, file: HostFile) -> anyhow::Result<Option<Vec<u8>>> {
+    match file {
+        HostFile::QdeviceKeys => qdevice::read(&paths.file(file)),
+        _ => disk::read(&paths.file(file), MAX_FILE),
+    }
+}
+
+/// Puts one in force, or takes it away.
+fn put(paths: &Paths, file: HostFile, bytes: Option<Vec<u8>>, mode: u32) -> anyhow::Result<()> {
+    let path = paths.file(file);
+    match bytes {
+        Some(bytes) if file == HostFile::QdeviceKeys => qdevice::write(&path, &bytes),
+        Some(bytes) => disk::write(&path, &bytes, mode),
+        None if file == HostFile::QdeviceKeys => qdevice::remove(&path),
+        None => disk::remove(&path),
+    }
 }
 
 /// Puts back what was in force before, or drops what was laid. Without such an operation there is nothing to do.
@@ -170,16 +189,11 @@ pub fn undo(paths: &Paths, operation: &str) -> anyhow::Result<()> {
     let Some(pending) = pending(paths)?.filter(|pending| pending.operation == operation) else { return Ok(()) };
     if pending.active {
         for file in laid(&folder) {
-            let path = paths.file(file);
             let old = named(&folder, file, "old");
             let before = disk::read(&old, MAX_FILE)?;
             // What was never put in force, as the disk refused it, needs no disk to be taken back.
-            if disk::read(&path, MAX_FILE)? == before {
-                continue;
-            }
-            match before {
-                Some(bytes) => disk::write(&path, &bytes, mode(&old, file))?,
-                None => disk::remove(&path)?,
+            if read(paths, file)? != before {
+                put(paths, file, before, mode(&old, file))?;
             }
         }
     }

@@ -26,12 +26,13 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// Where a file stands.
+    /// Where a file stands; of the quorum device's certificates the folder.
     pub fn file(&self, file: HostFile) -> PathBuf {
         match file {
             HostFile::CorosyncConf => self.corosync.join("corosync.conf"),
             HostFile::Authkey => self.corosync.join("authkey"),
             HostFile::Hosts => self.state.join("hosts"),
+            HostFile::QdeviceKeys => self.qdevice().join("net/nssdb"),
         }
     }
 
@@ -40,8 +41,23 @@ impl Paths {
         match file {
             HostFile::CorosyncConf => 0o644,
             HostFile::Authkey => 0o400,
-            HostFile::Hosts => 0o600,
+            HostFile::Hosts | HostFile::QdeviceKeys => 0o600,
         }
+    }
+
+    /// Where corosync-qdevice has its own.
+    pub(crate) fn qdevice(&self) -> PathBuf {
+        self.corosync.join("qdevice")
+    }
+
+    /// QNetd's certificates.
+    pub(crate) fn qnetd(&self) -> PathBuf {
+        self.corosync.join("qnetd/nssdb")
+    }
+
+    /// Where certificates are made, out of the way of those in force.
+    pub(crate) fn making(&self) -> PathBuf {
+        self.state.join("qdevice.making")
     }
 
     pub(crate) fn tokens(&self) -> PathBuf {

@@ -19,7 +19,7 @@ use crate::identity::Identity;
 use crate::paths::Paths;
 use crate::throttle::Throttle;
 use crate::tokens::{self, Tokens};
-use crate::{disk, operation, units};
+use crate::{disk, operation, qdevice, qnetd, units};
 
 /// Connections at a time: each is a thread. A cluster's commands need one each.
 const MAX_CONNECTIONS: usize = 64;
@@ -29,8 +29,6 @@ const MAX_FROM_ONE: usize = 16;
 const RELOAD_TIME: Duration = Duration::from_secs(20);
 /// A pause after `accept` failed, as it does without free descriptors: else it would fail as fast as it can be called.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// No file that is given away is larger.
-const MAX_FILE: usize = 256 << 10;
 
 /// How long callers may take.
 #[derive(Clone, Copy, Debug)]
@@ -217,8 +215,21 @@ impl Agent {
             }
             Call::About => return Ok(Answer::About(Box::new(about(paths)?))),
             Call::Read { file } => {
-                let content = disk::read(&paths.file(file), MAX_FILE)?.map(Content);
+                let content = operation::read(paths, file)?.map(Content);
                 return Ok(Answer::File { content });
+            }
+            Call::QnetdSetup => qnetd::set_up(paths)?,
+            Call::QnetdAuthority => {
+                return Ok(Answer::File { content: qnetd::authority(paths)?.map(Content) });
+            }
+            Call::QnetdSign { cluster, request } => {
+                return Ok(Answer::File { content: Some(Content(qnetd::sign(paths, &cluster, &request.0)?)) });
+            }
+            Call::QdeviceRequest { cluster, authority } => {
+                return Ok(Answer::File { content: Some(Content(qdevice::request(paths, &cluster, &authority.0)?)) });
+            }
+            Call::QdeviceKeys { certificate } => {
+                return Ok(Answer::File { content: Some(Content(qdevice::keys(paths, &certificate.0)?)) });
             }
             Call::Stage { operation, files } => operation::stage(paths, &operation, &files)?,
             Call::Activate { operation } => operation::activate(paths, &operation)?,
@@ -237,7 +248,8 @@ impl Agent {
 
 /// Moves a cluster's memory aside.
 fn forget(paths: &Paths) -> anyhow::Result<()> {
-    let running = units::states().into_iter().find(|state| state.active && state.unit != Unit::Qdevice);
+    let running =
+        units::states().into_iter().find(|state| state.active && matches!(state.unit, Unit::Corosync | Unit::Systoled));
     if let Some(state) = running {
         anyhow::bail!("{} runs: stop it first", state.unit.name());
     }
@@ -274,6 +286,11 @@ fn call_name(call: &Call) -> String {
         Call::Read { file } => format!("read the {}", file.called()),
         Call::Unit { unit, act } => format!("{} {}", act.word(), unit.name()),
         Call::Reload => "reload".into(),
+        Call::QnetdSetup => "set QNetd up".into(),
+        Call::QnetdAuthority => "read the certificate of QNetd's authority".into(),
+        Call::QnetdSign { cluster, .. } => format!("sign the certificate of cluster {cluster:?}"),
+        Call::QdeviceRequest { cluster, .. } => format!("make a key for the quorum device of cluster {cluster:?}"),
+        Call::QdeviceKeys { .. } => "give the key for the quorum device".into(),
         Call::Forget => "forget".into(),
     }
 }

@@ -15,12 +15,15 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use wire::host::{About, Answer, Call, NewFile, Pending};
+use wire::host::{About, Answer, Call, NewFile, Pending, UnitAct};
 
 /// How often hosts are asked whether they run what is wanted, and how long between: a membership of many nodes takes a
 /// token's time to form, which is seconds.
 const LOOKS: u32 = 60;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// The same where a quorum device has to vote: it connects, waits for the others of its cluster, and is asked at most
+/// each ten seconds.
+const LOOKS_FOR_DEVICE: u32 = 240;
 /// How often a host is asked to take back what it holds.
 const UNDO_TRIES: u32 = 3;
 
@@ -44,6 +47,8 @@ pub struct Expect {
     pub version: Option<u64>,
     /// The nodes that each has as members.
     pub members: Vec<String>,
+    /// Whether each has the votes of a quorum device, or none is registered; nothing when that is no matter.
+    pub device: Option<bool>,
 }
 
 /// A change.
@@ -249,10 +254,12 @@ impl Change {
             Phase::Look(looks) => {
                 *looks += 1;
                 let looks = *looks;
-                let missing = self.plan.expect.as_ref().map_or(Vec::new(), |expect| missing(expect, &answers));
+                let expect = self.plan.expect.as_ref();
+                let most = if expect.is_some_and(|expect| expect.device.is_some()) { LOOKS_FOR_DEVICE } else { LOOKS };
+                let missing = expect.map_or(Vec::new(), |expect| missing(expect, &answers));
                 if missing.is_empty() {
                     self.phase = Phase::Settle;
-                } else if looks >= LOOKS {
+                } else if looks >= most {
                     self.fail(missing.join("; "));
                 }
             }
@@ -293,10 +300,13 @@ impl Change {
         };
     }
 
-    /// Everything is taken back, what was done last first.
+    /// Everything is taken back, what was done last first. What runs again needs the old files, and the engine with
+    /// them, so it comes last.
     fn fail(&mut self, reason: String) {
         self.failure = Some(reason);
-        self.phase = Phase::TakeBack(taken_back(&self.after));
+        let (starts, rest): (Vec<Act>, Vec<Act>) = self.after.drain(..).partition(starts_again);
+        self.before.extend(starts);
+        self.phase = Phase::TakeBack(taken_back(&rest));
     }
 
     fn after_undo(&mut self) {
@@ -310,6 +320,11 @@ impl Change {
         let reason = self.failure.take().unwrap_or_default();
         self.phase = Phase::Over(Outcome::NotMade { reason, left: core::mem::take(&mut self.left) });
     }
+}
+
+/// Whether a service runs again once this is taken back.
+fn starts_again(act: &Act) -> bool {
+    matches!(act.back, Some(Call::Unit { act: UnitAct::Start, .. }))
 }
 
 /// What takes acts back, one after the other, the last one first.
@@ -347,6 +362,14 @@ fn missing(expect: &Expect, answers: &Answers) -> Vec<String> {
         let absent: Vec<&str> = expect.members.iter().filter(|name| !is_member(name)).map(String::as_str).collect();
         if !absent.is_empty() {
             missing.push(format!("{host} does not have {} as members", absent.join(", ")));
+        }
+        match (expect.device, &engine.device) {
+            (Some(true), None) => missing.push(format!("{host}: no quorum device is registered with its Corosync")),
+            (Some(true), Some(device)) if !device.casts => missing.push(format!(
+                "{host}: the quorum device does not give it its votes; `corosync-qdevice-tool -s -v` there says more"
+            )),
+            (Some(false), Some(_)) => missing.push(format!("{host}: its Corosync still has the quorum device")),
+            _ => {}
         }
     }
     missing
@@ -393,7 +416,7 @@ pub fn rest(hosts: &BTreeMap<String, About>) -> Vec<Rest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::host::{Content, Denied, Engine, EngineNode, HostFile, Unit, UnitAct};
+    use wire::host::{Content, Denied, Engine, EngineDevice, EngineNode, HostFile, Unit};
 
     /// What an operation holds: new, old, whether it is in force.
     type Held = (u8, u8, bool);
@@ -405,6 +428,9 @@ mod tests {
         running: BTreeMap<String, u8>,
         started: Vec<String>,
         stopped: bool,
+        /// corosync-qdevice, which cannot be started without its file.
+        device_stopped: bool,
+        device: Option<EngineDevice>,
         calls: usize,
         fails_at: Option<usize>,
         /// The failing call is done all the same, and only its answer is lost.
@@ -457,6 +483,10 @@ mod tests {
                     self.stopped = *act == UnitAct::Stop;
                     assert!(self.stopped || held.0 != 2, "started with the new file");
                 }
+                Call::Unit { unit: Unit::Qdevice, act } => {
+                    self.device_stopped = *act == UnitAct::Stop;
+                    assert!(self.device_stopped || held.0 != 2 && self.running[host] != 2, "started with the new file");
+                }
                 Call::Unit { act: UnitAct::Start, .. } => self.started.push(host.into()),
                 Call::Unit { .. } => self.started.retain(|one| one != host),
                 _ => {}
@@ -468,6 +498,7 @@ mod tests {
                 id: at as u32 + 1,
                 name: Some(name.clone()),
                 member: true,
+                votes: None,
                 links: Vec::new(),
             });
             let engine = Engine {
@@ -477,6 +508,8 @@ mod tests {
                 me: 1,
                 quorate: true,
                 nodes: nodes.collect(),
+                votes: None,
+                device: self.device.clone(),
             };
             Answer::About(Box::new(About { engine: Some(engine), ..nothing(host) }))
         }
@@ -536,7 +569,9 @@ mod tests {
             call: Call::Unit { unit: Unit::Systoled, act: UnitAct::Start },
             back: Some(Call::Unit { unit: Unit::Systoled, act: UnitAct::Stop }),
         };
-        let expect = |version| Some(Expect { hosts: hosts.to_vec(), version: Some(version), members: hosts.to_vec() });
+        let expect = |version| {
+            Some(Expect { hosts: hosts.to_vec(), version: Some(version), members: hosts.to_vec(), device: None })
+        };
         let back = Plan {
             operation: "back".into(),
             files: files(version + 1),
@@ -636,11 +671,51 @@ mod tests {
     #[test]
     fn what_hosts_run_is_compared_with_what_is_wanted() {
         let mut world = world();
-        let expect = Expect { hosts: vec!["a".into()], version: Some(3), members: vec!["a".into(), "x".into()] };
+        let (hosts, members) = (vec!["a".into()], vec!["a".into(), "x".into()]);
+        let expect = Expect { hosts, version: Some(3), members, device: None };
         let outcome = world.run(&Plan { expect: Some(expect), ..plan(2) });
         let Outcome::NotMade { reason, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!(reason, "a runs with version 2 of the configuration, not 3; a does not have x as members");
         assert!(world.hosts.values().all(|held| held.0 == 3), "the old configuration as a newer version");
+    }
+
+    /// As when a quorum device is removed: its service ends only once the engine knows nothing of it any more.
+    #[test]
+    fn what_is_stopped_last_is_started_again_when_its_files_are_back() {
+        let stop = |host: &str| Act {
+            host: host.into(),
+            call: Call::Unit { unit: Unit::Qdevice, act: UnitAct::Stop },
+            back: Some(Call::Unit { unit: Unit::Qdevice, act: UnitAct::Start }),
+        };
+        let mut plan = plan(2);
+        plan.after = vec![vec![stop("a")], vec![stop("b")]];
+        let mut undisturbed = world();
+        undisturbed.run(&plan);
+        assert!(undisturbed.device_stopped);
+        for fails_at in 1..=undisturbed.calls {
+            let mut world = World { fails_at: Some(fails_at), answer_lost: true, ..world() };
+            if let Outcome::NotMade { left, .. } = world.run(&plan) {
+                assert!(!world.device_stopped && left.is_empty(), "fault at {fails_at}: {left:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quorum_device_has_to_vote_or_to_be_gone() {
+        let told = |device: Option<(bool, bool)>, expected: bool| {
+            let device = device.map(|(alive, casts)| EngineDevice { votes: 1, alive, casts });
+            let mut world = World { device, ..world() };
+            let (answer, expect) = (
+                world.ask("a", &Call::About),
+                Expect { hosts: vec!["a".into()], device: Some(expected), ..Expect::default() },
+            );
+            missing(&expect, &vec![("a".into(), answer)]).concat()
+        };
+        assert_eq!(told(Some((true, true)), true), "");
+        assert_eq!(told(None, false), "");
+        assert!(told(None, true).contains("no quorum device is registered"));
+        assert!(told(Some((true, false)), true).contains("does not give it its votes"));
+        assert!(told(Some((false, false)), false).contains("still has the quorum device"));
     }
 
     #[test]

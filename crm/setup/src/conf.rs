@@ -1,5 +1,6 @@
 //! corosync.conf: a new one, and one with something changed. Comments, order and blanks of what is not changed stay.
 
+pub mod device;
 pub mod links;
 pub mod new;
 pub mod nodes;

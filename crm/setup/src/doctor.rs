@@ -2,6 +2,7 @@
 //! has its evidence and its remedy. What is wrong in corosync.conf itself is `corosync-conf`'s.
 
 mod clocks;
+mod device;
 mod engine;
 mod files;
 mod links;
@@ -58,6 +59,7 @@ const RULES: &[Rule] = &[
     files::check,
     engine::check,
     quorum::check,
+    device::check,
     links::check,
     services::check,
     names::check,
@@ -124,7 +126,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::host::{Engine, EngineNode, FileState, HostFile, Pending, Unit, UnitState};
+    use wire::host::{Engine, EngineDevice, EngineNode, FileState, HostFile, Pending, Unit, UnitState};
 
     const NOW: u64 = 1_800_000_000_000;
 
@@ -142,6 +144,7 @@ mod tests {
             id: at as u32 + 1,
             name: Some(name.into()),
             member: true,
+            votes: Some(1),
             links: vec![(0, true), (1, true)],
         };
         let engine = Engine {
@@ -151,6 +154,8 @@ mod tests {
             me: 1,
             quorate: true,
             nodes: ["a", "b", "c"].into_iter().enumerate().map(node).collect(),
+            votes: None,
+            device: None,
         };
         let file = |file, mode| FileState { file, sha256: "s".into(), bytes: 256, mode };
         About {
@@ -251,6 +256,27 @@ mod tests {
         for (expected, change) in cases {
             assert_eq!(found(change), [expected]);
         }
+    }
+
+    #[test]
+    fn a_witness_that_is_lost_is_told() {
+        let words = ["model", "net", "host=10.0.0.9", "algorithm=lms"].map(str::to_owned);
+        let with_device = crate::conf::device::add(&conf(), &words).unwrap();
+        let told = |conf: &Conf, device: Option<(bool, bool)>| {
+            let mut about = well("a");
+            let engine = about.engine.as_mut().unwrap();
+            engine.device = device.map(|(alive, casts)| EngineDevice { votes: 2, alive, casts });
+            let (known, silent) = ([("a".to_owned(), about)].into(), BTreeMap::new());
+            let findings = examine(&Seen { conf, known: &known, silent: &silent, now: NOW });
+            let of_device = findings.into_iter().filter(|finding| finding.rule == "device");
+            of_device.map(|finding| finding.message).collect::<Vec<_>>().concat()
+        };
+        assert_eq!(told(&with_device, Some((true, true))), "");
+        assert_eq!(told(&conf(), None), "");
+        assert!(told(&with_device, None).contains("has no quorum device"));
+        assert!(told(&with_device, Some((true, false))).contains("the witness is lost"));
+        assert!(told(&with_device, Some((false, false))).contains("is silent"));
+        assert!(told(&conf(), Some((true, true))).contains("the configuration does not have"));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! steps all of them get it or none. It is pure: what hosts said comes in, what to ask them goes out.
 //!
 //! [`words`] reads pcs's grammar, [`conf`] makes corosync.conf from it, [`timing`] derives its timers from one number,
-//! [`change`] carries a change through on all hosts, or back, and [`doctor`] says what is wrong with them.
+//! [`change`] carries a change through on all hosts, or back, [`doctor`] says what is wrong with them, and [`pvecm`] reads
+//! what Proxmox's people type.
 
 pub mod change;
 pub mod conf;
 pub mod doctor;
+pub mod pvecm;
 pub mod timing;
 pub mod words;
 

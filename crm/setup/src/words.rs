@@ -144,6 +144,36 @@ pub const QUORUM: Family = Family {
     ],
 };
 
+/// Options of `quorum device` before `model`.
+pub const DEVICE: Family = Family {
+    called: "device",
+    section: "quorum.device",
+    options: &[("sync_timeout", "sync_timeout"), ("timeout", "timeout")],
+};
+
+/// Options behind `model net`.
+pub const DEVICE_NET: Family = Family {
+    called: "model net",
+    section: "quorum.device.net",
+    options: &[
+        ("algorithm", "algorithm"),
+        ("connect_timeout", "connect_timeout"),
+        ("force_ip_version", "force_ip_version"),
+        ("host", "host"),
+        ("keep_active_partition_tie_breaker", "keep_active_partition_tie_breaker"),
+        ("port", "port"),
+        ("tie_breaker", "tie_breaker"),
+        ("tls", "tls"),
+    ],
+};
+
+/// Options behind `heuristics`, besides `exec_NAME`.
+pub const HEURISTICS: Family = Family {
+    called: "heuristics",
+    section: "quorum.device.heuristics",
+    options: &[("interval", "interval"), ("mode", "mode"), ("sync_timeout", "sync_timeout"), ("timeout", "timeout")],
+};
+
 impl Family {
     /// Reads options.
     ///
@@ -247,7 +277,9 @@ mod tests {
 
     #[test]
     fn every_option_is_a_key_that_corosync_knows() {
-        for family in [TOTEM, KNET, UDP, KNET_LINK, UDP_LINK, CRYPTO, COMPRESSION, QUORUM] {
+        for family in
+            [TOTEM, KNET, UDP, KNET_LINK, UDP_LINK, CRYPTO, COMPRESSION, QUORUM, DEVICE, DEVICE_NET, HEURISTICS]
+        {
             for (name, key) in family.options {
                 assert!(keys::find(&format!("{}.{key}", family.section)).is_some(), "{} {name}", family.called);
             }

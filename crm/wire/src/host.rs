@@ -72,6 +72,30 @@ pub enum Call {
     },
     /// Let Corosync read its file again, on all nodes.
     Reload,
+    /// On QNetd's host: make its certificates, unless it has them.
+    QnetdSetup,
+    /// On QNetd's host: the certificate of its authority, [`Answer::File`]; nothing before [`Call::QnetdSetup`].
+    QnetdAuthority,
+    /// On QNetd's host: sign a cluster's request; [`Answer::File`] with the certificate.
+    QnetdSign {
+        /// The cluster's name.
+        cluster: String,
+        /// What [`Call::QdeviceRequest`] gave.
+        request: Content,
+    },
+    /// On a node: make a key for a quorum device, beside those in force; [`Answer::File`] with the request to sign.
+    QdeviceRequest {
+        /// The cluster's name.
+        cluster: String,
+        /// The certificate of QNetd's authority.
+        authority: Content,
+    },
+    /// On the same node: what all nodes need to talk to QNetd, [`Answer::File`] with [`HostFile::QdeviceKeys`]. The key
+    /// is forgotten there: it counts where it is laid and put in force.
+    QdeviceKeys {
+        /// What [`Call::QnetdSign`] gave.
+        certificate: Content,
+    },
     /// Forget the cluster's state that Corosync and Systole keep on this host; refused while either runs. The state
     /// is moved aside, not deleted.
     Forget,
@@ -127,11 +151,13 @@ pub enum HostFile {
     Authkey,
     /// The hosts of the cluster, with what it takes to call them.
     Hosts,
+    /// The database with which the nodes know QNetd, and QNetd them: the same on all nodes, as one text.
+    QdeviceKeys,
 }
 
 impl HostFile {
     /// All of them.
-    pub const ALL: [HostFile; 3] = [HostFile::CorosyncConf, HostFile::Authkey, HostFile::Hosts];
+    pub const ALL: [HostFile; 4] = [HostFile::CorosyncConf, HostFile::Authkey, HostFile::Hosts, HostFile::QdeviceKeys];
 
     /// Its name for people.
     pub fn called(self) -> &'static str {
@@ -139,6 +165,7 @@ impl HostFile {
             HostFile::CorosyncConf => "corosync.conf",
             HostFile::Authkey => "authkey",
             HostFile::Hosts => "list of hosts",
+            HostFile::QdeviceKeys => "certificates of the quorum device",
         }
     }
 }
@@ -203,11 +230,13 @@ pub enum Unit {
     Qdevice,
     /// Systole's daemon.
     Systoled,
+    /// The quorum device itself, on a host that is no node.
+    Qnetd,
 }
 
 impl Unit {
-    /// All of them, in the order they start.
-    pub const ALL: [Unit; 3] = [Unit::Corosync, Unit::Qdevice, Unit::Systoled];
+    /// All of them, those of a node in the order they start.
+    pub const ALL: [Unit; 4] = [Unit::Corosync, Unit::Qdevice, Unit::Systoled, Unit::Qnetd];
 
     /// The unit's name for systemd.
     pub fn name(self) -> &'static str {
@@ -215,6 +244,7 @@ impl Unit {
             Unit::Corosync => "corosync.service",
             Unit::Qdevice => "corosync-qdevice.service",
             Unit::Systoled => "systoled.service",
+            Unit::Qnetd => "corosync-qnetd.service",
         }
     }
 }
@@ -317,6 +347,36 @@ pub struct Engine {
     pub quorate: bool,
     /// The nodes it knows, in the order of their numbers.
     pub nodes: Vec<EngineNode>,
+    /// How votes are counted; nothing when votequorum does not provide quorum.
+    #[serde(default)]
+    pub votes: Option<EngineVotes>,
+    /// Its quorum device; nothing when none is registered.
+    #[serde(default)]
+    pub device: Option<EngineDevice>,
+}
+
+/// Votes as a host's Corosync counts them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EngineVotes {
+    /// All that there could be.
+    pub expected: u32,
+    /// Those that are there, the quorum device's included.
+    pub total: u32,
+    /// How many make a quorum.
+    pub quorum: u32,
+    /// How it is decided, in corosync.conf's words.
+    pub rules: Vec<String>,
+}
+
+/// The quorum device as a host's Corosync sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EngineDevice {
+    /// Its votes.
+    pub votes: u32,
+    /// Whether corosync-qdevice keeps in touch with this Corosync.
+    pub alive: bool,
+    /// Whether this node has its votes.
+    pub casts: bool,
 }
 
 /// A node as a host's Corosync sees it.
@@ -328,6 +388,9 @@ pub struct EngineNode {
     pub name: Option<String>,
     /// Whether it is a member.
     pub member: bool,
+    /// Its votes, where they are known.
+    #[serde(default)]
+    pub votes: Option<u32>,
     /// Its links: number, and whether it is connected.
     pub links: Vec<(u32, bool)>,
 }

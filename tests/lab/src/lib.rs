@@ -27,6 +27,7 @@ pub mod writes;
 
 pub mod adapt;
 pub mod bare;
+pub mod bare_steps;
 pub mod scene;
 
 pub mod client;

@@ -2,16 +2,13 @@
 //! Debian's Corosync: set up, changed while it runs, grown and shrunk, with a host that dies and a command that is
 //! killed in the middle, and ended.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lab::bare::{COROSYNC, Host, Networks, refusal};
-
-/// Generous, as machines that test are busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+use lab::bare_steps::{boot, healthy, until};
 
 #[test]
 fn from_bare_hosts_to_a_cluster_and_back() {
@@ -24,33 +21,9 @@ fn from_bare_hosts_to_a_cluster_and_back() {
     }
 }
 
-/// Where the programs under test are.
-fn programs() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("SYSTOLE_BIN_DIR").filter(|named| !named.is_empty()) {
-        return Ok(named.into());
-    }
-    let own = std::env::current_exe().context("finding this program's own file")?;
-    Ok(own.parent().and_then(Path::parent).context("this program lies nowhere")?.to_owned())
-}
-
 fn walk() -> Result<()> {
-    let programs = programs()?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crm");
-    let (systole, systoled) = (programs.join("systole"), programs.join("systoled"));
-    let (agent, daemon) =
-        (source.join("host-agent/systemd/systole-host-agent.service"), source.join("daemon/systemd/systoled.service"));
-    let places: [(&Path, &str); 4] = [
-        (&systole, "/usr/bin/systole"),
-        (&systoled, "/usr/sbin/systoled"),
-        (&agent, "/lib/systemd/system/systole-host-agent.service"),
-        (&daemon, "/lib/systemd/system/systoled.service"),
-    ];
     let networks = Networks::make()?;
-    let mut hosts = (1..=4).map(|number| Host::boot(&networks, number, &places)).collect::<Result<Vec<_>>>()?;
-    hosts.iter_mut().try_for_each(Host::booted)?;
-    for host in &hosts {
-        host.say("systemctl enable --now systole-host-agent.service")?;
-    }
+    let hosts = boot(&networks, 4)?;
     for unit in ["systole-host-agent", "systoled"] {
         hosts[0].say(&format!("systemd-analyze verify --man=no /lib/systemd/system/{unit}.service"))?;
     }
@@ -305,15 +278,6 @@ fn look_back(hosts: &[Host]) -> Result<()> {
     Ok(())
 }
 
-/// All nodes are members with quorum.
-fn healthy(host: &Host, nodes: usize) -> Result<()> {
-    until("all nodes are members with quorum", || {
-        let status = host.say("systole cluster status")?;
-        ensure!(status.matches("with quorum").count() == nodes, "{status}");
-        Ok(())
-    })
-}
-
 fn version(host: &Host) -> Result<u64> {
     let text = host.say("corosync-cmapctl -g totem.config_version")?;
     text.trim().rsplit(' ').next().and_then(|number| number.parse().ok()).with_context(|| text.clone())
@@ -333,15 +297,4 @@ fn alike(hosts: &[Host], expected: u64) -> Result<()> {
         }
         Ok(())
     })
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match holds() {
-            Err(error) if Instant::now() > end => return Err(error.context(what.to_owned())),
-            Err(_) => thread::sleep(Duration::from_millis(200)),
-            Ok(()) => return Ok(()),
-        }
-    }
 }

@@ -12,6 +12,8 @@ mod host_agent;
 mod migrate;
 mod move_resource;
 mod node;
+mod pvecm;
+mod qdevice;
 mod quorum;
 mod resource;
 mod simulate;
@@ -54,6 +56,8 @@ pub const COMMANDS: &[Command] = &[
     host_agent::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,
+    qdevice::COMMAND,
+    pvecm::COMMAND,
     tools::COMMAND,
     migrate::COMMAND,
 ];

@@ -1,11 +1,13 @@
 //! `systole cluster config`: the engine's configuration, shown and changed.
 
+use anyhow::ensure;
 use clap::{Arg, ArgAction, ArgMatches};
 use setup::conf::options;
 
-use super::engine::{Cluster, plan_argument};
+use super::engine::{Cluster, apply_on, plan_argument};
 use crate::EXIT_OK;
 use crate::commands::{Command, one_of};
+use crate::proxmox::Proxmox;
 use crate::terminal::print;
 
 /// The command, with those below it.
@@ -29,7 +31,10 @@ fn show_grammar() -> clap::Command {
 }
 
 fn show(_: &ArgMatches) -> anyhow::Result<u8> {
-    print(Cluster::load()?.conf.text())?;
+    match Proxmox::here() {
+        Some(proxmox) => print(proxmox.conf()?.text())?,
+        None => print(Cluster::load()?.conf.text())?,
+    }
     Ok(EXIT_OK)
 }
 
@@ -51,6 +56,18 @@ fn update_grammar() -> clap::Command {
 
 fn update(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let words: Vec<String> = arguments.get_many("words").into_iter().flatten().cloned().collect();
+    if let Some(proxmox) = Proxmox::here() {
+        let old = proxmox.conf()?;
+        let changed = options::update(&old, &words)?;
+        ensure!(
+            changed.restart.is_empty(),
+            "{} is read when Corosync starts, and Proxmox gives its nodes no common moment for that: change {} by hand, \
+             then restart Corosync on one node after the other",
+            changed.restart.join(", "),
+            "/etc/pve/corosync.conf"
+        );
+        return apply_on(&proxmox, &old, &changed.conf, arguments);
+    }
     let cluster = Cluster::load()?;
     let changed = options::update(&cluster.conf, &words)?;
     cluster.need_stopped(&changed.restart)?;

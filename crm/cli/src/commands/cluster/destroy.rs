@@ -37,21 +37,20 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         };
         nodes.iter().map(one).collect()
     };
-    let gone = |file| NewFile { file, content: None };
+    let units = cluster.units();
+    let stops = units.iter().rev().map(|unit| each(*unit, UnitAct::Stop, UnitAct::Start));
+    let disables = units.iter().rev().map(|unit| each(*unit, UnitAct::Disable, UnitAct::Enable));
     let plan = Plan {
         operation: operation(),
-        files: nodes
-            .iter()
-            .map(|name| (name.clone(), vec![gone(HostFile::CorosyncConf), gone(HostFile::Authkey)]))
-            .collect(),
-        before: vec![
-            each(Unit::Systoled, UnitAct::Stop, UnitAct::Start),
-            each(Unit::Corosync, UnitAct::Stop, UnitAct::Start),
-            each(Unit::Systoled, UnitAct::Disable, UnitAct::Enable),
-            each(Unit::Corosync, UnitAct::Disable, UnitAct::Enable),
-        ],
+        files: nodes.iter().map(|name| (name.clone(), what_a_cluster_leaves().to_vec())).collect(),
+        before: stops.chain(disables).collect(),
         after: vec![nodes.iter().map(|name| Act { host: name.clone(), call: Call::Forget, back: None }).collect()],
         ..Plan::default()
     };
     finish(&cluster.field, plan)
+}
+
+/// The files of a cluster on a host, to be put aside.
+pub fn what_a_cluster_leaves() -> [NewFile; 3] {
+    [HostFile::CorosyncConf, HostFile::Authkey, HostFile::QdeviceKeys].map(|file| NewFile { file, content: None })
 }

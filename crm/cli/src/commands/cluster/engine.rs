@@ -6,11 +6,12 @@ use clap::{Arg, ArgAction, ArgMatches};
 use corosync_conf::{Conf, Model};
 use setup::change::{Expect, Plan};
 use setup::conf::{self, version};
-use wire::host::{Answer, Call, Content, HostFile, NewFile};
+use wire::host::{Answer, Call, Content, HostFile, NewFile, Unit};
 
 use crate::EXIT_OK;
 use crate::commands::Command;
 use crate::hosts::{Field, all_done};
+use crate::proxmox::Proxmox;
 use crate::terminal::print;
 
 /// `cluster reload`.
@@ -45,6 +46,11 @@ impl Cluster {
     /// # Errors
     /// When a node does not answer, or the configurations differ: then nobody knows what is being changed.
     pub fn load() -> anyhow::Result<Cluster> {
+        ensure!(
+            Proxmox::here().is_none(),
+            "this is a Proxmox host, whose file system gives its nodes their corosync.conf: `systole cluster config update` \
+             and `link add|remove` change it by its rules; for the rest its own `pvecm` is there"
+        );
         let field = Field::load()?;
         let conf = this_hosts(&field)?;
         let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
@@ -79,6 +85,7 @@ impl Cluster {
                 hosts: members.clone(),
                 version: version(conf),
                 members: members.clone(),
+                device: None,
             }),
             ..Plan::default()
         };
@@ -99,6 +106,14 @@ impl Cluster {
             return show(&self.conf, new, &plan);
         }
         finish(&self.field, plan)
+    }
+
+    /// The services of a node, in the order they start.
+    pub fn units(&self) -> Vec<Unit> {
+        match Model::of(&self.conf).quorum.device {
+            Some(_) => vec![Unit::Corosync, Unit::Qdevice, Unit::Systoled],
+            None => vec![Unit::Corosync, Unit::Systoled],
+        }
     }
 
     /// Fails if an engine runs anywhere.
@@ -150,6 +165,21 @@ pub fn show(old: &Conf, new: &Conf, plan: &Plan) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
+/// Puts a changed file in force on a host of Proxmox's, which tells the others, or says with `--plan` what would be done.
+///
+/// # Errors
+/// When it is not taken.
+pub fn apply_on(proxmox: &Proxmox, old: &Conf, new: &Conf, arguments: &ArgMatches) -> anyhow::Result<u8> {
+    if arguments.get_flag("plan") {
+        print("/etc/pve/corosync.conf, on all nodes:\n")?;
+        print(&difference(old.text(), new.text()))?;
+        print("Nothing was done.\n")?;
+        return Ok(EXIT_OK);
+    }
+    proxmox.change(old, new)?;
+    Ok(EXIT_OK)
+}
+
 fn hosts(plan: &Plan) -> String {
     plan.files.iter().map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -195,9 +225,38 @@ pub fn this_hosts(field: &Field) -> anyhow::Result<Conf> {
     }
 }
 
+/// The name of the node that is called so, or has this address.
+///
+/// # Errors
+/// When there is none.
+pub fn node_of(conf: &Conf, named: &str) -> anyhow::Result<String> {
+    let nodes = Model::of(conf).nodes;
+    let is = |node: &&corosync_conf::model::Node| {
+        node.called() == named || node.addresses.values().any(|address| address.value == named)
+    };
+    let names = || nodes.iter().map(|node| node.called()).collect::<Vec<_>>().join(", ");
+    nodes
+        .iter()
+        .find(is)
+        .map(|node| node.called())
+        .with_context(|| format!("the cluster has no node {named}; it has {}", names()))
+}
+
 /// The file as it is laid.
 pub fn conf_file(text: &str) -> NewFile {
     NewFile { file: HostFile::CorosyncConf, content: Some(Content(text.as_bytes().to_vec())) }
+}
+
+/// A file of this host, to be given to others; nothing when it has none.
+///
+/// # Errors
+/// When its agent does not answer.
+pub fn own_file(field: &Field, file: HostFile) -> anyhow::Result<Option<NewFile>> {
+    let (_, answer) = field.ask(vec![(field.me.clone(), Call::Read { file })]).remove(0);
+    match answer.map_err(anyhow::Error::msg)? {
+        Answer::File { content: content @ Some(_) } => Ok(Some(NewFile { file, content })),
+        _ => Ok(None),
+    }
 }
 
 /// The list of hosts as it is laid.
@@ -238,7 +297,7 @@ fn reload(_: &ArgMatches) -> anyhow::Result<u8> {
 
 fn sync_grammar() -> clap::Command {
     clap::Command::new("")
-        .about("Give this host's corosync.conf, shared key and list of hosts to all nodes")
+        .about("Give this host's corosync.conf, shared key, list of hosts and certificates of a quorum device to all nodes")
         .after_help("The configuration gets a new version, so that engines that run take it.\n\nExample:\n  systole cluster sync --plan")
         .arg(plan_argument())
 }
@@ -257,12 +316,10 @@ fn sync(arguments: &ArgMatches) -> anyhow::Result<u8> {
     };
     let cluster = Cluster { field, nodes: nodes.clone(), conf: conf.clone(), running };
     let mut plan = cluster.plan(&new, &nodes)?;
-    let (_, key) =
-        cluster.field.ask(vec![(cluster.field.me.clone(), Call::Read { file: HostFile::Authkey })]).remove(0);
-    if let Ok(Answer::File { content: content @ Some(_) }) = key {
-        plan.files
-            .iter_mut()
-            .for_each(|(_, files)| files.push(NewFile { file: HostFile::Authkey, content: content.clone() }));
+    for file in [HostFile::Authkey, HostFile::QdeviceKeys] {
+        if let Some(new) = own_file(&cluster.field, file)? {
+            plan.files.iter_mut().for_each(|(_, files)| files.push(new.clone()));
+        }
     }
     plan.files.iter_mut().for_each(|(_, files)| files.push(hosts_file(&cluster.field)));
     if arguments.get_flag("plan") {

@@ -1,11 +1,13 @@
 //! `systole cluster link`: links between the nodes that come, go and change.
 
+use anyhow::ensure;
 use clap::{Arg, ArgAction, ArgMatches};
 use corosync_conf::Conf;
 use setup::conf::{Unfit, links};
 
-use super::engine::{Cluster, plan_argument};
+use super::engine::{Cluster, apply_on, plan_argument};
 use crate::commands::{Command, one_of};
+use crate::proxmox::Proxmox;
 
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "link", grammar, run: |arguments| one_of(COMMANDS, arguments) };
@@ -62,6 +64,14 @@ fn run(
     stopped: bool,
 ) -> anyhow::Result<u8> {
     let words: Vec<String> = arguments.get_many("words").into_iter().flatten().cloned().collect();
+    if let Some(proxmox) = Proxmox::here() {
+        ensure!(
+            !stopped,
+            "a link's address or option is read when Corosync starts: add a link with the new one, and remove the old one"
+        );
+        let old = proxmox.conf()?;
+        return apply_on(&proxmox, &old, &change(&old, &words)?, arguments);
+    }
     let cluster = Cluster::load()?;
     let conf = change(&cluster.conf, &words)?;
     if stopped {

@@ -12,7 +12,8 @@ mod setup;
 mod status;
 mod stop;
 
-pub(super) use engine::{Cluster, plan_argument, this_hosts};
+pub(super) use engine::node_of;
+pub(super) use engine::{Cluster, finish, plan_argument, show, this_hosts};
 
 use super::{Command, one_of};
 

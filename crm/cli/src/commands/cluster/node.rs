@@ -1,14 +1,15 @@
 //! `systole cluster node`: nodes that come and go.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches};
 use corosync_conf::Model;
 use setup::change::{Act, Expect};
 use setup::conf::new::nodes;
 use setup::conf::nodes as list;
-use wire::host::{Answer, Call, HostFile, NewFile, Unit, UnitAct};
+use wire::host::{Call, HostFile, Unit, UnitAct};
 
-use super::engine::{Cluster, conf_file, finish, hosts_file, plan_argument, show};
+use super::destroy::what_a_cluster_leaves;
+use super::engine::{Cluster, conf_file, finish, hosts_file, own_file, plan_argument, show};
 use crate::commands::{Command, one_of};
 
 /// The command, with those below it.
@@ -62,16 +63,18 @@ fn add(arguments: &ArgMatches) -> anyhow::Result<u8> {
     ensure!(about.corosync.is_some(), "{name}: Corosync is not installed: apt-get install corosync");
     ensure!(about.engine.is_none(), "{name}: Corosync runs there: the host is in a cluster");
     let mut plan = cluster.plan(&conf, &cluster.nodes)?;
-    let (_, key) =
-        cluster.field.ask(vec![(cluster.field.me.clone(), Call::Read { file: HostFile::Authkey })]).remove(0);
-    let Ok(Answer::File { content: key @ Some(_) }) = key else {
-        bail!("this host has no shared key to give to {name}")
-    };
+    let key = own_file(&cluster.field, HostFile::Authkey)?
+        .with_context(|| format!("this host has no shared key to give to {name}"))?;
+    let with_device = Model::of(&conf).quorum.device.is_some();
+    if with_device {
+        let has = about.units.iter().any(|state| state.unit == Unit::Qdevice);
+        ensure!(has, "{name}: the cluster has a quorum device: apt-get install corosync-qdevice");
+    }
+    let keys = if with_device { own_file(&cluster.field, HostFile::QdeviceKeys)? } else { None };
     // The list of hosts goes to all, so that each can call the new one.
     plan.files.iter_mut().for_each(|(_, files)| files.push(hosts_file(&cluster.field)));
-    let files =
-        vec![NewFile { file: HostFile::Authkey, content: key }, hosts_file(&cluster.field), conf_file(conf.text())];
-    plan.files.push((name.clone(), files));
+    let files = [key, hosts_file(&cluster.field), conf_file(conf.text())].into_iter().chain(keys);
+    plan.files.push((name.clone(), files.collect()));
     if about.remembers {
         plan.before.push(vec![Act { host: name.clone(), call: Call::Forget, back: None }]);
     }
@@ -80,7 +83,7 @@ fn add(arguments: &ArgMatches) -> anyhow::Result<u8> {
         call: Call::Unit { unit, act },
         back: Some(Call::Unit { unit, act: back }),
     };
-    for unit in [Unit::Corosync, Unit::Systoled] {
+    for unit in cluster.units() {
         if arguments.get_flag("enable") {
             plan.after.push(vec![act(unit, UnitAct::Enable, UnitAct::Disable)]);
         }
@@ -123,13 +126,12 @@ fn remove(arguments: &ArgMatches) -> anyhow::Result<u8> {
         "without {name} only {running} of {} nodes run: they would have no quorum and stop their services. --force does it all the same",
         cluster.nodes.len()
     );
-    let gone = |file| NewFile { file, content: None };
     let mut plan = cluster.plan(&conf, &left)?;
-    plan.files.push((name.clone(), vec![gone(HostFile::CorosyncConf), gone(HostFile::Authkey)]));
+    plan.files.push((name.clone(), what_a_cluster_leaves().to_vec()));
     let act = |unit, act, back| {
         vec![Act { host: name.clone(), call: Call::Unit { unit, act }, back: Some(Call::Unit { unit, act: back }) }]
     };
-    for unit in [Unit::Systoled, Unit::Corosync] {
+    for unit in cluster.units().into_iter().rev() {
         plan.before.push(act(unit, UnitAct::Stop, UnitAct::Start));
         plan.before.push(act(unit, UnitAct::Disable, UnitAct::Enable));
     }

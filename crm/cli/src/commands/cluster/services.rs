@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use clap::{Arg, ArgAction, ArgMatches};
-use wire::host::{Call, Unit, UnitAct};
+use wire::host::{Call, UnitAct};
 
 use super::engine::Cluster;
 use crate::EXIT_OK;
@@ -58,7 +58,7 @@ fn run(arguments: &ArgMatches, act: UnitAct) -> anyhow::Result<u8> {
     let nodes = meant(&cluster, arguments)?;
     ensure!(!nodes.is_empty(), "the cluster has no nodes");
     // The engine first everywhere: a daemon without its engine would only wait.
-    for unit in [Unit::Corosync, Unit::Systoled] {
+    for unit in cluster.units() {
         all_done(&cluster.field.ask(nodes.iter().map(|name| (name.clone(), Call::Unit { unit, act })).collect()))?;
     }
     let done = match act {

@@ -196,7 +196,7 @@ fn plan(
         true => vec![names.iter().filter(|name| abouts[*name].remembers).map(forget).collect()],
         false => Vec::new(),
     };
-    let expect = Expect { hosts: names.to_vec(), version: Some(1), members: names.to_vec() };
+    let expect = Expect { hosts: names.to_vec(), version: Some(1), members: names.to_vec(), device: None };
     Ok(Plan {
         operation: operation(),
         files: names.iter().map(|name| (name.clone(), files())).collect(),

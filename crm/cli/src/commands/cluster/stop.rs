@@ -1,7 +1,7 @@
 //! `systole cluster stop`: lets this node go, or all nodes together.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use wire::host::{Call, Unit, UnitAct};
+use wire::host::{Call, UnitAct};
 use wire::{Reply, Request};
 
 use super::engine::Cluster;
@@ -49,7 +49,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
 fn units(all: bool) -> anyhow::Result<()> {
     let cluster = Cluster::load()?;
     let nodes = if all { cluster.nodes.clone() } else { vec![cluster.field.me.clone()] };
-    for unit in [Unit::Systoled, Unit::Corosync] {
+    for unit in cluster.units().into_iter().rev() {
         let calls = nodes.iter().map(|name| (name.clone(), Call::Unit { unit, act: UnitAct::Stop }));
         all_done(&cluster.field.ask(calls.collect()))?;
     }
