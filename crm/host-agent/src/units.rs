@@ -14,6 +14,9 @@ const JOB_TIME: Duration = Duration::from_secs(200);
 const ASK_TIME: Duration = Duration::from_secs(20);
 /// What is kept of a program's words.
 const MAX_WORDS: u64 = 16 << 10;
+/// How long a program's last words may take after its end on a busy host. A daemon that it left behind may hold the pipe
+/// for ever, so it is not waited for without end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often a program is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -31,6 +34,14 @@ pub struct Said {
 /// # Errors
 /// When it is not installed, cannot be run, or takes too long.
 pub fn run(program: &str, arguments: &[&str], time: Duration) -> anyhow::Result<Said> {
+    hear(program, arguments, time, MAX_WORDS)
+}
+
+/// The same, with so many of its words kept.
+///
+/// # Errors
+/// As [`run`].
+pub fn hear(program: &str, arguments: &[&str], time: Duration, most: u64) -> anyhow::Result<Said> {
     let (mut reader, writer) = std::io::pipe().context("making a pipe")?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -44,7 +55,7 @@ pub fn run(program: &str, arguments: &[&str], time: Duration) -> anyhow::Result<
     let words = std::thread::spawn(move || {
         let mut words = Vec::new();
         // Words that cannot be read are left out; the exit status is what counts.
-        let _ = reader.by_ref().take(MAX_WORDS).read_to_end(&mut words);
+        let _ = reader.by_ref().take(most).read_to_end(&mut words);
         let _ = std::io::copy(&mut reader, &mut std::io::sink());
         words
     });
@@ -61,8 +72,7 @@ pub fn run(program: &str, arguments: &[&str], time: Duration) -> anyhow::Result<
         }
         std::thread::sleep(LOOK);
     };
-    // A daemon that the program left behind may hold the pipe for ever.
-    let patience = Instant::now() + Duration::from_millis(200);
+    let patience = Instant::now() + LAST_WORDS;
     while !words.is_finished() && Instant::now() < patience {
         std::thread::sleep(LOOK);
     }

@@ -5,7 +5,9 @@ mod clocks;
 mod device;
 mod engine;
 mod files;
+pub mod join;
 mod links;
+pub mod logs;
 mod names;
 mod quorum;
 mod rest;
@@ -277,6 +279,63 @@ mod tests {
         assert!(told(&with_device, Some((true, false))).contains("the witness is lost"));
         assert!(told(&with_device, Some((false, false))).contains("is silent"));
         assert!(told(&conf(), Some((true, true))).contains("the configuration does not have"));
+    }
+
+    #[test]
+    fn what_speaks_against_a_host_that_joins() {
+        let known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
+        let (conf, silent) = (conf(), BTreeMap::new());
+        let seen = Seen { conf: &conf, known: &known, silent: &silent, now: NOW };
+        let fresh = || About {
+            engine: None,
+            files: Vec::new(),
+            remembers: false,
+            addresses: vec!["10.0.0.4".into()],
+            ..well("d")
+        };
+        let told = |about: &About| -> Vec<String> {
+            join::joins(&seen, "d", about)
+                .into_iter()
+                .map(|finding| {
+                    assert!(!finding.remedy.is_empty() && !finding.evidence.is_empty(), "{finding:?}");
+                    finding.message
+                })
+                .collect()
+        };
+        assert_eq!(told(&fresh()), Vec::<String>::new());
+        type Case = (&'static str, fn(&mut About));
+        let cases: [Case; 9] = [
+            ("the host calls itself x", |d| d.host = "x".into()),
+            ("Corosync is not installed", |d| d.corosync = None),
+            ("its Corosync is another one", |d| d.corosync = Some("2.4.2".into())),
+            ("Corosync runs there: it is in a cluster", |d| d.engine = well("d").engine),
+            ("it holds what an earlier cluster left", |d| d.remembers = true),
+            ("it has no systoled.service", |d| d.units.clear()),
+            ("10.0.0.1 is also an address of a", |d| d.addresses.push("10.0.0.1".into())),
+            ("its clock differs by 30 s", |d| d.clock += 30_000),
+            ("its own name leads to 127.0.1.1", |d| d.resolved[0].1 = vec!["127.0.1.1".into()]),
+        ];
+        for (expected, change) in cases {
+            let mut about = fresh();
+            change(&mut about);
+            assert_eq!(told(&about).first().map(String::as_str), Some(expected));
+        }
+        assert!(join::joins(&seen, "a", &well("a"))[0].message.contains("a node of the cluster already"));
+    }
+
+    #[test]
+    fn what_speaks_against_a_removal() {
+        let mut known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
+        let (conf, silent) = (conf(), BTreeMap::new());
+        let told = |known: &BTreeMap<String, About>, name: &str| -> Vec<String> {
+            let seen = Seen { conf: &conf, known, silent: &silent, now: NOW };
+            join::leaves(&seen, name).into_iter().map(|finding| finding.message).collect()
+        };
+        assert!(told(&known, "c")[0].starts_with("2 nodes are left"));
+        assert_eq!(told(&known, "x"), ["the cluster has no such node"]);
+        known.get_mut("b").unwrap().engine = None;
+        assert_eq!(told(&known, "c")[0], "without it the others have no quorum");
+        assert!(told(&known, "b")[0].starts_with("2 nodes are left"));
     }
 
     #[test]

@@ -247,11 +247,11 @@ fn qdevice(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let nodes = Model::of(&conf()?).nodes.len();
     let force = arguments.get_flag("force");
     ensure!(
-        nodes % 2 == 0 || force,
+        nodes.is_multiple_of(2) || force,
         "{nodes} nodes have no equal halves, and a witness makes them no safer: it is for an even number. --force gives it \
          the algorithm lms, with which the last node that is left goes on"
     );
-    let algorithm = if nodes % 2 == 0 { "algorithm=ffsplit" } else { "algorithm=lms" };
+    let algorithm = if nodes.is_multiple_of(2) { "algorithm=ffsplit" } else { "algorithm=lms" };
     let host = format!("host={}", arguments.get_one::<String>("address").expect("it is required"));
     systole(&["quorum", "device", "add", "model", "net", &host, algorithm])
 }
