@@ -166,13 +166,13 @@ pub fn leaves(seen: &Seen<'_>, name: &str) -> Vec<Finding> {
     }
     let left = Model::of(&conf).nodes.len();
     match Model::of(seen.conf).quorum.device {
-        Some(device) if device.algorithm == "ffsplit" && left % 2 == 1 => say(
+        Some(device) if device.algorithm == "ffsplit" && !left.is_multiple_of(2) => say(
             Severity::Warning,
             format!("{left} nodes are left, which have no equal halves: the witness makes them no safer"),
             "its vote makes the sum even".into(),
             "`systole quorum device remove`, or `update model algorithm=lms`",
         ),
-        None if left % 2 == 0 && left > 1 => say(
+        None if left.is_multiple_of(2) => say(
             Severity::Advice,
             format!("{left} nodes are left, and a split into halves stops both or, of two, neither"),
             "an even number of votes".into(),

@@ -211,7 +211,7 @@ fn add(arguments: &ArgMatches) -> anyhow::Result<u8> {
     need_client(&cluster)?;
     let name = cluster_name(&cluster.conf)?;
     let nodes = Model::of(&conf).nodes.len();
-    if nodes % 2 == 1 && Model::of(&conf).quorum.device.is_some_and(|device| device.algorithm == "ffsplit") {
+    if !nodes.is_multiple_of(2) && Model::of(&conf).quorum.device.is_some_and(|device| device.algorithm == "ffsplit") {
         eprintln!(
             "warning: {nodes} nodes have no equal halves, so a vote makes them no safer: without the device one node less \
              may be lost. ffsplit is for an even number; lms lets the last node go on"
