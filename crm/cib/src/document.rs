@@ -11,9 +11,11 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use rustc_hash::FxHashMap;
 
+mod names;
 mod print;
 mod text;
 
+pub use names::{Name, Names};
 pub use text::{caret, escape_attribute, is_name};
 use text::{carriable, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
 
@@ -24,9 +26,8 @@ pub const MAX_DEPTH: usize = 200;
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Element(u32);
 
-/// The name of an attribute in one [`Document`] (and its clones), for whoever asks for it a thousand times.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct Name(u32);
+/// Up to so many attributes are looked through by comparing names: most texts differ in their length.
+const FEW: usize = 8;
 
 const NONE: u32 = u32::MAX;
 
@@ -144,6 +145,7 @@ impl Document {
 
         let mut reader = Reader::from_str(source);
         let mut open: Vec<u32> = Vec::new();
+        let mut follows: Vec<u32> = Vec::new();
         loop {
             let offset = reader.buffer_position() as usize;
             let event = reader.read_event().map_err(|error| {
@@ -153,7 +155,9 @@ impl Document {
             let parent = open.last().copied().unwrap_or(NONE);
             match event {
                 Event::Start(start) => {
-                    let node = document.read_element(&start, parent, offset).map_err(|m| fail(&document, offset, m))?;
+                    let node = document
+                        .read_element(&start, parent, offset, &mut follows)
+                        .map_err(|m| fail(&document, offset, m))?;
                     if open.len() >= MAX_DEPTH {
                         let message = format!("elements are nested more than {MAX_DEPTH} deep");
                         return Err(fail(&document, offset, message));
@@ -161,7 +165,9 @@ impl Document {
                     open.push(node);
                 }
                 Event::Empty(start) => {
-                    document.read_element(&start, parent, offset).map_err(|m| fail(&document, offset, m))?;
+                    document
+                        .read_element(&start, parent, offset, &mut follows)
+                        .map_err(|m| fail(&document, offset, m))?;
                 }
                 Event::End(_) => {
                     open.pop();
@@ -214,17 +220,26 @@ impl Document {
         Ok(document)
     }
 
-    fn read_element(&mut self, start: &BytesStart<'_>, parent: u32, offset: usize) -> Result<u32, String> {
+    /// `follows` is what follows each name, as far as it was met.
+    fn read_element(
+        &mut self,
+        start: &BytesStart<'_>,
+        parent: u32,
+        offset: usize,
+        follows: &mut Vec<u32>,
+    ) -> Result<u32, String> {
         if parent == NONE && self.root != NONE {
             return Err("a second root element; a document has one".into());
         }
         let name = self.read_name(start.name().as_ref())?;
         let first = self.attributes.len() as u32;
         let mut attributes = start.attributes();
+        let mut before = name;
         // Names are numbers here, so doubles are found faster than by comparing texts.
         for attribute in attributes.with_checks(false) {
             let attribute = attribute.map_err(|error| format!("in <{}>: {error}", start.name().as_ref()))?;
-            let key = self.read_name(attribute.key.as_ref())?;
+            let key = self.read_name_after(before, attribute.key.as_ref(), follows)?;
+            before = key;
             if self.attributes[first as usize..].iter().any(|other| other.name == key) {
                 return Err(format!(
                     "in <{}>: the attribute {} stands twice",
@@ -233,7 +248,10 @@ impl Document {
                 ));
             }
             let raw: &str = attribute.value.as_ref();
-            let value = if raw.bytes().any(|byte| matches!(byte, b'&' | b'\n' | b'\t' | b'\r')) {
+            // Without leaving early, so that many bytes are looked at at once. Of those below the blank only \n, \t and \r
+            // can be here.
+            let literal = raw.bytes().fold(true, |literal, byte| literal & (byte != b'&') & (byte >= b' '));
+            let value = if !literal {
                 let text = attribute
                     .normalized_value(quick_xml::XmlVersion::Explicit1_0)
                     .map_err(|error| format!("in the value of {}: {error}", attribute.key.as_ref()))?;
@@ -253,16 +271,6 @@ impl Document {
             self.root = node;
         }
         Ok(node)
-    }
-
-    fn read_name(&mut self, name: &str) -> Result<u32, String> {
-        let known = self.names.len();
-        let index = self.intern(name);
-        // Names repeat: each is looked at once.
-        if self.names.len() > known && !text::is_name(name) {
-            return Err(format!("{name:?} cannot be the name of an element or an attribute"));
-        }
-        Ok(index)
     }
 
     fn ends_in_text(&self, parent: u32) -> bool {
@@ -300,25 +308,17 @@ impl Document {
     /// The value of an attribute.
     pub fn attribute(&self, element: Element, name: &str) -> Option<&str> {
         let attributes = self.own(element);
-        // What is asked for most stands first, and needs no look into the table of names.
-        if let Some(first) = attributes.first()
-            && &*self.names[first.name as usize] == name
-        {
-            return Some(self.slice(first.value));
-        }
-        let symbol = self.symbol(name)?;
-        attributes.iter().find(|attribute| attribute.name == symbol).map(|attribute| self.slice(attribute.value))
-    }
-
-    /// The name as the document knows it; `None` if nothing in it is called so.
-    pub fn known_name(&self, name: &str) -> Option<Name> {
-        self.symbol(name).map(Name)
-    }
-
-    /// The value of an attribute whose name was looked up before.
-    pub fn value(&self, element: Element, name: Option<Name>) -> Option<&str> {
-        let Name(symbol) = name?;
-        self.own(element).iter().find(|attribute| attribute.name == symbol).map(|attribute| self.slice(attribute.value))
+        let is_called = |attribute: &&Attribute| *self.names[attribute.name as usize] == *name;
+        let found = match attributes {
+            // What is asked for most stands first.
+            [first, ..] if is_called(&first) => Some(first),
+            _ if attributes.len() <= FEW => attributes.iter().find(is_called),
+            _ => {
+                let symbol = self.symbol(name)?;
+                attributes.iter().find(|attribute| attribute.name == symbol)
+            }
+        };
+        found.map(|attribute| self.slice(attribute.value))
     }
 
     /// The `id` attribute, or "".
@@ -593,22 +593,6 @@ impl Document {
         self.text.push_str(text);
         assert!(self.text.len() < NONE as usize, "the pool is bounded by the text that was parsed");
         Span { start, len: text.len() as u32 }
-    }
-
-    fn intern(&mut self, name: &str) -> u32 {
-        if let Some(known) = self.name_index.get(name) {
-            return *known;
-        }
-        let symbol = self.names.len() as u32;
-        let name: Arc<str> = name.into();
-        self.names.push(Arc::clone(&name));
-        self.name_index.insert(name, symbol);
-        symbol
-    }
-
-    /// The number of a name, if it occurs.
-    fn symbol(&self, name: &str) -> Option<u32> {
-        self.name_index.get(name).copied()
     }
 
     fn symbol_of(&self, node: u32) -> Option<u32> {

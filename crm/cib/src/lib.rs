@@ -95,7 +95,7 @@ pub mod xpath;
 
 pub mod file;
 
-pub use document::{Document, Element, Name, ParseError, Position};
+pub use document::{Document, Element, Name, Names, ParseError, Position};
 pub use patch::Patch;
 pub use replica::{Cib, Error, FEATURE_SET, SCHEMA};
 pub use write::{

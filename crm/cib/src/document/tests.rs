@@ -105,3 +105,20 @@ fn an_element_moves_to_another_parent_with_all_below_it() {
     assert_eq!(document.to_xml(), Document::parse("<a><d><e/><b x='1'><c/></b></d></a>").unwrap().to_xml());
     assert_eq!(document.parent(b), Some(d));
 }
+
+#[test]
+fn names_are_asked_for_one_by_one_or_all_at_once() {
+    let many: String = (0..12).map(|number| format!(" a{number}=\"{number}\"")).collect();
+    let mut d = Document::parse(&format!("<a><few x='1' y='2'/><few y='3' x='4'/><many{many}/></a>")).unwrap();
+    let elements: Vec<Element> = d.children(d.root()).collect();
+    let names = d.known_names(["x", "y", "a11", "nowhere"]);
+    let expected =
+        [[Some("1"), Some("2"), None, None], [Some("4"), Some("3"), None, None], [None, None, Some("11"), None]];
+    for (element, expected) in elements.iter().zip(expected) {
+        assert_eq!(d.values(*element, &names), expected);
+        assert_eq!(["x", "y", "a11", "nowhere"].map(|name| d.attribute(*element, name)), expected);
+        assert_eq!(["x", "y", "a11", "nowhere"].map(|name| d.value(*element, d.known_name(name))), expected);
+    }
+    d.set(elements[0], "nowhere", "learnt later");
+    assert_eq!(d.values(elements[0], &names), [Some("1"), Some("2"), None, None]);
+}

@@ -42,7 +42,7 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 pub(super) const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 pub(super) fn is_blank(text: &str) -> bool {
-    text.trim_matches(BLANKS).is_empty()
+    text.bytes().all(|byte| BLANKS.contains(&char::from(byte)))
 }
 
 fn is_forbidden(c: char) -> bool {
