@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cib::{Document, Element, Name, boolean, duration};
+use cib::{Document, Element, Name, Names, boolean, duration};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -24,6 +24,7 @@ use crate::schedule::action_index::ActionIndex;
 use crate::schedule::digest::Digest;
 use crate::schedule::operation::OperationMeta;
 use crate::scores::ScoreLine;
+use crate::status::recorded;
 
 /// How deep walks along constraints and relations may go: each constraint can be followed once per resource, so a
 /// deeper walk is a loop of the configuration that the marks did not catch.
@@ -39,16 +40,11 @@ pub(crate) type Few<T> = SmallVec<[T; 8]>;
 /// Names and values, in the order of names.
 pub(crate) type Values = BTreeMap<String, String>;
 
-/// Names of attributes that every entry of every history is asked for.
-#[derive(Clone, Copy, Debug)]
+/// Names of attributes that every history is asked for.
+#[derive(Clone, Debug)]
 pub(crate) struct HistoryNames {
-    pub id: Option<Name>,
-    pub operation: Option<Name>,
-    pub operation_key: Option<Name>,
-    pub transition_key: Option<Name>,
-    pub interval: Option<Name>,
-    pub rc_code: Option<Name>,
-    pub op_status: Option<Name>,
+    /// Those of an entry.
+    pub entry: Names<{ recorded::ATTRIBUTES.len() }>,
     pub container: Option<Name>,
     /// Those that say which agent it is.
     pub agent: [Option<Name>; 3],
@@ -58,13 +54,7 @@ impl HistoryNames {
     fn of(doc: &Document) -> Self {
         let name = |name: &str| doc.known_name(name);
         HistoryNames {
-            id: name("id"),
-            operation: name("operation"),
-            operation_key: name("operation_key"),
-            transition_key: name("transition-key"),
-            interval: name("interval"),
-            rc_code: name("rc-code"),
-            op_status: name("op-status"),
+            entry: doc.known_names(recorded::ATTRIBUTES),
             container: name("container"),
             agent: ["type", "class", "provider"].map(name),
         }
@@ -100,6 +90,8 @@ pub(crate) struct Engine<'a> {
 
     /// Actions that belong to no resource, by key.
     pub singletons: FxHashMap<String, ActId>,
+    /// Some node is reached over a connection, so that what is on it may count as being elsewhere.
+    pub any_remote_node: bool,
     /// What colocations say of instances, while these are being sorted.
     pub colocated_scores: FxHashMap<RscId, i32>,
     /// Tables that merging has done with, to be filled anew.
@@ -153,6 +145,7 @@ impl<'a> Engine<'a> {
             colocations: Vec::new(),
             orderings: Vec::new(),
             singletons: FxHashMap::default(),
+            any_remote_node: false,
             colocated_scores: FxHashMap::default(),
             spare_tables: Vec::new(),
             action_index: ActionIndex::default(),
@@ -180,11 +173,6 @@ impl<'a> Engine<'a> {
     /// An attribute of a history entry.
     pub fn value(&self, element: Element, name: Option<Name>) -> Option<&'a str> {
         self.doc.value(element, name)
-    }
-
-    /// A whole number in an attribute of a history entry.
-    pub fn whole(&self, element: Element, name: Option<Name>) -> Option<i64> {
-        self.value(element, name).and_then(integer)
     }
 
     pub fn number(&self, element: Element, name: &str) -> Option<i64> {

@@ -11,6 +11,7 @@ pub(crate) mod migration;
 pub(crate) mod nodes;
 pub(crate) mod operation;
 pub(crate) mod options;
+pub(crate) mod recorded;
 pub(crate) mod resources;
 
 use crate::engine::Engine;

@@ -2,7 +2,7 @@
 //! of the colocation, and so on along chains. Single precision and the way of rounding are part of the result.
 
 use crate::engine::{Engine, Where};
-use crate::model::{INFINITY, NodeId, NodeKind, NodeTable, RscFlags, RscId, RscKind, add};
+use crate::model::{INFINITY, Node, NodeId, NodeKind, NodeTable, RscFlags, RscId, RscKind, add};
 
 /// Stands for a node that would have fallen below 0 where only gains count.
 const SUNK: i32 = -100 * INFINITY;
@@ -34,13 +34,16 @@ impl Engine<'_> {
         let select = Select { nonnegative: self.rsc(primary).is_clone(), active: true, ..Select::default() };
         let before = self.explain.then(|| self.rsc(primary).allowed.clone());
         // The table stays in its place while it is merged: a chain of colocations may come back to it.
-        let mut nodes = Some(self.rsc(primary).allowed.clone());
+        let mut table = self.spare_tables.pop().unwrap_or_default();
+        table.copy_from(&self.rsc(primary).allowed);
+        let mut nodes = Some(table);
         self.merge_scores(dependent, Some(primary), &mut nodes, Some(at), factor, select);
         let merged = nodes.unwrap_or_default();
         if let Some(before) = before {
             self.note_merge(primary, at, &before, &merged);
         }
-        self.rsc_mut(primary).allowed = merged;
+        let replaced = std::mem::replace(&mut self.rsc_mut(primary).allowed, merged);
+        self.spare_tables.push(replaced);
     }
 
     pub fn note_merge(&mut self, primary: RscId, at: u32, before: &NodeTable, after: &NodeTable) {
@@ -158,9 +161,11 @@ impl Engine<'_> {
         // Two negatives would make a wish: only where the dependent has one node left, it is one.
         let may_wish =
             factor < 0.0 && self.has_influence(colocation, None) && self.allowed_on_one(colocation.dependent);
+        // A name is mostly that of the node itself, which needs no search.
+        let members_only = by_name && !self.any_remote_node;
+        let is_member = |node: &Node| node.remote.is_none() && node.kind == NodeKind::Cluster;
         for (node, entry) in nodes.iter_mut() {
-            // A name is mostly that of the node itself, which needs no search.
-            let score = if by_name && self.node(node).remote.is_none() && self.node(node).kind == NodeKind::Cluster {
+            let score = if members_only || (by_name && is_member(self.node(node))) {
                 self.score_there(wishes, node)
             } else {
                 let value = match target {
@@ -169,11 +174,11 @@ impl Engine<'_> {
                 };
                 self.best_score(wishes, source, attribute, node, value)
             };
-            if factor < 0.0 && score < 0 && (!may_wish || self.rsc(colocation.primary).stickiness >= -score) {
+            // Most dependents have no opinion about most nodes.
+            if score == 0 || entry.score == SUNK {
                 continue;
             }
-            // Most dependents have no opinion about most nodes.
-            if entry.score == SUNK || score == 0 {
+            if factor < 0.0 && score < 0 && (!may_wish || self.rsc(colocation.primary).stickiness >= -score) {
                 continue;
             }
             let exact = factor * score as f32;

@@ -111,12 +111,12 @@ impl Engine<'_> {
             return;
         }
         let operations = self.sorted_operations(entry);
-        let (start, stop) = self.active_operations(&operations);
+        let (start, stop) = Self::active_operations(&operations);
         if start < stop {
             return;
         }
         for operation in operations.into_iter().skip(start.max(0) as usize) {
-            self.check_operation(operation, rsc, node);
+            self.check_operation(operation.xml, rsc, node);
         }
     }
 

@@ -154,6 +154,7 @@ impl Engine<'_> {
             }
         }
         self.node_mut(node).remote = Some(connection);
+        self.any_remote_node = true;
         self.rsc_mut(connection).launcher = Some(container);
         self.node_mut(node).attributes.insert("#kind".into(), "container".into());
         // The connection need not be where the container is, so containers can be on remote nodes.

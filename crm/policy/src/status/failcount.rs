@@ -102,7 +102,7 @@ impl Engine<'_> {
             return true;
         }
         id.eq_ignore_ascii_case(&op_key(rsc, name, interval))
-            && self.number(entry, "rc-code").unwrap_or(0) != self.expected_rc(entry)
+            && self.number(entry, "rc-code").unwrap_or(0) != self.recorded(entry).expected()
     }
 
     /// Plans to forget the failures of a resource on a node.

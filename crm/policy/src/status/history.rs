@@ -8,11 +8,12 @@ use cib::Element;
 use crate::engine::{Engine, Few, Where, base_name, op_key};
 use crate::model::{ActFlags, INFINITY, MultiplyActive, NodeFlags, NodeId, OnFail, Role, RscFlags, RscId, RscKind};
 use crate::reasons::Source;
+use crate::status::recorded::{Operations, Recorded};
 
 /// Rounds over the histories: each round reads at least one node more, or is the last.
 const MAX_ROUNDS: usize = 1_000_000;
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
     pub fn read_histories(&mut self) {
         let Some(status) = self.doc.descend(&["status"]) else { return };
         let states: Vec<Element> = self.doc.children_named(status, "node_state").collect();
@@ -125,13 +126,13 @@ impl Engine<'_> {
     }
 
     /// The entries of one resource, oldest first.
-    pub fn sorted_operations(&self, entry: Element) -> Few<Element> {
+    pub fn sorted_operations(&self, entry: Element) -> Operations<'a> {
         let mut operations: Few<Element> = self.doc.children_named(entry, "lrm_rsc_op").collect();
         operations.reverse();
         // The order of entries is not total (pending ones, entries of two nodes), so this is a merge sort like
         // Pacemaker's: other algorithms would give other results.
         merge_sort(&mut operations, &|a, b| self.compare_operations(*a, *b));
-        operations
+        operations.into_iter().map(|operation| self.recorded(operation)).collect()
     }
 
     fn read_resource_history(&mut self, entry: Element, node: NodeId) {
@@ -159,7 +160,7 @@ impl Engine<'_> {
         for operation in &operations {
             self.read_operation(rsc, node, *operation, &mut last_failure, &mut on_fail);
         }
-        let (start, stop) = self.active_operations(&operations);
+        let (start, stop) = Self::active_operations(&operations);
         self.note_recurring(rsc, node, &operations, start, stop);
         self.conclude(rsc, node, on_fail);
         if let Some(role) = self.target_role(rsc) {
@@ -302,16 +303,15 @@ impl Engine<'_> {
     }
 
     /// Where in a history the resource was last started, and last stopped: positions, or −1.
-    pub fn active_operations(&self, operations: &[Element]) -> (i64, i64) {
+    pub fn active_operations(operations: &[Recorded]) -> (i64, i64) {
         let (mut start, mut stop, mut monitor, mut role_change) = (-1, -1, -1, -1);
         for (at, operation) in operations.iter().enumerate() {
             let at = at as i64;
-            let task = self.value(*operation, self.names.operation).unwrap_or_default();
-            match task {
-                "stop" if self.value(*operation, self.names.op_status) == Some("0") => stop = at,
+            match operation.task.unwrap_or_default() {
+                "stop" if operation.status_text == Some("0") => stop = at,
                 "start" | "migrate_from" => start = at,
                 "monitor" if monitor <= stop => {
-                    if matches!(self.value(*operation, self.names.rc_code), Some("0" | "8")) {
+                    if matches!(operation.exit_text, Some("0" | "8")) {
                         monitor = at;
                     }
                 }
@@ -326,20 +326,20 @@ impl Engine<'_> {
     }
 
     /// Recurring operations under way become (optional) actions, so that what no longer fits can be cancelled.
-    fn note_recurring(&mut self, rsc: RscId, node: NodeId, operations: &[Element], start: i64, stop: i64) {
+    fn note_recurring(&mut self, rsc: RscId, node: NodeId, operations: &[Recorded], start: i64, stop: i64) {
         if !self.node(node).online() {
             return;
         }
-        for (at, operation) in operations.iter().copied().enumerate() {
+        for (at, operation) in operations.iter().enumerate() {
             let at = at as i64;
             if (start < stop && at <= stop) || at < start {
                 continue;
             }
-            let interval = self.whole(operation, self.names.interval).unwrap_or(0);
-            if interval <= 0 || self.value(operation, self.names.op_status) == Some("-1") {
+            let interval = operation.interval();
+            if interval <= 0 || operation.status_text == Some("-1") {
                 continue;
             }
-            let task = self.attr(operation, "operation").unwrap_or_default();
+            let task = operation.task.unwrap_or_default();
             let key = op_key(&self.rsc(rsc).id, task, interval as u32);
             self.action(Some(rsc), key, task, Some(node), true);
         }
@@ -619,11 +619,21 @@ fn decode_magic(magic: &str) -> Option<(&str, i64)> {
 
 /// Action, transition, expected status and uuid of a transition key.
 pub(crate) fn decode_key(key: &str) -> Option<(i64, i64, i64, &str)> {
-    let mut parts = key.splitn(4, ':');
-    let mut next = || parts.next()?.trim().parse::<i64>().ok();
-    let (action, transition, target) = (next()?, next()?, next()?);
-    let uuid = parts.next().unwrap_or_default();
+    let (action, rest) = leading_number(key)?;
+    let (transition, rest) = leading_number(rest)?;
+    let (target, uuid) = leading_number(rest)?;
     Some((action, transition, target, uuid.get(..36).unwrap_or(uuid)))
+}
+
+/// The number before the first colon, and what is behind it.
+fn leading_number(text: &str) -> Option<(i64, &str)> {
+    // Every entry of every history has such a key, and a search for one character costs more than three digits do.
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = match text.as_bytes().get(digits) {
+        Some(b':') => (&text[..digits], &text[digits + 1..]),
+        _ => text.split_once(':').unwrap_or((text, "")),
+    };
+    Some((number.trim().parse().ok()?, rest))
 }
 
 /// A stable merge sort whose result is defined for relations that are no order, too.

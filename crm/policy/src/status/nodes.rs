@@ -35,6 +35,7 @@ impl Engine<'_> {
 
     pub fn add_node(&mut self, id: &str, name: &str, kind: NodeKind, score: i32) -> NodeId {
         let node = NodeId(self.cluster.nodes.len() as u32);
+        self.any_remote_node |= kind == NodeKind::Remote;
         let mut attributes = Values::new();
         attributes.insert("#kind".into(), if kind == NodeKind::Remote { "remote" } else { "cluster" }.into());
         self.cluster.nodes.push(Node {
@@ -127,6 +128,7 @@ impl Engine<'_> {
         let id = self.rsc(rsc).id.clone();
         let Some(node) = self.cluster.find_node(&id) else { return };
         self.node_mut(node).remote = Some(rsc);
+        self.any_remote_node = true;
         if self.rsc(rsc).launcher.is_none() {
             self.apply_startup_fencing(node);
         } else {

@@ -8,7 +8,7 @@ use crate::reasons::Source;
 use crate::schedule::config_change::{About, DeferredCheck};
 use crate::schedule::digest::Verdict;
 use crate::status::failcount::Counting;
-use crate::status::history::decode_key;
+use crate::status::recorded::Recorded;
 
 // Execution statuses, as histories number them.
 const PENDING: i64 = -1;
@@ -40,6 +40,8 @@ const OCF_DEGRADED_PROMOTED: i64 = 191;
 struct Entry<'a> {
     rsc: RscId,
     node: NodeId,
+    /// The entry as it is written.
+    as_written: Recorded<'a>,
     xml: Element,
     id: &'a str,
     task: &'a str,
@@ -55,54 +57,39 @@ impl Entry<'_> {
         self.interval_ms == 0 && self.task == "monitor"
     }
 
+    /// A probe that failed because the agent is not there says no more than that the resource does not run there.
+    fn masks_probe_failure(&self) -> bool {
+        self.masks_failed_probe(self.as_written.status().unwrap_or(-1), self.as_written.exit().unwrap_or(-1))
+    }
+
+    /// The same, with the result as it is understood.
+    fn masks_failed_probe(&self, status: i64, exit: i64) -> bool {
+        let failed = matches!(exit, OCF_NOT_INSTALLED | OCF_INVALID_PARAM) || status == NOT_INSTALLED;
+        failed && self.task == "monitor" && self.as_written.interval() == 0
+    }
+
     fn is_last_failure(&self) -> bool {
         self.id.ends_with("_last_failure_0")
     }
 }
 
 impl<'a> Engine<'a> {
-    /// The exit status that was expected: part of the transition key; −1 for entries of old.
-    pub fn expected_rc(&self, operation: Element) -> i64 {
-        self.value(operation, self.names.transition_key).and_then(decode_key).map_or(-1, |(_, _, target, _)| target)
-    }
-
-    fn history_key(&self, operation: Element) -> &'a str {
-        let key = self.value(operation, self.names.operation_key).filter(|key| !key.is_empty());
-        key.or_else(|| self.value(operation, self.names.id)).unwrap_or_default()
-    }
-
-    /// A probe that failed because the agent is not there says no more than that the resource does not run there.
-    fn masks_probe_failure(&self, operation: Element) -> bool {
-        let number = |name| self.whole(operation, name).unwrap_or(-1);
-        self.masks_failed_probe(operation, number(self.names.op_status), number(self.names.rc_code))
-    }
-
-    /// The same, of an entry whose result was read already.
-    fn masks_failed_probe(&self, operation: Element, status: i64, exit: i64) -> bool {
-        let failed = matches!(exit, OCF_NOT_INSTALLED | OCF_INVALID_PARAM) || status == NOT_INSTALLED;
-        failed
-            && self.value(operation, self.names.operation) == Some("monitor")
-            && self.whole(operation, self.names.interval).unwrap_or(0) == 0
-    }
-
     pub fn read_operation(
         &mut self,
         rsc: RscId,
         node: NodeId,
-        xml: Element,
+        as_written: Recorded<'a>,
         last_failure: &mut Option<Element>,
         on_fail: &mut OnFail,
     ) {
-        let (Some(id), Some(task)) = (self.value(xml, self.names.id), self.value(xml, self.names.operation)) else {
-            return;
-        };
+        let (Some(id), Some(task)) = (as_written.id, as_written.task) else { return };
         const STATEFUL: [&str; 8] =
             ["monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from", "asyncmon"];
         if !STATEFUL.contains(&task) {
             return;
         }
-        let (status, exit) = (self.whole(xml, self.names.op_status), self.whole(xml, self.names.rc_code));
-        let (Some(status), Some(exit)) = (status, exit) else { return };
+        let (Some(status), Some(exit)) = (as_written.status(), as_written.exit()) else { return };
+        let xml = as_written.xml;
         if !(PENDING..=NO_SECRETS).contains(&status) || status == CANCELLED || !(0..=255).contains(&exit) {
             self.warn(xml, format!("history entry {id} has no valid result; it is ignored"));
             return;
@@ -110,12 +97,13 @@ impl<'a> Engine<'a> {
         let mut entry = Entry {
             rsc,
             node,
+            as_written,
             xml,
             id,
             task,
-            key: self.history_key(xml),
-            interval_ms: self.whole(xml, self.names.interval).unwrap_or(0).clamp(0, i64::from(u32::MAX)) as u32,
-            expected: self.expected_rc(xml),
+            key: as_written.key(),
+            interval_ms: as_written.interval().clamp(0, i64::from(u32::MAX)) as u32,
+            expected: as_written.expected(),
             exit,
             status,
         };
@@ -125,7 +113,7 @@ impl<'a> Engine<'a> {
         if expired && self.take_expired(&entry, reported) {
             return;
         }
-        if !self.is_bundled(rsc) && self.masks_failed_probe(xml, status, reported) {
+        if entry.masks_failed_probe(status, reported) && !self.is_bundled(rsc) {
             return self.mask_probe_failure(&entry, *last_failure, on_fail);
         }
         self.take_result(entry, last_failure, on_fail);
@@ -270,7 +258,7 @@ impl<'a> Engine<'a> {
                 self.record_failure(entry);
             }
         }
-        if !self.is_bundled(rsc) && self.masks_failed_probe(entry.xml, entry.status, entry.exit) {
+        if entry.masks_failed_probe(entry.status, entry.exit) && !self.is_bundled(rsc) {
             (entry.status, entry.exit) = (DONE, OCF_NOT_RUNNING);
         }
         match entry.status {
@@ -338,7 +326,7 @@ impl<'a> Engine<'a> {
 
     /// Whether an expired failure is done with.
     fn take_expired(&mut self, entry: &Entry, reported: i64) -> bool {
-        if !self.is_bundled(entry.rsc) && self.masks_probe_failure(entry.xml) && reported != entry.expected {
+        if reported != entry.expected && entry.masks_probe_failure() && !self.is_bundled(entry.rsc) {
             if self.rsc(entry.rsc).role <= Role::Stopped {
                 self.rsc_mut(entry.rsc).role = Role::Unknown;
             }
@@ -375,8 +363,8 @@ impl<'a> Engine<'a> {
             node: entry.node,
             operation: entry.task.to_owned(),
             interval_ms: entry.interval_ms,
-            rc: self.number(entry.xml, "rc-code").unwrap_or(entry.exit) as i32,
-            masked_probe: self.masks_probe_failure(entry.xml),
+            rc: entry.as_written.exit().unwrap_or(entry.exit) as i32,
+            masked_probe: entry.masks_probe_failure(),
         };
         let known = |other: &FailedOperation| {
             (other.node, &other.resource, &other.operation, other.interval_ms)
@@ -444,14 +432,14 @@ impl<'a> Engine<'a> {
     fn update_state(&mut self, entry: &Entry, exit: i64, last_failure: Option<Element>, on_fail: &mut OnFail) {
         let rsc = entry.rsc;
         let mut clears = false;
-        if exit == OCF_NOT_INSTALLED || (!self.is_bundled(rsc) && self.masks_probe_failure(entry.xml)) {
+        if exit == OCF_NOT_INSTALLED || (entry.masks_probe_failure() && !self.is_bundled(rsc)) {
             self.rsc_mut(rsc).role = Role::Stopped;
         } else if exit == OCF_NOT_RUNNING {
             clears = true;
         } else {
             match entry.task {
                 "monitor" => {
-                    clears = last_failure.is_some_and(|failure| self.history_key(failure) == entry.key);
+                    clears = last_failure.is_some_and(|failure| self.recorded(failure).key() == entry.key);
                     if self.rsc(rsc).role < Role::Started {
                         self.set_active_role(rsc);
                     }
