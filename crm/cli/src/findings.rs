@@ -10,6 +10,7 @@ use cib::check::{Finding, Severity, strict};
 use serde_json::{Value, json};
 
 use crate::file::CibFile;
+use crate::terminal;
 
 /// Where OCF agents lie, as systoled looks for them.
 pub fn ocf_root() -> PathBuf {
@@ -39,10 +40,10 @@ pub fn refuse_errors(file: &CibFile, force: bool) -> anyhow::Result<()> {
         bail!("the configuration has {count}; nothing was done (--force goes on all the same)\n{}", errors.join("\n"));
     }
     for finding in &findings {
-        eprintln!("{}", finding.render(&file.name, &file.text));
+        terminal::complain(&finding.render(&file.name, &file.text));
     }
     for agent in missing_agents(&file.document, &ocf_root()) {
-        eprintln!("warning: {agent}");
+        terminal::complain(&format!("warning: {agent}"));
     }
     Ok(())
 }

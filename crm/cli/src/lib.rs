@@ -86,7 +86,7 @@ fn run_command(argv: Vec<OsString>) -> u8 {
     match (command.run)(arguments) {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("systole {name}: {error:#}");
+            terminal::complain(&format!("systole {name}: {error:#}"));
             EXIT_FAILURE
         }
     }

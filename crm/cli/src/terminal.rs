@@ -17,6 +17,11 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a line to standard error. Whoever closed it does not want to know.
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Prints a value for programs.
 ///
 /// # Errors

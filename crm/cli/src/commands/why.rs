@@ -18,7 +18,7 @@ use crate::cluster::{self, Live, View};
 use crate::failures::{self, Failure};
 use crate::remedy::{self, Answer};
 use crate::settle::settle;
-use crate::terminal::{print, print_json};
+use crate::terminal::{complain, print, print_json};
 use crate::{EXIT_OK, explain, file, names};
 
 /// The command.
@@ -68,7 +68,7 @@ fn recorded(mut document: Document) -> View {
     if !new || view.cluster().nodes.is_empty() {
         return view;
     }
-    eprintln!("The file has no status: all nodes are taken as up, and what would be done as done.");
+    complain("The file has no status: all nodes are taken as up, and what would be done as done.");
     let fencing = Fencing::of(&view.document, &view.cluster());
     settle(view, &|node| fencing.can_fence(node, &BTreeSet::new())).view
 }

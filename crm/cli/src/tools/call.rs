@@ -10,6 +10,7 @@ use clap::Parser;
 
 use super::status::{self, Failure};
 use crate::client::DEFAULT_SOCKET;
+use crate::terminal;
 
 /// A standard input longer than this is no CIB and no patch; see [`crate::file`].
 const MAX_INPUT: u64 = 512 * 1024 * 1024;
@@ -43,7 +44,7 @@ pub fn run(arguments: Vec<OsString>, tool: fn(&mut Call) -> u8) -> u8 {
     match call.flush() {
         Ok(()) => status,
         Err(error) => {
-            eprintln!("{}: writing the output: {error}", call.name());
+            terminal::complain(&format!("{}: writing the output: {error}", call.name()));
             status::IO_ERROR
         }
     }

@@ -17,6 +17,7 @@ use crate::client;
 use crate::cluster::now;
 use crate::file::CibFile;
 use crate::output::xml::Tree;
+use crate::terminal;
 
 /// The tool.
 pub const TOOL: Tool = Tool { name: "crm_verify", about: "Check a configuration for errors", run };
@@ -221,7 +222,7 @@ fn tell(options: &Options, arguments: &[OsString], verdict: Verdict) -> Result<u
         told.push(format!("Configuration {kind}{hint}"));
     }
     match options.output_as {
-        Format::Text => told.iter().for_each(|line| eprintln!("{line}")),
+        Format::Text => told.iter().for_each(|line| terminal::complain(line)),
         Format::Xml => write(options, &Tree::result(arguments).finish(code, status::text(code), &told))?,
     }
     Ok(code)

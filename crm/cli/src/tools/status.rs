@@ -9,6 +9,7 @@ use cib::Document;
 use crate::client::Client;
 use crate::cluster::Live;
 use crate::file::CibFile;
+use crate::terminal;
 
 /// As asked.
 pub const OK: u8 = 0;
@@ -103,7 +104,7 @@ impl Failure {
     /// Says it and gives the exit status.
     pub fn tell(&self, tool: &str) -> u8 {
         if let Some(message) = &self.message {
-            eprintln!("{tool}: {message}");
+            terminal::complain(&format!("{tool}: {message}"));
         }
         self.status
     }

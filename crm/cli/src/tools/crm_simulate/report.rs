@@ -18,6 +18,7 @@ use crate::output::resources::Show;
 use crate::output::summary::Summary;
 use crate::output::xml::Tree;
 use crate::output::{attributes, nodes, resources, xml};
+use crate::terminal;
 use crate::tools::status::{self, Failure};
 
 /// What is printed, and where it goes.
@@ -121,7 +122,7 @@ impl<'a> Report<'a> {
     /// Says what went wrong without ending anything.
     pub fn complain(&mut self, text: &str) {
         match &mut self.form {
-            Form::Text(_) => eprintln!("{text}"),
+            Form::Text(_) => terminal::complain(text),
             Form::Xml { errors, .. } => errors.push(text.to_owned()),
         }
     }
