@@ -16,7 +16,7 @@ use super::Tool;
 use super::call::{self, Call};
 use super::report::version;
 use super::status::{self, Failure};
-use super::store::{Refusal, Store, connect, send};
+use super::store::{Refusal, Store, connect, fetch, send};
 use crate::change;
 
 /// The tool.
@@ -283,9 +283,9 @@ pub(super) fn make(store: &Store, form: &WriteForm, force: bool) -> Result<(), F
             Ok(())
         }),
         Store::Live(socket) => {
-            let found = store.read()?;
-            applied(&found.document, &write)?;
-            match send(&mut connect(socket)?, Request::Write { write: form.clone(), force })? {
+            let mut client = connect(socket)?;
+            applied(&fetch(&mut client)?.document, &write)?;
+            match send(&mut client, Request::Write { write: form.clone(), force })? {
                 Ok(()) => Ok(()),
                 Err(Refusal { why, reason }) => {
                     let failure = Failure::from(Refusal { why, reason: reason.clone() });
