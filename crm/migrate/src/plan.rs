@@ -2,6 +2,7 @@
 //! what has to be asked, and what cannot be.
 
 mod address;
+mod balancer;
 mod engine;
 mod health;
 mod hooks;

@@ -80,6 +80,14 @@ const RAISED: &[Raised] = &[
                 "keep",
                 "keepalived goes on for IPVS alone on each host, with keepalived-ipvs.HOST.conf, which has no instances; it is a clone of systemd:keepalived, and the addresses run where it runs",
             ),
+            (
+                "ldirectord",
+                "ldirectord, on IPVS as before: the plan has ldirectord.HOST.cf, to be laid as /etc/ha.d/ldirectord.cf; a clone of its agent, and the addresses run where it runs. Scripts, quorum and hysteresis have no counterpart: the plan names what is lost",
+            ),
+            (
+                "haproxy",
+                "haproxy, a proxy: the plan has haproxy.HOST.cfg, to be laid as /etc/haproxy/haproxy.cfg; a clone of systemd:haproxy, and the addresses run where it runs. The servers see this host's address in place of the client's; UDP is left out",
+            ),
             ("drop", "nobody: the virtual servers are gone with keepalived"),
         ],
     ),

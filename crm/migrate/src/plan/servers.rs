@@ -1,9 +1,10 @@
-//! What is not the cluster's: IPVS, for which keepalived stays, and what is static on each host.
+//! What is not the cluster's: IPVS, for which keepalived stays or another balancer comes, and what is static on each host.
 
 use keepalived::statement::Statement;
 
 use super::Draft;
-use crate::configuration::{Constraint, Primitive, Resource};
+use super::balancer::{haproxy, ldirectord};
+use crate::configuration::{Constraint, Parameters, Primitive, Resource};
 use crate::text;
 use crate::unit::Unit;
 
@@ -33,7 +34,8 @@ const CHECKER: &[&str] = &[
 
 pub(super) fn all(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<String>]) {
     let hosts = draft.hosts;
-    let keep = draft.holds("ipvs") == "keep";
+    let choice = draft.holds("ipvs").to_owned();
+    let keep = choice == "keep";
     let network = draft.holds("static") == "network";
     let mut serving = 0;
     for (host, model) in hosts {
@@ -49,6 +51,21 @@ pub(super) fn all(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Op
             statements.extend(model.servers.iter().cloned());
             draft.files.insert(format!("keepalived-ipvs.{host}.conf"), text::statements(&statements));
         }
+        let made = match choice.as_str() {
+            _ if model.servers.is_empty() => None,
+            "ldirectord" => Some(("ldirectord", "cf", ldirectord(&model.servers))),
+            "haproxy" => Some(("haproxy", "cfg", haproxy(&model.servers))),
+            _ => None,
+        };
+        if let Some((name, ending, made)) = made {
+            serving += 1;
+            let file = format!("{name}.{host}.{ending}");
+            if !made.lost.is_empty() {
+                let lost: Vec<String> = made.lost.into_iter().collect();
+                draft.advice.push(format!("In {file} there is no counterpart of: {}", lost.join(", ")));
+            }
+            draft.files.insert(file, made.text);
+        }
         let fixed: Vec<String> = model.rest.iter().flat_map(|one| commands(one, model)).collect();
         if network && !fixed.is_empty() {
             let script = format!("#!/bin/sh\nset -e\n{}\n", fixed.join("\n"));
@@ -56,7 +73,16 @@ pub(super) fn all(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Op
         }
     }
     if serving > 0 {
-        clone(draft, units, resources);
+        let primitive = match choice.as_str() {
+            "ldirectord" => {
+                let id = draft.ids.take("ldirectord");
+                let file = Parameters::all(&[("configfile", "/etc/ha.d/ldirectord.cf".to_owned())]);
+                Primitive::new(id, ("ocf", Some("heartbeat"), "ldirectord"), "20s").with(file)
+            }
+            "haproxy" => Primitive::new(draft.ids.take("haproxy"), ("systemd", None, "haproxy"), "10s"),
+            _ => Primitive::new(draft.ids.take("ipvs"), ("systemd", None, "keepalived"), "10s"),
+        };
+        clone(draft, units, resources, primitive);
     }
     let synchronizes = hosts.iter().any(|(_, model)| {
         model.defaults.statements.iter().any(|one| one.word() == "lvs_sync_daemon")
@@ -76,15 +102,14 @@ pub(super) fn all(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Op
     }
 }
 
-/// keepalived on every host, for IPVS alone; addresses run where it runs.
-fn clone(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<String>]) {
-    let id = draft.ids.take("ipvs");
-    let clone = draft.ids.take(&format!("{id}-clone"));
-    let primitive = Primitive::new(id, ("systemd", None, "keepalived"), "10s");
+/// The balancer on every host; addresses run where it runs.
+fn clone(draft: &mut Draft<'_, '_>, units: &[Unit<'_>], resources: &[Option<String>], primitive: Primitive) {
+    let name = primitive.id.clone();
+    let clone = draft.ids.take(&format!("{name}-clone"));
     draft.configuration.resources.push(Resource::Clone(primitive));
     for (unit, resource) in units.iter().zip(resources) {
         let Some(resource) = resource else { continue };
-        let id = draft.ids.take(&format!("{}-with-ipvs", unit.name));
+        let id = draft.ids.take(&format!("{}-with-{name}", unit.name));
         let (resource, with) = (resource.clone(), clone.clone());
         draft.configuration.constraints.push(Constraint::Colocation { id, resource, with });
     }
