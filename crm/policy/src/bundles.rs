@@ -15,8 +15,9 @@ use cib::{Document, Element, boolean};
 use crate::engine::integer;
 use crate::guests::{self, Connection};
 
-/// More replicas than this are not made: it is far above any number of nodes, and `replicas` is only text.
-const MAX_REPLICAS: i64 = 10_000;
+/// More replicas than this are not made: `replicas` is only text, and each of them is a node on which everything is scored,
+/// so that they cost their square. This many take a few hundred megabytes; nobody has so many hosts for them.
+const MAX_REPLICAS: i64 = 500;
 
 const REMOTE_PORT: &str = "3121";
 const KEY: &str = "/etc/pacemaker/authkey";
@@ -354,6 +355,17 @@ mod tests {
         assert_eq!(next_address("10.0.0.254").as_deref(), Some("10.0.1.1"));
         assert_eq!(next_address("10.0.254.1"), None);
         assert_eq!(next_address("fe80::1"), None);
+    }
+
+    #[test]
+    fn replicas_have_a_bound() {
+        let text = r#"<cib><configuration><resources><bundle id="web"><podman image="img" replicas="2024-02-30"/>
+            <network control-port="9999"/><primitive id="app" class="ocf" provider="heartbeat" type="Dummy"/>
+            </bundle></resources></configuration></cib>"#;
+        let document = Document::parse(text).unwrap();
+        let bundle = document.descend(&["configuration", "resources", "bundle"]).unwrap();
+        let (_, count, ..) = replicas(&document, bundle).unwrap();
+        assert_eq!(count, MAX_REPLICAS);
     }
 
     #[test]
