@@ -173,6 +173,10 @@ fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answ
     let mut last = None;
     store.change(line.options.force(), |document| {
         let mut answer = ::pcs::run(words, document, &world);
+        if let (Some(next), false) = (&answer.next, store.is_live()) {
+            let message = "nothing was changed: this ends when a cluster has done its part, and a file has none";
+            return Err(Failure::new(FAILED, format!("{message} ({} there)", next.left)));
+        }
         let changes = answer.cib.is_some();
         if let Some(after) = answer.cib.take() {
             *document = after;
@@ -233,7 +237,10 @@ fn finish(call: &mut Call, store: &Store, socket: &Path, limit: Duration, answer
             Ok(())
         });
         changed.map_err(left)?;
-        let Some(second) = last else { return Err(Failure::silent(FAILED)) };
+        let Some(mut second) = last else { return Err(Failure::silent(FAILED)) };
+        if second.status != 0 {
+            second.err.push_str(&format!("{}\n", next.left));
+        }
         *answer = second;
     }
     Ok(())
@@ -365,7 +372,14 @@ fn service(name: &Name) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixListener;
+
+    use wire::request::{from_line, to_line};
+    use wire::{Reply, Request};
+
     use super::*;
+    use crate::commands::tests::{cluster, status};
 
     fn takes_words(text: &str) -> bool {
         takes(&text.split(' ').map(OsString::from).collect::<Vec<_>>(), &crate::grammar())
@@ -420,6 +434,66 @@ mod tests {
         assert!(status == FAILED && err.contains("did you mean 'no-quorum-policy'?"), "{err}");
         assert_eq!(pcs(path, "no such command").0, FAILED);
         assert_eq!(fs::read_to_string(path.join("cib.xml")).unwrap(), before);
+    }
+
+    /// Answers the requests of one connection after the other; gives the writes it was asked for.
+    fn daemon(path: &Path, connections: Vec<Vec<Reply>>) -> std::thread::JoinHandle<Vec<String>> {
+        let listener = UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            let mut writes = Vec::new();
+            for replies in connections {
+                let (stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                for reply in replies {
+                    let Some(Ok(line)) = lines.next() else { break };
+                    if let Request::Write { write, .. } = from_line(&line).unwrap() {
+                        writes.push(format!("{write:?}"));
+                    }
+                    (&stream).write_all(to_line(&reply).as_bytes()).unwrap();
+                }
+            }
+            writes
+        })
+    }
+
+    #[test]
+    fn a_move_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let before = cluster().document;
+        let mut moved = before.clone();
+        let known = cluster().cluster();
+        let web = crate::cluster::resource(&known, "web").unwrap();
+        crate::by_hand::prefer(&mut moved, &crate::by_hand::Target::of(&known, web), "two");
+        let moved = foresight::of(&moved).unwrap().after;
+        let tells = |cib: &Document| Reply::Status(Box::new(wire::Status { cib: cib.to_xml(), ..status() }));
+        let written = || Reply::Written { version: (0, 13, 0) };
+        let connections = vec![vec![tells(&before), written()], vec![tells(&moved)], vec![tells(&moved), written()]];
+        let daemon = daemon(&socket, connections);
+        let arguments = ["pcs", "resource", "move", "web", "two"].map(OsString::from).to_vec();
+        let variables = BTreeMap::from([("SYSTOLE_SOCKET".to_owned(), socket.display().to_string())]);
+        let mut call = Call::kept(arguments, variables, Vec::new());
+        let status = run(&mut call, FAILED);
+        assert_eq!(status, 0, "{}", call.err);
+        assert!(call.err.contains("has been removed\nresource 'web' is started on node 'two'"), "{}", call.err);
+        let writes = daemon.join().unwrap();
+        assert_eq!(writes.len(), 2, "{writes:?}");
+        assert!(writes[0].contains("cli-prefer-web") && writes[0].contains("Create"), "{}", writes[0]);
+        assert!(writes[1].contains("cli-prefer-web") && writes[1].contains("Delete"), "{}", writes[1]);
+    }
+
+    #[test]
+    fn a_move_is_refused_where_no_cluster_ends_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("cib.xml");
+        let before = cluster().document.to_xml();
+        fs::write(&file, &before).unwrap();
+        let arguments = ["pcs", "resource", "move", "web", "two"].map(OsString::from).to_vec();
+        let variables = BTreeMap::from([("CIB_file".to_owned(), file.display().to_string())]);
+        let mut call = Call::kept(arguments, variables, Vec::new());
+        assert_eq!(run(&mut call, FAILED), FAILED);
+        assert!(call.err.contains("nothing was changed: this ends when a cluster"), "{}", call.err);
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
     }
 
     #[test]
