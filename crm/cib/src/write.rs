@@ -106,7 +106,8 @@ pub enum Write {
         /// Each with its value, or without one to take it away.
         values: Vec<NodeAttribute>,
     },
-    /// History that no longer counts: what is forgotten is probed anew.
+    /// History that no longer counts: what is forgotten is probed anew. Of a node that is away nothing is forgotten that
+    /// could not be found out again.
     Forget {
         /// On this node only.
         node: Option<String>,

@@ -113,6 +113,10 @@ impl Cib {
         attributes.iter().for_each(|(name, value)| document.set(element, name, value));
     }
 
+    fn is_away(&self, id: &str) -> bool {
+        self.nodes.get(id).is_some_and(|index| daemon_is_away(self.document.attribute(index.state, "crmd")))
+    }
+
     pub(super) fn forget(&mut self, node: Option<&str>, resource: Option<&str>, failures_only: bool) -> Applied {
         let ids: Vec<String> = match node {
             Some(node) => vec![self.node_id(node)],
@@ -126,7 +130,10 @@ impl Cib {
         Applied { changed, node, resource: resource.map(str::to_owned), ..Applied::default() }
     }
 
+    /// On a node that is away nobody can look. What may run there is known from its history alone, so of that only
+    /// failures go, and only where something else is known.
     fn forget_on(&mut self, id: &str, wanted: Option<&str>, failures_only: bool) -> bool {
+        let away = self.is_away(id);
         let matches = |resource: &str| wanted.is_none_or(|wanted| base(wanted) == base(resource));
         let mut changed = false;
         for name in failure::attributes(&self.document, self.nodes.get(id).map(|index| index.state)) {
@@ -145,7 +152,10 @@ impl Cib {
             // A failure that is also the last thing known of a resource leaves nothing to go by: it has to be probed.
             let last = entry(document, *element, &format!("{resource}_last_0"));
             let unknown = last.is_some_and(|last| failed.contains(&last));
-            if failures_only && !unknown {
+            if away && unknown {
+                return true;
+            }
+            if away || (failures_only && !unknown) {
                 changed |= !failed.is_empty();
                 failed.iter().for_each(|entry| document.remove(*entry));
                 return true;
@@ -156,6 +166,14 @@ impl Cib {
         });
         changed
     }
+}
+
+/// Whether a node's state says that its daemon is not here. The states of guests and remote nodes do not say.
+fn daemon_is_away(state: Option<&str>) -> bool {
+    state.is_some_and(|text| match text.parse::<i64>() {
+        Ok(since) => since <= 0,
+        Err(_) => matches!(text, "offline" | "false" | "no"),
+    })
 }
 
 /// Where a result is recorded: failures apart from what worked, so that neither hides the other.

@@ -236,6 +236,33 @@ fn forgetting() {
     assert_eq!(forget(true, Some("ip:3"), &[result("start", 0, 0, 1)]), (true, String::new(), 0));
 }
 
+/// A node that left in maintenance left its services running: who cleans up meanwhile must not make that forgotten.
+#[test]
+fn what_may_run_on_a_node_that_is_away_is_not_forgotten() {
+    let mut cib = cluster();
+    record(&mut cib, result("start", 0, 0, 0));
+    record(&mut cib, result("monitor", 10_000, 0, 7));
+    cib.apply(&Write::NodeState {
+        id: "1".into(),
+        uname: "alpha".into(),
+        in_ccm: 5,
+        crmd: 0,
+        join: "down".into(),
+        expected: "down".into(),
+        since: 1,
+    })
+    .unwrap();
+    let write =
+        |node: Option<&str>| Write::Forget { node: node.map(str::to_owned), resource: None, failures_only: false };
+    assert!(cib.apply(&write(None)).unwrap().changed);
+    assert!(!cib.apply(&write(Some("alpha"))).unwrap().changed);
+    assert_eq!(known(&cib), (vec!["ip_last_0".to_owned()], Vec::new()), "the failure goes, the start stays");
+    // A start that failed may have left something behind.
+    record(&mut cib, result("start", 0, 0, 1));
+    cib.apply(&write(None)).unwrap();
+    assert_eq!(known(&cib).0, ["ip_last_0", "ip_last_failure_0"]);
+}
+
 #[test]
 fn nodes_come_and_go() {
     let mut cib = cluster();
