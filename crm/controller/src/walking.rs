@@ -39,7 +39,9 @@ pub struct Walking {
     fencings: usize,
     /// Nothing more begins: something happened that the plan did not know.
     stale: Option<String>,
-    /// How many actions do not begin: for want of quorum, or because their fencing is held.
+    /// How many actions do not begin for want of quorum.
+    frozen: usize,
+    /// How many fencings are held.
     held: usize,
 }
 
@@ -53,6 +55,7 @@ impl Walking {
             coordinator: coordinator.to_owned(),
             number,
             stale: None,
+            frozen: 0,
             held: 0,
             fencings: 0,
         }
@@ -97,7 +100,7 @@ impl Walking {
             let action = self.walk.transition().action(id);
             if frozen && makes_active(action) {
                 // It waits for a plan made with quorum, and so does what comes after it.
-                self.held += 1;
+                self.frozen += 1;
                 self.walk.end(id, Outcome::Failed);
                 continue;
             }
@@ -254,12 +257,20 @@ impl Walking {
     pub fn summary(&self) -> Note {
         let total = self.walk.transition().len();
         match &self.stale {
-            None if self.held > 0 => Note::new(
+            None if self.frozen > 0 => Note::new(
                 Level::Warning,
                 "plan_done",
                 format!(
                     "transition {} is done but for {} actions that begin something: without quorum nothing begins \
                      (no-quorum-policy=freeze)",
+                    self.number, self.frozen
+                ),
+            ),
+            None if self.held > 0 => Note::new(
+                Level::Warning,
+                "plan_done",
+                format!(
+                    "transition {} is done but for {} fencings that are held, and what waits for them",
                     self.number, self.held
                 ),
             ),

@@ -96,6 +96,15 @@ pub struct Trap {
 }
 
 impl Fault {
+    /// What kind of fault it is: its name, and how a power switch behaves.
+    pub fn kind(&self) -> String {
+        let text = format!("{self:?}");
+        match self {
+            Fault::PowerMood(_) => text,
+            _ => text.split('(').next().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// Some fault for a cluster of that shape.
     pub fn any(shape: &Shape, random: &mut Random) -> Fault {
         let node = *random.pick(&shape.ids());

@@ -195,13 +195,14 @@ impl Totals {
 
     fn say(&self, took: Duration) {
         let hours = self.lasted.as_secs_f64() / 3600.0;
-        let Counts { faults, plans, deliveries, processes, cut_off, acknowledged } = self.counts;
+        let Counts { faults, plans, deliveries, processes, cut_off, acknowledged, ref kinds } = self.counts;
         println!(
-            "{} seeds, {} of them broke a rule; {hours:.1} simulated hours, {faults} faults ({:.0} an hour), \
+            "{} seeds, {} of them broke a rule; {hours:.1} simulated hours, {faults} faults of {} kinds ({:.0} an hour), \
              {plans} plans, {processes} processes, {deliveries} messages, {cut_off} hosts cut off, \
              {acknowledged} writes acknowledged; {:.1} seeds a second",
             self.seeds,
             self.broken,
+            kinds.len(),
             faults as f64 / hours.max(0.001),
             self.seeds as f64 / took.as_secs_f64().max(0.001),
         );

@@ -21,6 +21,7 @@ impl World {
     /// It happens now.
     pub fn strike(&mut self, fault: Fault) {
         self.counts.faults += 1;
+        self.counts.kinds.insert(fault.kind());
         self.trace.line(self.now, "FAULT", format_args!("{fault:?}"));
         match fault {
             Fault::Crash(id, back) => {

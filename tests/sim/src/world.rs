@@ -5,7 +5,7 @@
 //! [`shell`](crate::shell); what goes wrong and when is in [`faults`](crate::faults).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,10 +70,12 @@ pub enum Happening {
 }
 
 /// How much happened.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Counts {
     /// Things that went wrong or were done by an operator.
     pub faults: u64,
+    /// Of which kinds they were.
+    pub kinds: BTreeSet<String>,
     /// Plans made.
     pub plans: u64,
     /// Messages given to daemons.
@@ -90,6 +92,7 @@ impl Counts {
     /// These as well.
     pub fn add(&mut self, more: &Counts) {
         self.faults += more.faults;
+        self.kinds.extend(more.kinds.iter().cloned());
         self.plans += more.plans;
         self.deliveries += more.deliveries;
         self.processes += more.processes;
