@@ -24,6 +24,7 @@ mod exit_code;
 mod metadata;
 mod parse;
 mod reason;
+pub mod served;
 mod words;
 
 pub use agent::{Agent, Context, Failure, Outcome, Status, WATCHING, run};

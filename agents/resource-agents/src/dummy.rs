@@ -42,6 +42,7 @@ impl Agent for Dummy {
                 action("meta-data", "5s"),
                 action("validate-all", "20s"),
             ],
+            extra_actions: vec![ocf::served::SERVE.into()],
             ..Metadata::default()
         }
     }

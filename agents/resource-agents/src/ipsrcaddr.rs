@@ -36,6 +36,7 @@ impl Agent for IPsrcaddr {
                 action("validate-all", "5s"),
                 action("meta-data", "5s"),
             ],
+            extra_actions: vec![ocf::served::SERVE.into()],
             ..Metadata::default()
         }
     }

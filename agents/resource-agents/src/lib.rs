@@ -29,6 +29,7 @@ pub mod program;
 pub mod route;
 mod routing_table;
 mod run_directory;
+pub mod serve;
 pub mod stateful;
 mod supervised;
 pub mod tcp_file;

@@ -7,10 +7,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ocf::served::SERVE;
 use ocf::{Agent, EXIT_REASON_PREFIX, Environment, Outcome};
 
 use crate::bounded::Deadline;
-use crate::{AGENTS, agent, ipaddr2, nfsserver, supervised, tcp_file};
+use crate::{AGENTS, agent, ipaddr2, nfsserver, serve, supervised, tcp_file};
 
 const USAGE: &str = "\
 usage: systole-agents AGENT ACTION
@@ -41,6 +42,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let rest = words.get(1..).unwrap_or_default();
     if agent(&name).is_some() {
         return match rest {
+            [action] if action == SERVE => serve_all(),
             [action] => run_agent(&name, action),
             _ => wrong_use(&format!("{name} expects one argument, the action")),
         };
@@ -62,6 +64,14 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         [name, action] if agent(name).is_some() => run_agent(name, action),
         [name, _] => wrong_use(&format!("there is no agent {name:?}; systole-agents list names them")),
         _ => wrong_use("expected an agent and an action"),
+    }
+}
+
+/// All agents of this program, whichever it was called by.
+fn serve_all() -> ExitCode {
+    match serve::serve(io::stdin().lock(), io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => wrong_use(&format!("serving: {error}")),
     }
 }
 

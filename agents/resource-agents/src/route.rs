@@ -32,6 +32,7 @@ impl Agent for Route {
                 action("meta-data", "5s"),
                 action("validate-all", "20s"),
             ],
+            extra_actions: vec![ocf::served::SERVE.into()],
             ..Metadata::default()
         }
     }

@@ -53,6 +53,7 @@ impl Leftovers {
     /// When one cannot be ended: the node must not join, for nobody knows what that agent will have done.
     pub fn end_all(&self) -> anyhow::Result<usize> {
         let groups = self.groups()?;
+        let left = groups.iter().filter(|group| self.is_at_work(**group)).count();
         for (what, wait) in [(Signal::Term, TERM_WAIT), (Signal::Kill, KILL_WAIT)] {
             let alive: Vec<i32> = groups.iter().copied().filter(|group| self.is_at_work(*group)).collect();
             alive.iter().for_each(|group| signal(*group, what));
@@ -68,7 +69,7 @@ impl Leftovers {
             );
         }
         groups.iter().for_each(|group| self.ended(*group));
-        Ok(groups.len())
+        Ok(left)
     }
 
     fn groups(&self) -> anyhow::Result<Vec<i32>> {
@@ -111,7 +112,7 @@ mod tests {
         leftovers.begun(agent.id() as i32);
         // The same number, noted for a process that began at another time.
         fs::write(leftovers.file(other.id() as i32), "1").unwrap();
-        assert_eq!(leftovers.end_all().unwrap(), 2);
+        assert_eq!(leftovers.end_all().unwrap(), 1);
         assert!(!agent.wait().unwrap().success(), "it was ended");
         assert!(other.try_wait().unwrap().is_none(), "it runs on");
         other.kill().unwrap();

@@ -17,6 +17,7 @@ mod metadata;
 pub mod options;
 pub mod processes;
 pub mod run;
+pub mod served;
 pub mod socket;
 pub mod store;
 pub mod supervise;

@@ -16,7 +16,7 @@ use crate::processes::{self, Agents};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a file is another one than before.
-type Version = (SystemTime, u64);
+pub(crate) type Version = (SystemTime, u64);
 
 /// What was read from one version of a file.
 type Read = (Version, Arc<Metadata>);
@@ -36,6 +36,12 @@ impl Descriptions {
             // The daemon is gone when nobody takes it.
             let _ = events.send(Event::Described { agent, metadata }).await;
         });
+    }
+
+    /// Whether an agent has been asked, and announces an action beyond those of the contract.
+    pub(crate) fn announces(&self, path: &Path, action: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(path).is_some_and(|(_, metadata)| metadata.extra_actions.iter().any(|known| known == action))
     }
 
     /// What an agent says of itself, or why it does not.
@@ -70,7 +76,7 @@ impl Descriptions {
     }
 }
 
-fn version(path: &Path) -> Option<Version> {
+pub(crate) fn version(path: &Path) -> Option<Version> {
     let file = std::fs::metadata(path).ok()?;
     Some((file.modified().ok()?, file.len()))
 }

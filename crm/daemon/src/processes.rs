@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use executor::{End, Operation, Output, Signal};
+use executor::{Agent, End, Operation, Output, Signal};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal as Unix, killpg};
 use nix::unistd::Pid;
@@ -185,17 +185,37 @@ pub(crate) fn prepare(agents: &Agents, program: &Program) -> Result<Prepared, En
             _ => (resource_agent(agents, operation, &operation.action)?, None),
         },
     };
-    command
-        .env("PATH", search_path())
+    apart(&mut command)
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .current_dir("/")
-        .process_group(0);
+        .stderr(Stdio::piped());
     Ok(Prepared { command, input, is_init_script })
 }
 
+/// As agents are started: a process group of their own, which finds programs where administrators do.
+pub(crate) fn apart(command: &mut Command) -> &mut Command {
+    command.env("PATH", search_path()).current_dir("/").process_group(0)
+}
+
 impl Agents {
+    /// Where a resource agent of class `ocf` lies.
+    pub(crate) fn path(&self, agent: &Agent) -> Result<PathBuf, End> {
+        in_directory(&self.ocf_root.join("resource.d").join(name(provider(agent))?), &agent.kind)
+    }
+
+    /// What it finds in its environment.
+    pub(crate) fn environment(&self, operation: &Operation) -> ocf::Environment {
+        let agent = &operation.agent;
+        let mut environment =
+            ocf::Environment::new(&operation.resource, provider(agent), &agent.kind, &operation.action);
+        environment.root = self.ocf_root.display().to_string();
+        environment.add_attributes(operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        environment.interval_ms = operation.interval_ms.into();
+        environment.timeout_ms = Some(operation.timeout_ms.into());
+        environment.extra = CLUSTER.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        environment
+    }
+
     /// The unit that an operation is for: `None` when it is for none, `Some(None)` when that is no name of a unit.
     fn unit(&self, operation: &Operation) -> Option<Option<UnitName>> {
         let kind = &operation.agent.kind;
@@ -230,18 +250,14 @@ pub(crate) fn search_path() -> String {
 /// A resource agent with the environment of an operation, to be called with an argument that is the operation's action as
 /// a rule.
 pub(crate) fn resource_agent(agents: &Agents, operation: &Operation, argument: &str) -> Result<Command, End> {
-    let provider = operation.agent.provider.as_deref().unwrap_or("heartbeat");
-    let path = in_directory(&agents.ocf_root.join("resource.d").join(name(provider)?), &operation.agent.kind)?;
-    let mut environment =
-        ocf::Environment::new(&operation.resource, provider, &operation.agent.kind, &operation.action);
-    environment.root = agents.ocf_root.display().to_string();
-    environment.add_attributes(operation.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    environment.interval_ms = operation.interval_ms.into();
-    environment.timeout_ms = Some(operation.timeout_ms.into());
-    environment.extra = CLUSTER.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let mut command = Command::new(path);
-    command.arg(argument).envs(environment.variables()).env("PATH", search_path());
+    let mut command = Command::new(agents.path(&operation.agent)?);
+    command.arg(argument).envs(agents.environment(operation).variables()).env("PATH", search_path());
     Ok(command)
+}
+
+/// Who an agent comes from.
+fn provider(agent: &Agent) -> &str {
+    agent.provider.as_deref().unwrap_or("heartbeat")
 }
 
 fn is_cluster_name(name: &str) -> bool {

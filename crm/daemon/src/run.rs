@@ -25,6 +25,7 @@ use crate::log;
 use crate::metadata::Descriptions;
 use crate::options::Run;
 use crate::processes::{self, Agents, Running};
+use crate::served::Servers;
 use crate::socket::{self, FromTool, Waiting};
 use crate::store::{Told, Writer};
 use crate::warned::Warned;
@@ -88,6 +89,7 @@ struct Shell {
     agents: Agents,
     descriptions: Descriptions,
     watchers: Watchers,
+    servers: Servers,
     looker: Looker,
     clock: Clock,
     events: mpsc::Sender<Event>,
@@ -155,6 +157,13 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         leftovers: leftovers.clone(),
         events: events.clone(),
     };
+    let servers = Servers {
+        agents: agents.clone(),
+        descriptions: descriptions.clone(),
+        leftovers: leftovers.clone(),
+        events: events.clone(),
+        running: Arc::default(),
+    };
     let alerting = Alerting::new(&name);
     let mut shell = Shell {
         name,
@@ -165,6 +174,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         agents,
         descriptions,
         watchers,
+        servers,
         looker: Looker::default(),
         clock,
         events,
@@ -265,7 +275,11 @@ impl Shell {
                     self.tell(Event::Examined { process, evidence });
                 }
                 Command::Spawn { process, program } => {
-                    if let Some(running) = processes::start(&self.agents, process, &program, &self.events) {
+                    if let Program::Operation(operation) = &program
+                        && let Some(asked) = self.servers.start(process, operation)
+                    {
+                        self.running.insert(process, Running::Task(asked));
+                    } else if let Some(running) = processes::start(&self.agents, process, &program, &self.events) {
                         running.group().into_iter().for_each(|group| self.leftovers.begun(group));
                         self.running.insert(process, running);
                     }

@@ -34,7 +34,7 @@ pub fn metadata() -> Metadata {
             ActionMetadata::new("meta-data", "5s"),
             ActionMetadata::new("validate-all", "20s"),
         ],
-        extra_actions: vec!["watch".into()],
+        extra_actions: vec!["watch".into(), ocf::served::SERVE.into()],
         ..Metadata::default()
     }
 }

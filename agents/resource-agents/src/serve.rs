@@ -1,0 +1,79 @@
+//! The action `serve`: monitors of agents that only ask the kernel, answered one after the other by one process. What a
+//! call and an answer look like is said in [`ocf::served`].
+
+use std::io::{self, BufRead, Write};
+use std::thread;
+
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use ocf::{Environment, ExitCode, Outcome, served};
+
+use crate::agent;
+
+/// Answers calls until there are no more.
+///
+/// # Errors
+/// When what comes is no call, or nobody takes the answers.
+pub fn serve(mut calls: impl BufRead, mut answers: impl Write) -> io::Result<()> {
+    while let Some((name, variables)) = served::read_call(&mut calls)? {
+        // A thread of its own: what an agent changes of itself, as its network namespace, ends with it, and so does one
+        // that panics.
+        let outcome = thread::spawn(move || monitor(&name, variables)).join().unwrap_or_else(|_| ended());
+        answers.write_all(served::answer(&outcome).as_bytes())?;
+        answers.flush()?;
+        // Processes that were left to work on, as those that announce an address, end by and by.
+        while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {}
+    }
+    Ok(())
+}
+
+fn monitor(name: &str, variables: served::Variables) -> Outcome {
+    let refused = |code, reason| Outcome { code, output: String::new(), reason: Some(reason) };
+    let Some(agent) = agent(name).filter(|agent| served::is_served(*agent)) else {
+        return refused(ExitCode::Unimplemented, format!("monitors of {name:?} are not served"));
+    };
+    match Environment::parse(variables, "monitor") {
+        Ok(environment) => ocf::run(agent, environment, &mut |_| {}),
+        Err(error) => refused(ExitCode::InvalidParameter, error.to_string()),
+    }
+}
+
+fn ended() -> Outcome {
+    Outcome {
+        code: ExitCode::Error,
+        output: String::new(),
+        reason: Some("the agent ended by a mistake of its own".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_answered_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("there");
+        std::fs::write(&state, "").unwrap();
+        let mut calls = String::new();
+        for (kind, path) in [
+            ("Dummy", state.as_path()),
+            ("Dummy", &directory.path().join("not there")),
+            ("Filesystem", &state),
+            ("Nothing", &state),
+        ] {
+            let mut environment = Environment::new("a", "systole", kind, "monitor");
+            environment.interval_ms = 10_000;
+            environment.parameters.insert("state".into(), path.display().to_string());
+            calls += &served::call(kind, &environment);
+        }
+        let mut wrong = Environment::new("a", "systole", "Dummy", "monitor");
+        wrong.extra.insert("OCF_CHECK_LEVEL".into(), "deep".into());
+        calls += &served::call("Dummy", &wrong);
+        let mut answers = Vec::new();
+        serve(calls.as_bytes(), &mut answers).unwrap();
+        let answers = String::from_utf8(answers).unwrap();
+        let codes: Vec<&str> = answers.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        assert_eq!(codes, ["0", "7", "3", "3", "2"], "{answers}");
+        assert!(serve(&b"Dummy\nOCF_"[..], &mut Vec::new()).is_err());
+    }
+}
