@@ -5,6 +5,7 @@ use clap::{Arg, ArgMatches};
 use policy::model::NodeFlags;
 
 use super::Command;
+use super::node::QUARANTINE;
 use crate::by_hand::{self, Target};
 use crate::change::{self, Edit, How};
 use crate::client::Client;
@@ -84,11 +85,15 @@ fn check_node(cluster: &policy::Cluster, name: &str, node: &str, force: bool) ->
     if cluster.is_available(id) || force {
         return Ok(());
     }
-    let remedy = match cluster.node(id).is(NodeFlags::STANDBY) {
-        true => format!("`systole unstandby {node}` first"),
-        false => "choose another".to_owned(),
+    let found = cluster.node(id);
+    let (state, remedy) = if found.attributes.contains_key(QUARANTINE) {
+        ("held in quarantine", format!("`systole node release {node}` first"))
+    } else if found.is(NodeFlags::STANDBY) {
+        (nodes::state(found), format!("`systole unstandby {node}` first"))
+    } else {
+        (nodes::state(found), "choose another".to_owned())
     };
-    bail!("node {node} is {}, so {name} cannot go there now; {remedy}, or use --force", nodes::state(cluster.node(id)))
+    bail!("node {node} is {state}, so {name} cannot go there now; {remedy}, or use --force")
 }
 
 /// When the resource would not go where it was sent, or would run nowhere.
@@ -163,5 +168,17 @@ mod tests {
             let error = says(resource, node).unwrap_err();
             assert!(error.contains(words), "{resource}: {error}");
         }
+    }
+
+    #[test]
+    fn a_node_in_quarantine_is_released_and_not_taken_off_standby() {
+        let held = cluster()
+            .document
+            .to_xml()
+            .replace("name=\"standby\" value=\"on\"", "name=\"systole-quarantine\" value=\"1\"");
+        let view = View::new(cib::Document::parse(&held).unwrap());
+        let error = edit(&view, "web", Some("three"), false).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("node three is held in quarantine, so web cannot go there now"), "{error}");
+        assert!(error.contains("`systole node release three` first"), "{error}");
     }
 }
