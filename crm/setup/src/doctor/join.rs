@@ -83,14 +83,15 @@ pub fn joins(seen: &Seen<'_>, name: &str, about: &About) -> Vec<Finding> {
             say(Severity::Error, format!("it has no {}", unit.name()), "systemd does not know the unit", &remedy);
         }
     }
-    let addresses = |about: &About| about.addresses.iter().cloned().collect::<BTreeSet<_>>();
-    let mine = addresses(about);
-    for (other, known) in seen.known.iter().filter(|(other, _)| *other != name) {
-        for shared in addresses(known).intersection(&mine) {
+    // Those of links: bridges of containers have the same address on every host.
+    for node in Model::of(seen.conf).nodes.iter().filter(|node| node.called() != name) {
+        let other = node.called();
+        let links = node.addresses.values().map(|placed| &placed.value);
+        for shared in links.filter(|address| about.addresses.contains(address)) {
             say(
                 Severity::Error,
                 format!("{shared} is also an address of {other}"),
-                "both hosts have it on an interface",
+                "the host has it on an interface, and it is a link's address there",
                 "one address, one host: look which of the two is wrong",
             );
         }

@@ -171,7 +171,8 @@ fn prepared(cluster: &Cluster, words: &[String]) -> anyhow::Result<(Option<Strin
         bail!("{name}: {reason}");
     }
     let about = &abouts.known[&name];
-    no_node(&nodes, &[&name, &about.host], &[about.addresses.as_slice(), std::slice::from_ref(&address)].concat())?;
+    // Not all of its addresses: bridges of containers have the same on every host.
+    no_node(&nodes, &[&name, &about.host], std::slice::from_ref(&address))?;
     let runs = about.units.iter().any(|state| state.unit == Unit::Qnetd && state.active);
     ensure!(runs, "corosync-qnetd does not run on {name}: `systole qdevice setup model net --enable --start` there");
     Ok((Some(name), with_address(words, named, &address)))
