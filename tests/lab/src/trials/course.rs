@@ -299,8 +299,8 @@ impl<'a> Course<'a> {
         if !Self::configuration(&active)?.to_xml().contains(QUARANTINE) {
             return Ok(());
         }
-        let nodes = self.cluster().nodes().iter();
-        nodes.map(|node| systole(&active, &["node", "release", node.name()]).map(drop)).collect()
+        let mut nodes = self.cluster().nodes().iter();
+        nodes.try_for_each(|node| systole(&active, &["node", "release", node.name()]).map(drop))
     }
 
     fn judge_holdings(&self) -> Result<()> {
