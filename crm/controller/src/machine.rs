@@ -12,7 +12,7 @@ use crate::brake::{self, Brake, Limits};
 use crate::follow_up::FollowUp;
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
-use crate::pace::{Pace, STORM_WINDOW};
+use crate::pace::{BREATH, Pace, STORM_WINDOW, Wait};
 use crate::pending::Pending;
 use crate::property;
 use crate::quarantine::{self, Quarantine};
@@ -474,6 +474,7 @@ impl Controller {
         }
         if self.dirty || !self.view.has_member(self.me) {
             // Something happened while it was made: it is older than what is known.
+            self.pace.idle();
             self.phase = Phase::Idle;
             return;
         }
@@ -484,9 +485,11 @@ impl Controller {
         self.recheck_at = (!self.recheck_interval.is_zero()).then(|| now + self.recheck_interval);
         if transition.is_empty() {
             self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
+            self.pace.idle();
             self.phase = Phase::Idle;
             return;
         }
+        self.pace.busy();
         let text = format!("transition {} has {} actions", self.transitions, transition.len());
         self.note(Note::new(Level::Info, "plan", text));
         self.phase = Phase::Walking(Box::new(Walking::new(transition, &self.incarnation, self.transitions)));
@@ -646,7 +649,7 @@ impl Controller {
         }
         let gathers = self.gather_until.is_some_and(|time| now < time);
         let waits = !self.settled || gathers || !away.is_empty() || !self.pending.is_empty();
-        if waits || self.not_before.is_some_and(|time| now < time) || (self.dirty && self.storms(now)) {
+        if waits || self.not_before.is_some_and(|time| now < time) || (self.dirty && self.is_too_soon(now)) {
             return;
         }
         self.follow_up.asked(self.dirty);
@@ -666,9 +669,16 @@ impl Controller {
         away.into_iter().filter(|id| self.grace.get(id).is_some_and(Option::is_some)).collect()
     }
 
-    /// Whether plans follow each other so fast that a pause begins now.
-    fn storms(&mut self, now: Duration) -> bool {
-        let Some(pause) = self.pace.plan(now) else { return false };
+    /// Whether plans follow each other so fast that something has to pass first.
+    fn is_too_soon(&mut self, now: Duration) -> bool {
+        let pause = match self.pace.plan(now) {
+            None => return false,
+            Some(Wait::Breath) => {
+                self.not_before = Some(now + BREATH);
+                return true;
+            }
+            Some(Wait::Storm(pause)) => pause,
+        };
         let text = format!(
             "too many plans within {} s: something fails as fast as it is tried; pausing for {} s",
             STORM_WINDOW.as_secs(),

@@ -1,10 +1,11 @@
-//! How fast plans may follow each other: a storm of them is answered by pauses that grow.
+//! How fast plans may follow each other: a storm of plans that do something is answered by pauses that grow, and many
+//! that have nothing to do by a breath between them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// More plans than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried, and a pause keeps the
-/// node usable for whoever comes to look.
+/// More plans with something to do than this within [`STORM_WINDOW`] are a storm: something fails as fast as it is tried,
+/// and a pause keeps the node usable for whoever comes to look.
 pub const STORM_PLANS: usize = 50;
 /// See [`STORM_PLANS`].
 pub const STORM_WINDOW: Duration = Duration::from_secs(5);
@@ -17,23 +18,58 @@ pub const STORM_PAUSE: Duration = Duration::from_secs(10);
 /// The longest pause in a storm; also how long after one it takes for a storm to be another one.
 pub const STORM_PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// As many plans with nothing to do come of somebody who writes attributes without end: then so long passes between two.
+/// What fails meanwhile waits no longer, and planning leaves the processors to others.
+pub const BREATH: Duration = Duration::from_millis(250);
+
+/// What has to pass before the next plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Plans undo each other.
+    Storm(Duration),
+    /// Plans have nothing to do.
+    Breath,
+}
+
 /// The plans of late, and the last pause.
 #[derive(Debug, Default)]
 pub struct Pace {
+    /// When the plan that is being made was asked for.
+    asked: Option<Duration>,
+    /// Those that had something to do.
     recent: VecDeque<Duration>,
+    /// Those that had not.
+    idle: VecDeque<Duration>,
     /// When the last pause is over, and how long it is.
     pause: Option<(Duration, Duration)>,
 }
 
 impl Pace {
-    /// A plan is about to be asked for: how long to pause instead, if it is one too many.
-    pub fn plan(&mut self, now: Duration) -> Option<Duration> {
-        while self.recent.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
-            self.recent.pop_front();
+    /// The plan has nothing to do, or is too old now that it comes.
+    pub fn idle(&mut self) {
+        self.idle.extend(self.asked.take());
+    }
+
+    /// The plan has something to do.
+    pub fn busy(&mut self) {
+        self.recent.extend(self.asked.take());
+    }
+
+    /// A plan is about to be asked for: what has to pass first, if it is one too many.
+    pub fn plan(&mut self, now: Duration) -> Option<Wait> {
+        // One that was never made counts as well.
+        self.busy();
+        for plans in [&mut self.recent, &mut self.idle] {
+            while plans.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
+                plans.pop_front();
+            }
+        }
+        if self.idle.len() >= STORM_PLANS && self.idle.back().is_some_and(|time| now < *time + BREATH) {
+            return Some(Wait::Breath);
         }
         let cut_short = self.pause.is_some_and(|(over, _)| now < over);
         if self.recent.len() < if cut_short { STORM_PLANS_IN_PAUSE } else { STORM_PLANS } {
-            self.recent.push_back(now);
+            self.asked = Some(now);
             return None;
         }
         let pause = match self.pause {
@@ -42,7 +78,7 @@ impl Pace {
         };
         self.recent.clear();
         self.pause = Some((now + pause, pause));
-        Some(pause)
+        Some(Wait::Storm(pause))
     }
 }
 
@@ -55,10 +91,11 @@ mod tests {
         let mut pauses = Vec::new();
         while now < until {
             match pace.plan(now) {
-                Some(pause) => {
+                Some(Wait::Storm(pause)) => {
                     pauses.push(pause.as_secs());
                     now += pause;
                 }
+                Some(Wait::Breath) => panic!("all of them had something to do"),
                 None => now += Duration::from_millis(1),
             }
         }
@@ -84,6 +121,29 @@ mod tests {
         now += Duration::from_secs(3);
         let given = (0..).take_while(|_| pace.plan(now).is_none()).count();
         assert_eq!(given, STORM_PLANS_IN_PAUSE);
+    }
+
+    #[test]
+    fn plans_with_nothing_to_do_take_a_breath_and_hold_nothing_up() {
+        let mut pace = Pace::default();
+        let (mut now, mut plans) = (Duration::ZERO, 0);
+        while now < Duration::from_secs(60) {
+            match pace.plan(now) {
+                None => {
+                    pace.idle();
+                    plans += 1;
+                    now += Duration::from_millis(1);
+                }
+                Some(wait) => {
+                    assert_eq!(wait, Wait::Breath);
+                    now += BREATH;
+                }
+            }
+        }
+        assert!((240..1000).contains(&plans), "{plans}");
+        // Then there is something to do, and all of it can be tried before it is called a storm.
+        let begun = pauses(&mut pace, now + BREATH, now + STORM_WINDOW);
+        assert_eq!(begun, [10]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cib::{Cib, OpResult, OpStatus, Write};
 use controller::follow_up::MOST_FOLLOW_UPS;
 use controller::machine::{GATHER, Order};
-use controller::pace::STORM_PLANS;
+use controller::pace::{BREATH, STORM_PLANS};
 use controller::{Command, Controller, Event};
 use engine::{Host, Member, Membership, NodeId};
 use transition::{Action, ActionKind, ClusterAction, Settings, Transition};
@@ -312,9 +312,8 @@ fn who_came_to_a_cluster_at_work_does_not_wait_when_it_has_to_go_on_with_it() {
     bench.asked_to_plan();
 }
 
-// A coordinator whose clock was ahead took fresh failures for expired ones, and tried again 300 times a minute.
-#[test]
-fn a_storm_of_plans_is_paused_longer_each_time() {
+/// The pauses of a coordinator that plans whenever something happens, all the time; `busy`: its plans have something to do.
+fn pauses(busy: bool) -> Vec<Duration> {
     let mut bench = Bench::new();
     let mut pauses = Vec::new();
     for number in 0..4 * STORM_PLANS {
@@ -325,16 +324,32 @@ fn a_storm_of_plans_is_paused_longer_each_time() {
         let mut asked = bench.ask();
         if asked.is_empty() {
             let until = bench.controller.deadline().expect("a pause has an end");
-            pauses.push((until - bench.now).as_secs());
+            pauses.push(until - bench.now);
             bench.now = until;
             bench.tell(Event::Timeout);
             asked = bench.ask();
         }
         let [Command::Plan { generation }] = asked.as_slice() else { panic!("{asked:?}") };
-        let generation = *generation;
-        bench.tell(Event::Planned { generation, transition: Transition::new(Settings::default()) });
+        let mut transition = Transition::new(Settings::default());
+        if busy {
+            transition.add(Action::new(1, ActionKind::Pseudo, "stopped", "group_stopped_0".into()));
+        }
+        bench.tell(Event::Planned { generation: *generation, transition });
     }
-    assert_eq!(pauses, [10, 20, 40]);
+    pauses
+}
+
+// A coordinator whose clock was ahead took fresh failures for expired ones, and tried again 300 times a minute.
+#[test]
+fn a_storm_of_plans_is_paused_longer_each_time() {
+    assert_eq!(pauses(true), [10, 20, 40].map(Duration::from_secs));
+}
+
+// Somebody set an attribute in a loop, and what failed meanwhile waited for the end of a pause.
+#[test]
+fn who_writes_without_end_holds_up_nobody() {
+    let pauses = pauses(false);
+    assert!(pauses.len() > STORM_PLANS && pauses.iter().all(|pause| *pause == BREATH), "{pauses:?}");
 }
 
 #[test]
