@@ -176,6 +176,8 @@ pub struct Controller {
     limits: Option<Limits>,
     not_before: Option<Duration>,
     recheck_at: Option<Duration>,
+    /// When the last plan was asked for, in seconds since 1970 as well.
+    asked_at: (Duration, i64),
     pace: Pace,
     out: VecDeque<Command>,
 }
@@ -210,6 +212,7 @@ impl Controller {
             limits: None,
             not_before: None,
             recheck_at: None,
+            asked_at: (Duration::ZERO, 0),
             pace: Pace::default(),
             out: VecDeque::new(),
         }
@@ -481,8 +484,10 @@ impl Controller {
         self.ruled |= self.view.quorate;
         self.transitions += 1;
         transition.settings.transition_id = self.transitions;
-        // 0 means never.
-        self.recheck_at = (!self.recheck_interval.is_zero()).then(|| now + self.recheck_interval);
+        // 0 means never. A failure that will be forgotten and a rule that will hold need a plan when they do.
+        let regular = (!self.recheck_interval.is_zero()).then(|| now + self.recheck_interval);
+        let due = transition.settings.recheck_by.map(|date| self.asked_at.0 + until(self.asked_at.1, date));
+        self.recheck_at = regular.into_iter().chain(due).min();
         if transition.is_empty() {
             self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
             self.pace.idle();
@@ -655,6 +660,7 @@ impl Controller {
         self.follow_up.asked(self.dirty);
         self.dirty = false;
         self.generation += 1;
+        self.asked_at = (now, unix);
         self.phase = Phase::Planning { generation: self.generation };
         self.out.push_back(Command::Plan { generation: self.generation });
     }
@@ -697,4 +703,9 @@ impl Controller {
     fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
     }
+}
+
+/// From one date to another; at least a second, or a date that has passed would be looked at without end.
+fn until(from: i64, to: i64) -> Duration {
+    Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0).max(1))
 }

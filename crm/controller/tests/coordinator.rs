@@ -373,6 +373,24 @@ fn a_plan_that_cannot_be_made_is_tried_again_later() {
     assert_eq!(bench.asked_to_plan(), generation + 1);
 }
 
+// A failure was to be forgotten after 22 seconds, and was after a quarter of an hour.
+#[test]
+fn what_changes_by_itself_is_planned_for_when_it_does() {
+    for (in_seconds, expected) in [(22, 22), (10_000, 900), (-5, 1)] {
+        let mut bench = Bench::new();
+        let generation = bench.asked_to_plan();
+        let mut transition = Transition::new(Settings::default());
+        transition.settings.recheck_by = Some(1000 + in_seconds);
+        bench.tell(Event::Planned { generation, transition });
+        assert!(bench.ask().is_empty());
+        let due = bench.controller.deadline().expect("it is looked again");
+        assert_eq!(due - bench.now, Duration::from_secs(expected));
+        bench.now = due;
+        bench.tell(Event::Timeout);
+        bench.asked_to_plan();
+    }
+}
+
 #[test]
 fn what_waits_for_something_that_no_plan_does_waits_for_news() {
     let mut bench = Bench::new();
