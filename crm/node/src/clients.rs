@@ -1,5 +1,6 @@
 //! Those who asked this node for something, and what they wait for. A write of the configuration is answered once most
-//! of the cluster's nodes hold it on disk, or all members when they are fewer: after that, no single failure loses it.
+//! of the cluster's nodes hold it on disk, or all that are up when they are fewer: after that, no single failure loses it.
+//! A node that is up without its daemon counts: after a power cut its old configuration could be one of most.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -132,10 +133,9 @@ impl Clients {
             .collect()
     }
 
-    /// The members that are not known to hold a configuration.
+    /// The nodes that are up and not known to hold a configuration.
     fn without<'a>(&'a self, view: &'a Membership, at: (u64, u64)) -> impl Iterator<Item = NodeId> + 'a {
-        let ids = view.members.iter().map(|member| member.id);
-        ids.filter(move |id| self.held.get(id).is_none_or(|held| *held < at))
+        up(view).into_iter().filter(move |id| self.held.get(id).is_none_or(|held| *held < at))
     }
 
     /// Members have agreed on a configuration, which may be of another line of versions: they say anew what they hold.
@@ -164,13 +164,13 @@ impl Clients {
         lost.into_values().map(|waiting| (waiting.client, not_durable(reason.into()))).collect()
     }
 
-    /// Those whose write is now on enough disks — of most nodes of the cluster, or of all members when they are fewer —
+    /// Those whose write is now on enough disks — of most nodes of the cluster, or of all that are up when they are fewer —
     /// and those whose write cannot come there any more. While others may act and write as well, only what was forced is
     /// acknowledged.
     pub fn answers(&mut self, view: &Membership, majority: Majority<'_>) -> Vec<(ClientId, Reply)> {
-        let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
-        let most = view.expected_votes as usize / 2 + 1;
-        let enough = most.max(members.len() / 2 + 1).min(members.len());
+        let up = up(view);
+        let members = view.members.len();
+        let most = (view.expected_votes as usize / 2 + 1).max(members / 2 + 1);
         let mut answers = Vec::new();
         let mut answered = Vec::new();
         for (number, waiting) in &self.waiting {
@@ -178,7 +178,9 @@ impl Clients {
             let at = (version.0, version.1);
             let holds = |id: &&NodeId| self.held.get(id).is_some_and(|held| *held >= at);
             let failed = |id: &NodeId| self.failing.get(id).is_some_and(|(failed, _)| *failed >= at);
-            let may_hold = members.iter().filter(|id| holds(id) || !failed(id)).count();
+            let may_hold = up.iter().filter(|id| holds(id) || !failed(id)).count();
+            // What is forced is not to wait for nodes that have no daemon.
+            let enough = most.min(if waiting.force { members } else { up.len() });
             let reply = match majority {
                 Majority::Missing(nodes) if !waiting.force => not_durable(format!(
                     "the change is made here, but most of the nodes are neither here nor known to be dead, and without \
@@ -186,7 +188,7 @@ impl Clients {
                      config history` then",
                     nodes.join(", ")
                 )),
-                _ if members.iter().filter(holds).count() >= enough => Reply::Written { version },
+                _ if up.iter().filter(holds).count() >= enough => Reply::Written { version },
                 _ if may_hold < enough => not_durable(format!(
                     "the change is made in memory, but too few disks could take it, so it may be lost if power fails now \
                      ({}); make room there, and look at `systole config history` then",
@@ -205,6 +207,12 @@ impl Clients {
         let one = |(id, (_, reason)): (&NodeId, &(_, String))| format!("{}: {reason}", name(view, *id));
         self.failing.iter().map(one).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// The nodes that are up, with their daemons or without.
+fn up(view: &Membership) -> BTreeSet<NodeId> {
+    let members = view.members.iter().map(|member| member.id);
+    view.hosts.iter().map(|host| host.id).chain(members).collect()
 }
 
 fn name(view: &Membership, id: NodeId) -> String {
@@ -308,6 +316,26 @@ mod tests {
         clients.applied(number, (0, 4, 0), true);
         clients.held(NodeId(1), (0, 4));
         assert_eq!(clients.answers(&two, Majority::Accounted).len(), 1);
+    }
+
+    #[test]
+    fn a_node_without_its_daemon_is_waited_for() {
+        let host = |id: u32| engine::Host { id: NodeId(id), name: format!("node{id}") };
+        let four =
+            |members: u32| Membership { expected_votes: 4, hosts: [1, 2, 4].map(host).into(), ..view(true, members) };
+        for force in [false, true] {
+            let mut clients = Clients::default();
+            let number = clients.wait(Duration::ZERO, ClientId(7), force).unwrap();
+            clients.applied(number, (0, 4, 0), true);
+            clients.held(NodeId(1), (0, 4));
+            assert_eq!(clients.answers(&four(1), Majority::Accounted).len(), usize::from(force));
+            clients.held(NodeId(2), (0, 4));
+            assert_eq!(clients.answers(&four(2), Majority::Accounted), [], "power fails, and the others are most");
+            if !force {
+                let (_, _, reason) = refusal(clients.timeout(PATIENCE, &four(2)));
+                assert!(reason.contains("the disk of node4"), "{reason}");
+            }
+        }
     }
 
     #[test]
