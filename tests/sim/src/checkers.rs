@@ -27,7 +27,8 @@ pub struct Checkers {
     held: BTreeSet<(NodeId, String)>,
     hashes: BTreeMap<(u64, u64), (NodeId, u64)>,
     hash_order: VecDeque<(u64, u64)>,
-    acknowledged: BTreeSet<String>,
+    /// Where in the order a node stood when it told so.
+    acknowledged: BTreeMap<String, u64>,
     plans: VecDeque<Duration>,
     /// The first rule that was broken, and how.
     pub broken: Option<String>,
@@ -132,14 +133,16 @@ impl Checkers {
         }
     }
 
-    /// A client was told that its write was made. It is found by that text.
-    pub fn acknowledged(&mut self, mark: &str) {
-        self.acknowledged.insert(mark.to_owned());
+    /// A client was told that its write was made, by a node that stands there in the order. It is found by that text.
+    pub fn acknowledged(&mut self, mark: &str, place: u64) {
+        self.acknowledged.insert(mark.to_owned(), place);
     }
 
-    /// Most of the nodes have agreed on a CIB with these marks: none that was acknowledged may be missing.
-    pub fn history(&mut self, node: NodeId, marks: &BTreeSet<String>) {
-        if let Some(lost) = self.acknowledged.difference(marks).next().cloned() {
+    /// Most of the nodes have agreed on a CIB with these marks: none may be missing that was acknowledged by somebody who
+    /// had not been given more.
+    pub fn history(&mut self, node: NodeId, place: u64, marks: &BTreeSet<String>) {
+        let is_lost = |(mark, given): &(&String, &u64)| **given <= place && !marks.contains(*mark);
+        if let Some((lost, _)) = self.acknowledged.iter().find(is_lost) {
             self.breaks(format!(
                 "node {node} is one of most nodes in step, and the acknowledged write {lost} is missing"
             ));
@@ -148,7 +151,7 @@ impl Checkers {
 
     /// The CIB of the quorate side.
     pub fn final_cib(&mut self, text: &str) {
-        let lost: Vec<&String> = self.acknowledged.iter().filter(|mark| !text.contains(mark.as_str())).collect();
+        let lost: Vec<&String> = self.acknowledged.keys().filter(|mark| !text.contains(mark.as_str())).collect();
         if let Some(first) = lost.first() {
             let how =
                 format!("{} of {} acknowledged writes are lost, such as {first}", lost.len(), self.acknowledged.len());
@@ -232,17 +235,18 @@ mod tests {
     #[test]
     fn a_write_that_is_missing_for_a_while_is_found() {
         let mut watch = judges();
-        watch.acknowledged("mark-1");
-        watch.history(NodeId(1), &BTreeSet::from(["mark-1".to_owned(), "mark-2".to_owned()]));
-        assert_eq!(watch.broken, None);
-        watch.history(NodeId(2), &BTreeSet::from(["mark-2".to_owned()]));
+        watch.acknowledged("mark-1", 7);
+        watch.history(NodeId(1), 9, &BTreeSet::from(["mark-1".to_owned(), "mark-2".to_owned()]));
+        watch.history(NodeId(3), 6, &BTreeSet::new());
+        assert_eq!(watch.broken, None, "who is behind cannot know it");
+        watch.history(NodeId(2), 7, &BTreeSet::from(["mark-2".to_owned()]));
         assert!(watch.broken.is_some());
     }
 
     #[test]
     fn a_lost_write_and_a_storm_of_plans_are_found() {
         let mut watch = judges();
-        watch.acknowledged("mark-1");
+        watch.acknowledged("mark-1", 1);
         watch.final_cib("<nvpair name='mark-1'/>");
         assert_eq!(watch.broken, None);
         watch.final_cib("<nvpair name='mark-2'/>");

@@ -39,6 +39,8 @@ pub struct Daemon {
     pub wake: Option<Duration>,
     /// The membership it was given last, and a hash of what it was given since.
     pub given: (u64, u64),
+    /// The place in the order of what it was given last.
+    pub place: u64,
     /// Turns within one instant of time.
     pub turns: (Duration, u32),
 }

@@ -67,6 +67,11 @@ impl Operator {
         }
     }
 
+    /// What was wanted in passing and could not be asked for so far is not wanted any more.
+    pub fn withdraw(&mut self) {
+        self.wishes.retain(|wish| wish.insists);
+    }
+
     /// Whether all who insist have what they want.
     pub fn is_content(&self) -> bool {
         self.wishes.is_empty() && self.asked.values().all(|(_, wish)| !wish.insists)

@@ -172,7 +172,8 @@ impl World {
         self.say(id, format_args!("answers client {}: {text}", client.0));
         if let Some(mark) = self.operator.answered(client, matches!(reply, Reply::Written { .. })) {
             self.counts.acknowledged += 1;
-            self.watch.acknowledged(&mark);
+            let place = self.hosts[&id].daemon.as_ref().map_or(0, |daemon| daemon.place);
+            self.watch.acknowledged(&mark, place);
         }
     }
 

@@ -192,6 +192,7 @@ impl World {
         self.trace.line(self.now, "MEND", format_args!("all of it"));
         self.trap = None;
         self.attended = true;
+        self.operator.withdraw();
         self.power.mood = Mood::Good;
         self.engine.pace.delivery_ms = shape.pace.delivery_ms;
         self.with_engine(|engine, now| engine.part(now, &BTreeMap::new()));

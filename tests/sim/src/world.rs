@@ -368,6 +368,7 @@ impl World {
         }
         self.counts.deliveries += 1;
         let daemon = self.host(id).daemon.as_mut().expect("it lives on");
+        daemon.place = delivery.sequence;
         match &delivery.event {
             EngineEvent::Membership(view) => {
                 daemon.given = (view.number, 0);
@@ -399,7 +400,7 @@ impl World {
             // Most of the nodes have agreed on this: whatever was acknowledged must be in it, now and not in the end.
             let view = daemon.node.view();
             if view.quorate && view.members.len() * 2 > self.hosts.len() {
-                self.watch.history(id, &marks(daemon.node.cib()));
+                self.watch.history(id, daemon.place, &marks(daemon.node.cib()));
             }
         }
     }
@@ -507,7 +508,8 @@ impl World {
         let found = self.host(id).disk.load();
         let node = Node::new(settings, found, clocks);
         self.say(id, format_args!("its daemon starts"));
-        self.host(id).daemon = Some(Daemon { life, started, node, wake: None, given: (0, 0), turns: (started, 0) });
+        self.host(id).daemon =
+            Some(Daemon { life, started, node, wake: None, given: (0, 0), place: 0, turns: (started, 0) });
         if self.engine.is_up(id) {
             self.with_engine(|engine, now| engine.join(now, id, life));
         }
