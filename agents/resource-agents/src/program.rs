@@ -42,7 +42,6 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let rest = words.get(1..).unwrap_or_default();
     if agent(&name).is_some() {
         return match rest {
-            [action] if action == SERVE => serve_all(),
             [action] => run_agent(&name, action),
             _ => wrong_use(&format!("{name} expects one argument, the action")),
         };
@@ -76,10 +75,11 @@ fn serve_all() -> ExitCode {
 }
 
 fn run_agent(name: &str, action: &str) -> ExitCode {
+    if action == SERVE {
+        return serve_all();
+    }
     let Some(agent) = agent(name) else { return wrong_use(&format!("there is no agent {name:?}")) };
-    let variables =
-        std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let outcome = match Environment::parse(variables, action) {
+    let outcome = match Environment::parse(inherited(), action) {
         Ok(environment) => carry_out(agent, environment),
         Err(error) => {
             Outcome { code: ocf::ExitCode::InvalidParameter, output: String::new(), reason: Some(error.to_string()) }
@@ -91,6 +91,11 @@ fn run_agent(name: &str, action: &str) -> ExitCode {
     }
     let _ = io::stdout().write_all(outcome.output.as_bytes());
     ExitCode::from(outcome.code.code())
+}
+
+/// What this process found in its environment.
+pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn carry_out(agent: &dyn Agent, environment: Environment) -> Outcome {

@@ -8,6 +8,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use ocf::{Environment, ExitCode, Outcome, served};
 
 use crate::agent;
+use crate::program::inherited;
 
 /// Answers calls until there are no more.
 ///
@@ -31,7 +32,8 @@ fn monitor(name: &str, variables: served::Variables) -> Outcome {
     let Some(agent) = agent(name).filter(|agent| served::is_served(*agent)) else {
         return refused(ExitCode::Unimplemented, format!("monitors of {name:?} are not served"));
     };
-    match Environment::parse(variables, "monitor") {
+    // As a process of its own would find it: what was inherited, and over that what the call says.
+    match Environment::parse(inherited().chain(variables), "monitor") {
         Ok(environment) => ocf::run(agent, environment, &mut |_| {}),
         Err(error) => refused(ExitCode::InvalidParameter, error.to_string()),
     }
