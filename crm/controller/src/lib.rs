@@ -24,6 +24,7 @@ pub mod pace;
 pub mod pending;
 pub mod property;
 pub mod quarantine;
+mod recheck;
 pub mod walking;
 
 pub use machine::{Command, Controller, Event};

@@ -12,10 +12,11 @@ use crate::brake::{self, Brake, Limits};
 use crate::follow_up::FollowUp;
 use crate::membership::{reconcile, without_daemon};
 use crate::note::{Level, Note};
-use crate::pace::{BREATH, Pace, STORM_WINDOW, Wait};
+use crate::pace::{BREATH, PLAN_PAUSE, Pace, STORM_WINDOW, Wait};
 use crate::pending::Pending;
 use crate::property;
 use crate::quarantine::{self, Quarantine};
+use crate::recheck::{self, RECHECK_INTERVAL};
 use crate::walking::{Step, Walking, answered_order, unanswered};
 
 /// How long a daemon may be away from a host that is up before its node counts as lost. A supervisor brings a daemon
@@ -23,8 +24,6 @@ use crate::walking::{Step, Walking, answered_order, unanswered};
 pub const DAEMON_GRACE: Duration = Duration::from_secs(5);
 /// How long the first coordinator of a cluster that starts waits for nodes it expects when `dc-deadtime` is not set.
 pub const DC_DEADTIME: Duration = Duration::from_secs(20);
-/// How often a coordinator plans though nothing happened when `cluster-recheck-interval` is not set.
-pub const RECHECK_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// Who brought quorum back is seldom alone: hosts that get power or network again do so within a moment, and those that
 /// come last must not be fenced for it. For so long a coordinator that has quorum again waits for all expected votes; one
 /// that has never acted with quorum stands in a cluster that starts, and gives them the time for that.
@@ -33,8 +32,6 @@ pub const GATHER: Duration = Duration::from_secs(1);
 pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between attempts to fence.
 pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// After a plan could not be made: the same CIB would fail the same way, so it is left time to change.
-pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
 
 /// What happened. Everything but `Planned` and `Timeout` is seen alike by all members, in the same order.
 #[derive(Clone, Debug)]
@@ -484,10 +481,7 @@ impl Controller {
         self.ruled |= self.view.quorate;
         self.transitions += 1;
         transition.settings.transition_id = self.transitions;
-        // 0 means never. A failure that will be forgotten and a rule that will hold need a plan when they do.
-        let regular = (!self.recheck_interval.is_zero()).then(|| now + self.recheck_interval);
-        let due = transition.settings.recheck_by.map(|date| self.asked_at.0 + until(self.asked_at.1, date));
-        self.recheck_at = regular.into_iter().chain(due).min();
+        self.recheck_at = recheck::at(now, self.recheck_interval, self.asked_at, transition.settings.recheck_by);
         if transition.is_empty() {
             self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
             self.pace.idle();
@@ -703,9 +697,4 @@ impl Controller {
     fn note(&mut self, note: Note) {
         self.out.push_back(Command::Note(note));
     }
-}
-
-/// From one date to another; at least a second, or a date that has passed would be looked at without end.
-fn until(from: i64, to: i64) -> Duration {
-    Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0).max(1))
 }

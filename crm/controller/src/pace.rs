@@ -22,6 +22,9 @@ pub const STORM_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What fails meanwhile waits no longer, and planning leaves the processors to others.
 pub const BREATH: Duration = Duration::from_millis(250);
 
+/// After a plan could not be made: the same CIB would fail the same way, so it is left time to change.
+pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
+
 /// What has to pass before the next plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
