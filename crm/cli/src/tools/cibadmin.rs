@@ -15,8 +15,9 @@ use wire::write::{ExpectedForm, OperationForm, WriteForm};
 use super::Tool;
 use super::call::{self, Call};
 use super::report::version;
+use super::scope;
 use super::status::{self, Failure};
-use super::store::{Refusal, Store, connect, fetch, send};
+use super::store::{Refusal, Store, connect, send};
 use crate::change;
 
 /// The tool.
@@ -284,7 +285,7 @@ pub(super) fn make(store: &Store, form: &WriteForm, force: bool) -> Result<(), F
         }),
         Store::Live(socket) => {
             let mut client = connect(socket)?;
-            applied(&fetch(&mut client)?.document, &write)?;
+            applied(&scope::judged_by(&mut client, form)?, &write)?;
             match send(&mut client, Request::Write { write: form.clone(), force })? {
                 Ok(()) => Ok(()),
                 Err(Refusal { why, reason }) => {

@@ -27,6 +27,7 @@ pub mod stonith_admin;
 
 pub mod call;
 pub mod report;
+mod scope;
 pub mod status;
 pub mod store;
 

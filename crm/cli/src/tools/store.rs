@@ -228,7 +228,8 @@ pub fn connect(socket: &Path) -> Result<Client, Failure> {
     Client::connect(socket).map_err(|error| disconnected(&error))
 }
 
-fn disconnected(error: &anyhow::Error) -> Failure {
+/// What a broken connection is to a tool: 102.
+pub fn disconnected(error: &anyhow::Error) -> Failure {
     Failure::new(status::DISCONNECTED, format!("Could not connect to the CIB: {error:#}"))
 }
 
@@ -244,7 +245,10 @@ pub fn fetch(client: &mut Client) -> Result<Found, Failure> {
 }
 
 /// A part of the CIB as the daemon has it, in its place: nothing else stands there.
-fn fetch_part(client: &mut Client, part: Part) -> Result<Found, Failure> {
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_part(client: &mut Client, part: Part) -> Result<Found, Failure> {
     let mut ask = |section: Option<&str>, path: Option<&str>, what| {
         client.query(section, path, what).map_err(|error| disconnected(&error))
     };
@@ -457,6 +461,34 @@ mod tests {
         let path = "/cib/configuration/nodes/node[@id='1']";
         assert!(matches!(&patch[..], [ChangeForm::Modify { path: p, .. }] if p == path), "{patch:?}");
         assert!(!asked.contains(&Request::Status));
+    }
+
+    #[test]
+    fn what_stands_alone_is_judged_by_its_section() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let daemon = daemon(&path);
+        let set = "<instance_attributes id='s'><nvpair id='s-rack' name='rack' value='7'/></instance_attributes>";
+        let write = WriteForm::Edit {
+            operation: wire::write::OperationForm::Modify { create: true },
+            section: Some("nodes".into()),
+            xpath: None,
+            all: false,
+            xml: Some(format!("<node id='1' uname='a'>{set}</node>")),
+            expected: None,
+            author: change::author(),
+        };
+        super::super::cibadmin::make(&Store::Live(path), &write, false).unwrap();
+        let asked = daemon.join().unwrap();
+        let looked_up: Vec<&str> = asked
+            .iter()
+            .filter_map(|request| match request {
+                Request::Query { xpath: Some(path), .. } => Some(path.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(looked_up, ["//*[@id='s']", "//*[@id='s-rack']"]);
+        assert!(matches!(asked.last(), Some(Request::Write { write: made, .. }) if *made == write), "{asked:?}");
     }
 
     #[test]
