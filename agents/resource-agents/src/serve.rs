@@ -1,7 +1,10 @@
 //! The action `serve`: monitors of agents that only ask the kernel, answered one after the other by one process. What a
 //! call and an answer look like is said in [`ocf::served`].
 
+use std::fs;
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::sync::mpsc;
 use std::thread;
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -15,16 +18,60 @@ use crate::program::inherited;
 /// # Errors
 /// When what comes is no call, or nobody takes the answers.
 pub fn serve(mut calls: impl BufRead, mut answers: impl Write) -> io::Result<()> {
-    while let Some((name, variables)) = served::read_call(&mut calls)? {
-        // A thread of its own: what an agent changes of itself, as its network namespace, ends with it, and so does one
-        // that panics.
-        let outcome = thread::spawn(move || monitor(&name, variables)).join().unwrap_or_else(|_| ended());
+    let mut worker = Worker::start();
+    while let Some(call) = served::read_call(&mut calls)? {
+        let Answer { outcome, is_last } = worker.ask(call);
+        if is_last {
+            worker = Worker::start();
+        }
         answers.write_all(served::answer(&outcome).as_bytes())?;
         answers.flush()?;
         // Processes that were left to work on, as those that announce an address, end by and by.
         while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status != WaitStatus::StillAlive) {}
     }
     Ok(())
+}
+
+type Call = (String, served::Variables);
+
+struct Answer {
+    outcome: Outcome,
+    /// The thread takes no more.
+    is_last: bool,
+}
+
+/// A thread that carries out calls. It ends with an agent that panics or that leaves it in another network namespace, so
+/// that the next call finds all as a process of its own would.
+struct Worker {
+    calls: mpsc::Sender<Call>,
+    answers: mpsc::Receiver<Answer>,
+}
+
+impl Worker {
+    fn start() -> Worker {
+        let ((calls, called), (answered, answers)) = (mpsc::channel::<Call>(), mpsc::channel());
+        thread::spawn(move || {
+            let home = network();
+            for (name, variables) in called {
+                let outcome = monitor(&name, variables);
+                let is_last = network() != home;
+                if answered.send(Answer { outcome, is_last }).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Worker { calls, answers }
+    }
+
+    fn ask(&self, call: Call) -> Answer {
+        let asked = self.calls.send(call).ok();
+        asked.and_then(|()| self.answers.recv().ok()).unwrap_or_else(|| Answer { outcome: ended(), is_last: true })
+    }
+}
+
+/// The network namespace that this thread is in.
+fn network() -> Option<PathBuf> {
+    fs::read_link("/proc/thread-self/ns/net").ok()
 }
 
 fn monitor(name: &str, variables: served::Variables) -> Outcome {

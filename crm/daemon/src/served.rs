@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use executor::{End, Operation, Output, Signal};
 use node::{Event, Process, Program};
@@ -14,6 +15,7 @@ use ocf::served::{self, LONGEST, SERVE};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::leftovers::Leftovers;
 use crate::metadata::{Descriptions, Version, version};
@@ -22,6 +24,9 @@ use crate::processes::{self, Agents, Asked};
 /// Calls that wait for one process. It answers thousands a second: when more wait, it hangs or the host does, and they are
 /// better off on their own.
 const WAITING: usize = 64;
+/// When a program's file is looked at again. One that was replaced answers for so much longer; looking each time would
+/// cost more than all else that a monitor does.
+const LOOKED_AT: Duration = Duration::from_secs(10);
 
 /// What serving needs of the daemon, and those who serve.
 #[derive(Clone, Debug)]
@@ -34,8 +39,25 @@ pub struct Servers {
     pub leftovers: Leftovers,
     /// Whom to tell.
     pub events: mpsc::Sender<Event>,
+    /// Those who answer.
+    pub running: Arc<Mutex<Running>>,
+}
+
+/// Processes that answer, and how they are found.
+#[derive(Debug, Default)]
+pub struct Running {
     /// By the program's file, whatever its agents are called.
-    pub running: Arc<Mutex<BTreeMap<PathBuf, Server>>>,
+    by_file: BTreeMap<PathBuf, Server>,
+    /// By the path of an agent, with the time when its file was last looked at.
+    by_path: BTreeMap<PathBuf, (Instant, Server)>,
+}
+
+impl Running {
+    /// The one that answers for an agent, if its file was looked at a moment ago.
+    fn known(&self, path: &Path) -> Option<Server> {
+        let (at, server) = self.by_path.get(path)?;
+        (at.elapsed() < LOOKED_AT && !server.calls.is_closed()).then(|| server.clone())
+    }
 }
 
 /// A process that answers.
@@ -97,6 +119,11 @@ impl Servers {
 
     /// The process that answers for the program at that path.
     async fn server(&self, path: &Path) -> Result<Server, Lost> {
+        let lock = || self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().known(path);
+        if let Some(server) = known {
+            return Ok(server);
+        }
         let looked = path.to_owned();
         // A file system may hang.
         let found = tokio::task::spawn_blocking(move || {
@@ -104,16 +131,15 @@ impl Servers {
             version(&file).map(|version| (file, version))
         });
         let (file, version) = found.await.ok().flatten().ok_or(Lost)?;
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = running.get(&file)
-            && server.version == version
-            && !server.calls.is_closed()
-        {
-            return Ok(server.clone());
-        }
-        let server = self.begin(path, version).map_err(|_| Lost)?;
-        // One of an older version ends once it has answered: nobody calls it any more.
-        running.insert(file, server.clone());
+        let mut running = lock();
+        let answers = |server: &&Server| server.version == version && !server.calls.is_closed();
+        let server = match running.by_file.get(&file).filter(answers) {
+            Some(server) => server.clone(),
+            // One of an older version ends once it has answered: nobody calls it any more.
+            None => self.begin(path, version).map_err(|_| Lost)?,
+        };
+        running.by_file.insert(file, server.clone());
+        running.by_path.insert(path.to_owned(), (Instant::now(), server.clone()));
         Ok(server)
     }
 
@@ -189,7 +215,6 @@ mod tests {
     use super::*;
     use executor::RunId;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::time::Duration;
 
     /// It notes each start; what it does is said by the parameter `way`, and a monitor of its own always gives 0.
     const AGENT: &str = r#"#!/bin/sh
