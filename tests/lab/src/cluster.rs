@@ -399,7 +399,8 @@ pub fn program(name: &str) -> PathBuf {
     Path::new(PROGRAMS).join(name)
 }
 
-fn lab(path: &str) -> PathBuf {
+/// Where the lab has something of its own.
+pub fn lab(path: &str) -> PathBuf {
     Path::new(LAB).join(path)
 }
 

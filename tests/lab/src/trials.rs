@@ -13,6 +13,7 @@ mod members;
 mod orders;
 mod pairs;
 mod quorum;
+mod walk;
 mod watchdog;
 
 use std::io::{self, Write as _};
@@ -161,6 +162,12 @@ pub const TRIALS: &[Trial] = &[
         about: "the active node is put on standby, and taken back",
         needs: Needs::Nothing,
         run: orders::standby,
+    },
+    Trial {
+        name: "walk",
+        about: "the cluster is emptied and furnished anew in pcs's words; then the services move on each kind of failure",
+        needs: Needs::ThreeNodes,
+        run: walk::walk,
     },
     Trial {
         name: "clock",

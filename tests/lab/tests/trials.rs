@@ -48,8 +48,18 @@ fn three_nodes_stand_all_trials_and_keep_every_record() {
     }
     // On Corosync where it is installed, else on the embedded engine.
     let held = hold(&[]);
-    let mut expected =
-        vec!["crash", "crash-coordinator", "isolate", "clock", "watchdog", "quorum", "power", "daemons", "disk"];
+    let mut expected = vec![
+        "crash",
+        "crash-coordinator",
+        "isolate",
+        "walk",
+        "clock",
+        "watchdog",
+        "quorum",
+        "power",
+        "daemons",
+        "disk",
+    ];
     if lab::ring::is_installed() {
         expected.extend(["link-loss", "remove", "corosync", "corosync-everywhere"]);
     }

@@ -1,26 +1,32 @@
 //! Resources fail, and operators have wishes.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::course::Course;
 use crate::control::systole;
 use crate::netlink::Netlink;
 use crate::network::Namespace;
+use crate::node::Node;
 use crate::story::What;
 
 /// The client's address is deleted.
 pub fn fail(course: &Course) -> Result<()> {
     let active = course.active()?;
-    let ip = course.scene().network.ip;
-    let pid = active.pid().context("the active node is off")?;
     course.strike(&active);
-    if !Namespace::of_process(pid)?.inside(|| Netlink::open()?.delete_address(ip))? {
-        bail!("{} does not have the address {ip}", active.name());
-    }
+    delete_address(course, &active)?;
     let address = course.field().address();
     course.sees("the address to go", |one| one.what == What::Released(address.clone()))?;
     course.comes_to(&active)?;
     course.nobody_was_fenced()
+}
+
+/// Takes the client's address off the node that has it.
+pub fn delete_address(course: &Course, node: &Node) -> Result<()> {
+    let ip = course.scene().network.ip;
+    let pid = node.pid().context("the active node is off")?;
+    let deleted = Namespace::of_process(pid)?.inside(|| Netlink::open()?.delete_address(ip))?;
+    ensure!(deleted, "{} does not have the address {ip}", node.name());
+    Ok(())
 }
 
 /// The ledger is killed.

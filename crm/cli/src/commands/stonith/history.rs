@@ -14,26 +14,52 @@ use crate::terminal::{print, print_json};
 pub const COMMAND: Command = Command { name: "history", grammar, run };
 
 fn grammar() -> clap::Command {
+    let node = || Arg::new("node").value_name("NODE").help("Of this node only");
+    let json = || {
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help(
+            "For programs: [{\"target\", \"action\", \"origin\", \"delegate\", \"begun\", \"ended\", \"outcome\", \
+             \"devices\", \"reason\"}]",
+        )
+    };
+    // The words that pcs has for it.
+    let show = clap::Command::new("show").about("Show it, as without this word").arg(node()).arg(json());
+    let cleanup = clap::Command::new("cleanup").about("Forget it, on all nodes").arg(node());
+    let update = clap::Command::new("update").about("Nothing: each node hears of every fencing when it happens");
     clap::Command::new("")
         .about("Show what was fenced, newest first, or forget it")
         .after_help("Examples:\n  systole stonith history\n  systole stonith history node2 --cleanup")
-        .arg(Arg::new("node").value_name("NODE").help("Of this node only"))
+        .arg(node())
         .arg(Arg::new("cleanup").long("cleanup").action(ArgAction::SetTrue).help("Forget it, on all nodes"))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(
-            "For programs: [{\"target\", \"action\", \"origin\", \"delegate\", \"begun\", \"ended\", \"outcome\", \
-             \"devices\", \"reason\"}]",
-        ))
+        .arg(json())
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .subcommands([show, cleanup, update])
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    match arguments.subcommand() {
+        Some(("cleanup", words)) => forget(words),
+        Some(("update", _)) => {
+            print("Nothing to do: each node hears of every fencing when it happens.\n")?;
+            Ok(EXIT_OK)
+        }
+        Some((_, words)) => show(words),
+        None if arguments.get_flag("cleanup") => forget(arguments),
+        None => show(arguments),
+    }
+}
+
+fn forget(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let node = arguments.get_one::<String>("node").cloned();
+    stonith::forget(&mut Client::from_arguments(arguments)?, node.clone())?;
+    let of = node.map_or_else(String::new, |node| format!(" of {node}"));
+    print(&format!("The history of fencing{of} is forgotten on all nodes.\n"))?;
+    Ok(EXIT_OK)
+}
+
+fn show(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let node = arguments.get_one::<String>("node").cloned();
     let mut client = Client::from_arguments(arguments)?;
-    if arguments.get_flag("cleanup") {
-        stonith::forget(&mut client, node.clone())?;
-        let of = node.map_or_else(String::new, |node| format!(" of {node}"));
-        print(&format!("The history of fencing{of} is forgotten on all nodes.\n"))?;
-        return Ok(EXIT_OK);
-    }
     let mut records = stonith::view(&mut client)?.history;
     records.retain(|record| node.as_ref().is_none_or(|node| *node == record.target));
     records.reverse();
