@@ -1,23 +1,25 @@
-//! The machine: what it is told, what it asks for, and what it does next on its own turn.
+//! The machine: what it knows, and what each thing that it is told changes in that. When it plans is `planning`'s.
+
+mod planning;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cib::{Cib, OpResult, OpStatus, Write};
 use engine::{Membership, NodeId};
-use transition::{ActionId, Transition};
-use wire::{FenceOrder, OrderId, RunOrder};
+use transition::ActionId;
+use wire::{OrderId, RunOrder};
 
-use crate::brake::{self, Brake, Limits};
+use crate::brake::{Brake, Limits};
+use crate::event::{Command, Event, Order};
 use crate::follow_up::FollowUp;
-use crate::membership::{reconcile, without_daemon};
+use crate::news::News;
 use crate::note::{Level, Note};
-use crate::pace::{BREATH, PLAN_PAUSE, Pace, STORM_WINDOW, Wait};
+use crate::pace::Pace;
 use crate::pending::Pending;
-use crate::property;
 use crate::quarantine::{self, Quarantine};
-use crate::recheck::{self, RECHECK_INTERVAL};
-use crate::walking::{Step, Walking, answered_order, unanswered};
+use crate::recheck::RECHECK_INTERVAL;
+use crate::walking::{Walking, answered_order, unanswered};
 
 /// How long a daemon may be away from a host that is up before its node counts as lost. A supervisor brings a daemon
 /// back within a second; planning waits meanwhile, so it must not be long.
@@ -32,93 +34,6 @@ pub const GATHER: Duration = Duration::from_secs(1);
 pub const FENCE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between attempts to fence.
 pub const FENCE_PAUSE_MAX: Duration = Duration::from_secs(60);
-
-/// What happened. Everything but `Planned` and `Timeout` is seen alike by all members, in the same order.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// Who is here now.
-    Membership(Membership),
-    /// All members hold the same CIB. `running`: one of them was in a cluster before, so this is not a cold start.
-    Synced {
-        /// Whether this cluster ran before we came.
-        running: bool,
-    },
-    /// A member said, when it met others, what is under way with it.
-    UnderWay {
-        /// Who said it.
-        node: NodeId,
-        /// What it has been told to run and has not answered.
-        orders: Vec<RunOrder>,
-    },
-    /// An order was seen by all members. `valid`: it came from the coordinator of that moment, and will be obeyed.
-    Ordered {
-        /// The order.
-        order: Order,
-        /// Whether it will be obeyed.
-        valid: bool,
-        /// Whether this controller gave it.
-        own: bool,
-    },
-    /// A write was applied, or refused, by all members.
-    Applied {
-        /// What was written.
-        write: Write,
-        /// Why not, if it was refused.
-        refused: Option<String>,
-        /// Whether this controller asked for it.
-        own: bool,
-    },
-    /// A fencing did not succeed. Success comes as a write.
-    FenceFailed {
-        /// Which.
-        order: OrderId,
-        /// Why.
-        reason: String,
-    },
-    /// The answer to [`Command::Plan`].
-    Planned {
-        /// Of which question.
-        generation: u64,
-        /// The plan.
-        transition: Transition,
-    },
-    /// No plan could be made: a fault of ours, from which the cluster must not stop working.
-    NotPlanned {
-        /// Of which question.
-        generation: u64,
-        /// What happened.
-        reason: String,
-    },
-    /// A deadline has come.
-    Timeout,
-}
-
-/// Either kind of order.
-#[derive(Clone, Debug)]
-pub enum Order {
-    /// To run an operation.
-    Run(RunOrder),
-    /// To fence a node.
-    Fence(FenceOrder),
-}
-
-/// What to do.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Multicast a write.
-    Write(Write),
-    /// Multicast an order to run.
-    Run(RunOrder),
-    /// Multicast an order to fence.
-    Fence(FenceOrder),
-    /// Make a plan of the CIB as it is now.
-    Plan {
-        /// Number of the question; an answer to an older one is dropped.
-        generation: u64,
-    },
-    /// Tell the operator.
-    Note(Note),
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -148,6 +63,8 @@ pub struct Controller {
     phase: Phase,
     /// Something changed that no plan knows yet.
     dirty: bool,
+    /// What made it so, as far as it was written.
+    news: News,
     follow_up: FollowUp,
     /// The operator knows that this node coordinates.
     announced: bool,
@@ -191,6 +108,7 @@ impl Controller {
             started: None,
             phase: Phase::Following,
             dirty: true,
+            news: News::default(),
             follow_up: FollowUp::default(),
             announced: false,
             generation: 0,
@@ -416,6 +334,7 @@ impl Controller {
         }
         if !expected && refused.is_none() {
             self.dirty = true;
+            self.news.written(&write);
             if let Phase::Walking(walking) = &mut self.phase {
                 walking.abandon("the configuration or the status changed");
             }
@@ -468,49 +387,6 @@ impl Controller {
         }
     }
 
-    fn planned(&mut self, now: Duration, generation: u64, mut transition: Transition) {
-        if !matches!(self.phase, Phase::Planning { generation: asked } if asked == generation) {
-            return;
-        }
-        if self.dirty || !self.view.has_member(self.me) {
-            // Something happened while it was made: it is older than what is known.
-            self.pace.idle();
-            self.phase = Phase::Idle;
-            return;
-        }
-        self.ruled |= self.view.quorate;
-        self.transitions += 1;
-        transition.settings.transition_id = self.transitions;
-        self.recheck_at = recheck::at(now, self.recheck_interval, self.asked_at, transition.settings.recheck_by);
-        if transition.is_empty() {
-            self.note(Note::new(Level::Debug, "plan_empty", "all is as it should be"));
-            self.pace.idle();
-            self.phase = Phase::Idle;
-            return;
-        }
-        self.pace.busy();
-        let text = format!("transition {} has {} actions", self.transitions, transition.len());
-        self.note(Note::new(Level::Info, "plan", text));
-        self.phase = Phase::Walking(Box::new(Walking::new(transition, &self.incarnation, self.transitions)));
-    }
-
-    fn not_planned(&mut self, now: Duration, generation: u64, reason: &str) {
-        if !matches!(self.phase, Phase::Planning { generation: asked } if asked == generation) {
-            return;
-        }
-        self.note(Note::new(
-            Level::Error,
-            "not_planned",
-            format!(
-                "no plan could be made ({reason}): everything stays as it is; tried again in {} s",
-                PLAN_PAUSE.as_secs()
-            ),
-        ));
-        self.phase = Phase::Idle;
-        self.not_before = Some(now + PLAN_PAUSE);
-        self.dirty = true;
-    }
-
     fn overdue(&mut self, now: Duration) {
         if !self.is_coordinator() {
             return;
@@ -561,132 +437,6 @@ impl Controller {
             self.turn(now, unix, cib);
         }
         self.out.pop_front()
-    }
-
-    fn turn(&mut self, now: Duration, unix: i64, cib: &Cib) {
-        if let Phase::Walking(walking) = &mut self.phase {
-            let limits = *self.limits.get_or_insert_with(|| Limits::of(cib, unix));
-            let mut judge = |order: &FenceOrder, begun| self.brake.judge(now, order, cib, &limits, begun);
-            let steps = walking.begin(&self.view, self.me, cib, unix, &mut judge);
-            let over = walking.is_over();
-            for step in steps {
-                match step {
-                    Step::Run(order) => self.send(Command::Run(order), None),
-                    Step::Fence(order) => self.send(Command::Fence(order), None),
-                    Step::Write(action, write) => self.send(Command::Write(write), Some(action)),
-                    Step::Hold(order, hold) => self.hold(&order, &hold, cib),
-                }
-            }
-            if over {
-                self.finish_walk();
-            }
-        }
-        if matches!(self.phase, Phase::Idle) && self.out.iter().all(|command| matches!(command, Command::Note(_))) {
-            self.consider(now, unix, cib);
-        }
-    }
-
-    /// A fencing waits. Everyone can read why in the CIB, and whoever coordinates next goes on with it.
-    fn hold(&mut self, order: &FenceOrder, hold: &brake::Hold, cib: &Cib) {
-        let known = brake::held(cib, &order.target_id);
-        if !hold.told || known == Some(&*hold.reason) {
-            return;
-        }
-        let text = format!(
-            "{} is not fenced: {}; what it may hold starts nowhere; look at the nodes, then `systole stonith release`",
-            order.target, hold.reason
-        );
-        self.note(Note::new(Level::Error, "fencing_held", text).on(&order.target));
-        let write = Write::Attribute {
-            node: order.target_id.clone(),
-            lifetime: cib::Lifetime::Transient,
-            name: brake::HELD.to_owned(),
-            author: cib::Author::default(),
-            value: Some(hold.reason.clone()),
-        };
-        self.send(Command::Write(write), None);
-    }
-
-    fn finish_walk(&mut self) {
-        let Phase::Walking(walking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
-        let summary = walking.summary();
-        // What waits for something that no plan will do waits for news; planning anew now would give the same again.
-        self.dirty |= walking.abandoned().is_some();
-        self.follow_up.carried_out(walking.draws());
-        self.note(summary);
-    }
-
-    fn may_plan(&self) -> bool {
-        self.dirty || self.follow_up.is_wanted()
-    }
-
-    /// Nothing is being done: is there a reason to plan, and is this the moment?
-    fn consider(&mut self, now: Duration, unix: i64, cib: &Cib) {
-        if !self.may_plan() || !self.synced || !self.sent.is_empty() {
-            return;
-        }
-        self.limits = Some(Limits::of(cib, unix));
-        self.brake.look(cib);
-        let away = self.grant_grace(now, cib);
-        self.dead_time = property::time(cib, "dc-deadtime", unix, DC_DEADTIME);
-        self.recheck_interval = property::time(cib, "cluster-recheck-interval", unix, RECHECK_INTERVAL);
-        let mut writes = reconcile(&self.view, cib, &away, &self.stayed, unix);
-        if self.settled && self.view.quorate {
-            let (held, notes) = self.quarantine.judge(cib, unix);
-            notes.into_iter().for_each(|note| self.note(note));
-            writes.extend(held.into_iter().chain(property::watchdog(cib, unix)));
-        }
-        if !writes.is_empty() {
-            writes.into_iter().for_each(|write| self.send(Command::Write(write), None));
-            return;
-        }
-        // Hosts whose daemon is still to come count as not here: they would be fenced in the middle of their start.
-        let complete = self.view.votes >= self.view.expected_votes && self.view.members.len() == self.view.hosts.len();
-        self.settled |= complete;
-        if complete {
-            self.gather_until = None;
-        }
-        let gathers = self.gather_until.is_some_and(|time| now < time);
-        let waits = !self.settled || gathers || !away.is_empty() || !self.pending.is_empty();
-        if waits || self.not_before.is_some_and(|time| now < time) || (self.dirty && self.is_too_soon(now)) {
-            return;
-        }
-        self.follow_up.asked(self.dirty);
-        self.dirty = false;
-        self.generation += 1;
-        self.asked_at = (now, unix);
-        self.phase = Phase::Planning { generation: self.generation };
-        self.out.push_back(Command::Plan { generation: self.generation });
-    }
-
-    /// Daemons that are away from a running host, and may be for a while yet.
-    fn grant_grace(&mut self, now: Duration, cib: &Cib) -> BTreeSet<NodeId> {
-        let away = without_daemon(&self.view, cib);
-        self.grace.retain(|id, _| away.contains(id));
-        for id in &away {
-            self.grace.entry(*id).or_insert(Some(now + DAEMON_GRACE));
-        }
-        away.into_iter().filter(|id| self.grace.get(id).is_some_and(Option::is_some)).collect()
-    }
-
-    /// Whether plans follow each other so fast that something has to pass first.
-    fn is_too_soon(&mut self, now: Duration) -> bool {
-        let pause = match self.pace.plan(now) {
-            None => return false,
-            Some(Wait::Breath) => {
-                self.not_before = Some(now + BREATH);
-                return true;
-            }
-            Some(Wait::Storm(pause)) => pause,
-        };
-        let text = format!(
-            "too many plans within {} s: something fails as fast as it is tried; pausing for {} s",
-            STORM_WINDOW.as_secs(),
-            pause.as_secs()
-        );
-        self.note(Note::new(Level::Error, "storm", text));
-        self.not_before = Some(now + pause);
-        true
     }
 
     fn send(&mut self, command: Command, action: Option<ActionId>) {

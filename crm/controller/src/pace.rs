@@ -26,10 +26,15 @@ pub const BREATH: Duration = Duration::from_millis(250);
 pub const PLAN_PAUSE: Duration = Duration::from_secs(30);
 
 /// What has to pass before the next plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Wait {
     /// Plans undo each other.
-    Storm(Duration),
+    Storm {
+        /// For so long.
+        pause: Duration,
+        /// What most of the plans were asked for, where it was only attributes: the last of these.
+        because: Option<String>,
+    },
     /// Plans have nothing to do.
     Breath,
 }
@@ -38,13 +43,21 @@ pub enum Wait {
 #[derive(Debug, Default)]
 pub struct Pace {
     /// When the plan that is being made was asked for.
-    asked: Option<Duration>,
+    asked: Option<Asked>,
     /// Those that had something to do.
-    recent: VecDeque<Duration>,
+    recent: VecDeque<Asked>,
     /// Those that had not.
-    idle: VecDeque<Duration>,
+    idle: VecDeque<Asked>,
     /// When the last pause is over, and how long it is.
     pause: Option<(Duration, Duration)>,
+}
+
+/// A plan that was asked for.
+#[derive(Debug)]
+struct Asked {
+    at: Duration,
+    /// The attribute that it was asked for, where it was nothing else.
+    because: Option<String>,
 }
 
 impl Pace {
@@ -58,30 +71,33 @@ impl Pace {
         self.recent.extend(self.asked.take());
     }
 
-    /// A plan is about to be asked for: what has to pass first, if it is one too many.
-    pub fn plan(&mut self, now: Duration) -> Option<Wait> {
+    /// A plan is about to be asked for, for an attribute where it is nothing else: what has to pass first, if it is one too
+    /// many.
+    pub fn plan(&mut self, now: Duration, because: Option<String>) -> Option<Wait> {
         // One that was never made counts as well.
         self.busy();
         for plans in [&mut self.recent, &mut self.idle] {
-            while plans.front().is_some_and(|time| *time + STORM_WINDOW <= now) {
+            while plans.front().is_some_and(|plan| plan.at + STORM_WINDOW <= now) {
                 plans.pop_front();
             }
         }
-        if self.idle.len() >= STORM_PLANS && self.idle.back().is_some_and(|time| now < *time + BREATH) {
+        if self.idle.len() >= STORM_PLANS && self.idle.back().is_some_and(|plan| now < plan.at + BREATH) {
             return Some(Wait::Breath);
         }
         let cut_short = self.pause.is_some_and(|(over, _)| now < over);
         if self.recent.len() < if cut_short { STORM_PLANS_IN_PAUSE } else { STORM_PLANS } {
-            self.asked = Some(now);
+            self.asked = Some(Asked { at: now, because });
             return None;
         }
         let pause = match self.pause {
             Some((over, pause)) if now < over + STORM_PAUSE_MAX => (pause * 2).min(STORM_PAUSE_MAX),
             _ => STORM_PAUSE,
         };
-        self.recent.clear();
+        let plans = std::mem::take(&mut self.recent);
+        let most = plans.len() / 2;
+        let mut attributes: Vec<String> = plans.into_iter().filter_map(|plan| plan.because).collect();
         self.pause = Some((now + pause, pause));
-        Some(Wait::Storm(pause))
+        Some(Wait::Storm { pause, because: attributes.pop().filter(|_| attributes.len() >= most) })
     }
 }
 
@@ -93,12 +109,12 @@ mod tests {
     fn pauses(pace: &mut Pace, mut now: Duration, until: Duration) -> Vec<u64> {
         let mut pauses = Vec::new();
         while now < until {
-            match pace.plan(now) {
-                Some(Wait::Storm(pause)) => {
+            match pace.plan(now, None) {
+                Some(Wait::Storm { pause, because: None }) => {
                     pauses.push(pause.as_secs());
                     now += pause;
                 }
-                Some(Wait::Breath) => panic!("all of them had something to do"),
+                Some(other) => panic!("all of them had something to do, and nothing was written: {other:?}"),
                 None => now += Duration::from_millis(1),
             }
         }
@@ -118,11 +134,11 @@ mod tests {
     fn a_pause_that_is_cut_short_gives_a_few_plans_and_no_second_storm() {
         let mut pace = Pace::default();
         let mut now = Duration::ZERO;
-        while pace.plan(now).is_none() {
+        while pace.plan(now, None).is_none() {
             now += Duration::from_millis(1);
         }
         now += Duration::from_secs(3);
-        let given = (0..).take_while(|_| pace.plan(now).is_none()).count();
+        let given = (0..).take_while(|_| pace.plan(now, None).is_none()).count();
         assert_eq!(given, STORM_PLANS_IN_PAUSE);
     }
 
@@ -131,7 +147,7 @@ mod tests {
         let mut pace = Pace::default();
         let (mut now, mut plans) = (Duration::ZERO, 0);
         while now < Duration::from_secs(60) {
-            match pace.plan(now) {
+            match pace.plan(now, None) {
                 None => {
                     pace.idle();
                     plans += 1;
@@ -153,7 +169,18 @@ mod tests {
     fn plans_one_after_the_other_are_no_storm() {
         let mut pace = Pace::default();
         for number in 0..1000 {
-            assert_eq!(pace.plan(STORM_WINDOW * number / 50), None);
+            assert_eq!(pace.plan(STORM_WINDOW * number / 50, None), None);
+        }
+    }
+
+    #[test]
+    fn a_storm_of_attributes_is_called_so_and_one_of_failures_is_not() {
+        for (every, expected) in [(1, Some("attribute load of a")), (3, None)] {
+            let mut pace = Pace::default();
+            let because = |number: u32| (number % every == 0).then(|| "attribute load of a".to_owned());
+            let wait = (0..).find_map(|number| pace.plan(Duration::from_millis(number.into()), because(number)));
+            let Some(Wait::Storm { because, .. }) = wait else { panic!("{wait:?}") };
+            assert_eq!(because.as_deref(), expected, "every {every}");
         }
     }
 }

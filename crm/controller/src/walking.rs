@@ -143,6 +143,10 @@ impl Walking {
             // What is known of a resource that is not in the configuration any more, once it is stopped. No agent does that.
             ActionKind::Resource if action.operation == "delete" => Ok(Some(Step::Write(id, forget(action, false)))),
             ActionKind::Resource => {
+                if let Some(remote) = action.node.as_deref().filter(|remote| *remote != node) {
+                    // Its router would do it to itself.
+                    return Err(format!("{} is for the remote node {remote}, which nobody reaches", action.key));
+                }
                 let to = member_named(view, node)
                     .ok_or_else(|| format!("{} is for {node}, which is not here", action.key))?;
                 let order = self

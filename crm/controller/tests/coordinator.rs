@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use cib::{Cib, OpResult, OpStatus, Write};
+use cib::{Author, Cib, Lifetime, OpResult, OpStatus, Write};
+use controller::event::Order;
 use controller::follow_up::MOST_FOLLOW_UPS;
-use controller::machine::{GATHER, Order};
+use controller::machine::GATHER;
 use controller::pace::{BREATH, STORM_PLANS};
 use controller::{Command, Controller, Event};
 use engine::{Host, Member, Membership, NodeId};
@@ -18,6 +19,8 @@ struct Bench {
     controller: Controller,
     cib: Cib,
     now: Duration,
+    /// What it told the operator.
+    told: Vec<String>,
 }
 
 fn members(ids: &[u32]) -> Membership {
@@ -29,8 +32,12 @@ fn members(ids: &[u32]) -> Membership {
 impl Bench {
     /// In step with nodes 1 to 3, and the first plan asked for.
     fn new() -> Self {
-        let mut bench =
-            Bench { controller: Controller::new(NodeId(1), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+        let mut bench = Bench {
+            controller: Controller::new(NodeId(1), INCARNATION),
+            cib: Cib::fresh("test"),
+            now: Duration::ZERO,
+            told: Vec::new(),
+        };
         bench.tell(Event::Membership(members(&[1, 2, 3])));
         assert!(bench.ask().is_empty(), "nothing is asked for before all hold the same");
         bench.tell(Event::Synced { running: false });
@@ -46,7 +53,7 @@ impl Bench {
         let mut asked = Vec::new();
         while let Some(command) = self.controller.poll(self.now, 1000, &self.cib) {
             match command {
-                Command::Note(_) => {}
+                Command::Note(note) => self.told.push(note.message),
                 Command::Write(write) => {
                     let refused = self.cib.apply(&write).err().map(|error| error.to_string());
                     self.tell(Event::Applied { write, refused, own: true });
@@ -202,8 +209,12 @@ fn order_of_the_one_before() -> RunOrder {
 
 #[test]
 fn an_order_of_the_coordinator_before_us_is_waited_for() {
-    let mut bench =
-        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    let mut bench = Bench {
+        controller: Controller::new(NodeId(2), INCARNATION),
+        cib: Cib::fresh("test"),
+        now: Duration::ZERO,
+        told: Vec::new(),
+    };
     bench.tell(Event::Membership(members(&[1, 2, 3])));
     bench.tell(Event::Synced { running: true });
     let order = order_of_the_one_before();
@@ -298,8 +309,12 @@ fn who_has_quorum_again_waits_a_moment_for_those_who_come_last() {
 // cluster that starts, and so did not act for twenty seconds when the coordinator was lost right after.
 #[test]
 fn who_came_to_a_cluster_at_work_does_not_wait_when_it_has_to_go_on_with_it() {
-    let mut bench =
-        Bench { controller: Controller::new(NodeId(2), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    let mut bench = Bench {
+        controller: Controller::new(NodeId(2), INCARNATION),
+        cib: Cib::fresh("test"),
+        now: Duration::ZERO,
+        told: Vec::new(),
+    };
     bench.tell(Event::Membership(members(&[2])));
     bench.tell(Event::Synced { running: false });
     assert!(bench.ask().is_empty(), "alone in a cluster that starts");
@@ -312,13 +327,13 @@ fn who_came_to_a_cluster_at_work_does_not_wait_when_it_has_to_go_on_with_it() {
     bench.asked_to_plan();
 }
 
-/// The pauses of a coordinator that plans whenever something happens, all the time; `busy`: its plans have something to do.
-fn pauses(busy: bool) -> Vec<Duration> {
+/// The pauses of a coordinator that plans whenever something is written, all the time, and what it said; `busy`: its plans
+/// have something to do.
+fn pauses(busy: bool, written: fn(usize) -> Write) -> (Vec<Duration>, Vec<String>) {
     let mut bench = Bench::new();
     let mut pauses = Vec::new();
     for number in 0..4 * STORM_PLANS {
-        // Something happens in the CIB that no plan knows.
-        let write = Write::Node { id: "9".into(), uname: format!("node9-{number}") };
+        let write = written(number);
         bench.cib.apply(&write).unwrap();
         bench.tell(Event::Applied { write, refused: None, own: false });
         let mut asked = bench.ask();
@@ -336,26 +351,59 @@ fn pauses(busy: bool) -> Vec<Duration> {
         }
         bench.tell(Event::Planned { generation: *generation, transition });
     }
-    pauses
+    (pauses, bench.told)
+}
+
+/// Something happens in the CIB that no plan knows.
+fn node(number: usize) -> Write {
+    Write::Node { id: "9".into(), uname: format!("node9-{number}") }
+}
+
+/// An agent says what it measures.
+fn attribute(number: usize) -> Write {
+    Write::Attribute {
+        node: "node2".into(),
+        lifetime: Lifetime::Transient,
+        name: "load".into(),
+        value: Some(number.to_string()),
+        author: Author::default(),
+    }
 }
 
 // A coordinator whose clock was ahead took fresh failures for expired ones, and tried again 300 times a minute.
 #[test]
 fn a_storm_of_plans_is_paused_longer_each_time() {
-    assert_eq!(pauses(true), [10, 20, 40].map(Duration::from_secs));
+    let (pauses, told) = pauses(true, node);
+    assert_eq!(pauses, [10, 20, 40].map(Duration::from_secs));
+    let storms = told.iter().filter(|text| text.contains("something fails as fast as it is tried"));
+    assert_eq!(storms.count(), 3, "{told:?}");
 }
 
 // Somebody set an attribute in a loop, and what failed meanwhile waited for the end of a pause.
 #[test]
 fn who_writes_without_end_holds_up_nobody() {
-    let pauses = pauses(false);
+    let (pauses, _) = pauses(false, node);
     assert!(pauses.len() > STORM_PLANS && pauses.iter().all(|pause| *pause == BREATH), "{pauses:?}");
+}
+
+// A script wrote an attribute that a rule goes by, twenty times a second, and the log spoke of failures.
+#[test]
+fn a_storm_that_an_attribute_makes_is_said_to_be_one() {
+    let (pauses, told) = pauses(true, attribute);
+    assert_eq!(pauses, [10, 20, 40].map(Duration::from_secs));
+    let words = "attribute load of node2 is written again and again";
+    assert_eq!(told.iter().filter(|text| text.contains(words)).count(), 3, "{told:?}");
+    assert!(!told.iter().any(|text| text.contains("fails")), "{told:?}");
 }
 
 #[test]
 fn a_follower_asks_for_nothing() {
-    let mut bench =
-        Bench { controller: Controller::new(NodeId(3), INCARNATION), cib: Cib::fresh("test"), now: Duration::ZERO };
+    let mut bench = Bench {
+        controller: Controller::new(NodeId(3), INCARNATION),
+        cib: Cib::fresh("test"),
+        now: Duration::ZERO,
+        told: Vec::new(),
+    };
     bench.tell(Event::Membership(members(&[1, 2, 3])));
     bench.tell(Event::Synced { running: true });
     assert!(bench.ask().is_empty());

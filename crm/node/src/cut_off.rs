@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cib::{Lifetime, Write};
 use controller::brake::transient;
-use controller::machine::Order;
+use controller::event::Order;
 use controller::walking::{WATCHDOG, watchdog_ms};
 use controller::{Level, Note};
 use engine::NodeId;
