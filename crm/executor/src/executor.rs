@@ -30,14 +30,14 @@ pub const MAX_OPERATIONS_PER_RESOURCE: usize = 64;
 pub struct Executor {
     limit: usize,
     next_call_id: u32,
-    next_run: u64,
+    pub(crate) next_run: u64,
     pub(crate) next_watcher: u64,
     next_order: u64,
     pub(crate) now: Duration,
     draining: bool,
     pub(crate) lanes: BTreeMap<Arc<str>, Lane>,
     /// Which resource a process belongs to. Invariant: one entry for each `Lane::busy`.
-    runs: BTreeMap<RunId, Arc<str>>,
+    pub(crate) runs: BTreeMap<RunId, Arc<str>>,
     /// Which resource a watcher belongs to. Invariant: one entry for each of `Lane::watchers`.
     pub(crate) watches: BTreeMap<RunId, Arc<str>>,
     /// Lanes by their deadline, and those that may start something by their turn. Invariant: they hold what each
@@ -50,7 +50,7 @@ pub struct Executor {
     working: usize,
     /// Fence devices that were started here. Nothing runs for them between two operations, so this
     /// is the only place that knows.
-    started_devices: BTreeSet<String>,
+    pub(crate) started_devices: BTreeSet<String>,
     pub(crate) commands: VecDeque<Command>,
 }
 
@@ -315,7 +315,7 @@ impl Executor {
         let phase = Phase::Working { until: self.now + operation.timeout() };
         let lane = self.lanes.get_mut(resource).expect("its queue held the job");
         assert!(lane.busy.is_none(), "two operations at once for {resource}");
-        lane.busy = Some(Running { run, job, since: self.now, queued, phase, evidence: String::new() });
+        lane.busy = Some(Running { run, job, since: self.now, queued, phase, evidence: String::new(), tries: 1 });
         self.working += 1;
         self.runs.insert(run, resource.clone());
         self.commands.push_back(Command::Spawn { run, operation });
@@ -328,15 +328,21 @@ impl Executor {
         let Some(resource) = self.runs.remove(&run) else { return };
         let lane = self.lanes.get_mut(&resource).expect("a lane with a process is kept");
         let running = lane.busy.take().expect("runs has an entry only while busy");
-        let Running { job, since, queued, phase, evidence, .. } = running;
-        match phase {
-            Phase::Stuck => self.schedule(&resource, &job),
+        match running.phase {
+            Phase::Stuck => self.schedule(&resource, &running.job),
             phase => {
-                self.working -= 1;
                 let verdict = match phase {
-                    Phase::Working { .. } => judge(&job.operation, end),
-                    _ => Verdict { evidence, ..timed_out(&job.operation, &said(end)) },
+                    Phase::Working { .. } => judge(&running.job.operation, end),
+                    _ => {
+                        let evidence = running.evidence.clone();
+                        Verdict { evidence, ..timed_out(&running.job.operation, &said(end)) }
+                    }
                 };
+                let Some(running) = self.ask_device_again(&resource, running, &verdict) else {
+                    return self.touch(&resource);
+                };
+                self.working -= 1;
+                let Running { job, since, queued, .. } = running;
                 let ran = self.now.saturating_sub(since);
                 if !self.ask_again(&resource, &job, &verdict) {
                     self.finish(&resource, &job, verdict, queued, ran);
@@ -414,15 +420,6 @@ impl Executor {
             recurring.told = Some(verdict.clone());
         }
         self.report(job, verdict, queued, ran);
-    }
-
-    fn note_device(&mut self, operation: &Operation, verdict: &Verdict) {
-        let good = verdict.status == Status::Done && verdict.rc == 0;
-        match (operation.agent.class.as_str(), operation.action.as_str()) {
-            ("stonith", "start") if good => self.started_devices.insert(operation.resource.clone()),
-            ("stonith", "stop") => self.started_devices.remove(&operation.resource),
-            _ => return,
-        };
     }
 
     // Time.

@@ -41,6 +41,8 @@ pub(crate) struct Running {
     pub phase: Phase,
     /// What was seen of it when its time was over.
     pub evidence: String,
+    /// The process is the operation's first, second, …
+    pub tries: u32,
 }
 
 /// How far a process is on its way from spawned to given up.

@@ -36,6 +36,7 @@
 //! assert_eq!((outcome.rc, outcome.ran_ms), (0, 30));
 //! ```
 
+mod device;
 mod executor;
 mod lane;
 mod operation;

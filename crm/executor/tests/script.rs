@@ -120,11 +120,14 @@ fn operation(step: &Step) -> Operation {
     let duration = |name| step.value(name).map_or(0, milliseconds);
     let class = step.value("class").unwrap_or("ocf");
     let parameter = |name: &'static str, word: &str| Some((name.to_owned(), step.value(word)?.to_owned()));
-    let parameters: BTreeMap<String, String> =
-        [parameter("CRM_meta_ask_again", "ask-again"), parameter("OCF_CHECK_LEVEL", "depth")]
-            .into_iter()
-            .flatten()
-            .collect();
+    let parameters: BTreeMap<String, String> = [
+        parameter("CRM_meta_ask_again", "ask-again"),
+        parameter("OCF_CHECK_LEVEL", "depth"),
+        parameter("pcmk_monitor_retries", "retries"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     Operation {
         id: step.number(1),
         resource: step.word(2).into(),
