@@ -20,6 +20,13 @@ pub const MAX_NODES: usize = 128;
 /// Members are pinged this many times in a token time, so that one late answer does not cost a node its place.
 const PINGS_PER_TOKEN: u32 = 4;
 
+/// A member that has said nothing for so long since it came is no daemon of Systole's, or one that hangs: a daemon says
+/// something as soon as it is told who is here, and the others wait for that.
+pub const FIRST_WORD: Duration = Duration::from_secs(15);
+
+/// For so long a node whose member said nothing may not send another one, or the others would wait again and again.
+pub const MUTE_PAUSE: Duration = Duration::from_secs(300);
+
 /// A connection, numbered by the shell; a number is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClientId(pub u64);
@@ -96,6 +103,8 @@ enum Role {
         id: NodeId,
         since: u64,
         heard: Duration,
+        /// Until when it has to say something; none once it has.
+        first_word: Option<Duration>,
     },
     Presence {
         id: NodeId,
@@ -134,6 +143,8 @@ pub struct Hub {
     votes: Votes,
     /// Sides of the partition. Nodes on none of them are one side more; so without a partition there is one side.
     sides: Vec<BTreeSet<NodeId>>,
+    /// Nodes whose member said nothing, and until when they may send no other.
+    mute: BTreeMap<NodeId, Duration>,
     /// What each member was told last, with the number left out.
     told: BTreeMap<ClientId, Membership>,
     /// Something may have to be announced.
@@ -156,6 +167,7 @@ impl Hub {
             names: BTreeMap::new(),
             votes: Votes::new(config.expected_votes()),
             sides: Vec::new(),
+            mute: BTreeMap::new(),
             told: BTreeMap::new(),
             changed: false,
             number: 0,
@@ -207,7 +219,9 @@ impl Hub {
         let silent = match client.role {
             Role::Stranger { until } => Some(until),
             // While members are not read from, their silence means nothing.
-            Role::Member { heard, .. } if takes_messages => Some(heard + self.token),
+            Role::Member { heard, first_word, .. } if takes_messages => {
+                Some(first_word.map_or(heard + self.token, |until| until.min(heard + self.token)))
+            }
             Role::Member { .. } | Role::Presence { .. } => None,
         };
         behind.into_iter().chain(silent).min()
@@ -238,8 +252,9 @@ impl Hub {
                 self.join(client, protocol, &host, None);
             }
             (Role::Stranger { .. }, ToHub::Control { protocol, request }) => self.answer(client, protocol, &request),
-            (Role::Member { id, heard, .. }, ToHub::Send { payload }) => {
+            (Role::Member { id, heard, first_word, .. }, ToHub::Send { payload }) => {
                 *heard = self.now;
+                *first_word = None;
                 let from = *id;
                 self.deliver(client, from, payload);
             }
@@ -263,7 +278,8 @@ impl Hub {
                 self.votes.learn(host.id, votes);
                 self.since += 1;
                 self.next_ping.get_or_insert(self.now + self.token / PINGS_PER_TOKEN);
-                Role::Member { id: host.id, since: self.since, heard: self.now }
+                let first_word = Some(self.now + FIRST_WORD);
+                Role::Member { id: host.id, since: self.since, heard: self.now, first_word }
             }
         };
         self.clients.insert(client, Client { role, behind: None });
@@ -279,6 +295,12 @@ impl Hub {
         Identity::new(*id, name, votes.unwrap_or(0)).map_err(|error| error.to_string())?;
         if votes.is_some() && self.clients.values().any(|other| other.member().is_some_and(|member| member.id == *id)) {
             return Err(format!("node id {id} has a daemon here already ({}): each node runs one", self.name(*id)));
+        }
+        if let Some(until) = self.mute.get(id).filter(|until| votes.is_some() && self.now < **until) {
+            let seconds = (*until - self.now).as_millis().div_ceil(1000);
+            return Err(format!(
+                "node id {id} had a member here that said nothing while the others waited for it: try again in {seconds} s"
+            ));
         }
         if self.is_up(*id) && self.name(*id) != name {
             return Err(format!("node id {id} is {}, not {name}: give each node an id of its own", self.name(*id)));
@@ -352,7 +374,10 @@ impl Hub {
     fn hear_everyone(&mut self) {
         for client in self.clients.values_mut() {
             match &mut client.role {
-                Role::Member { heard, .. } => *heard = self.now,
+                Role::Member { heard, first_word, .. } => {
+                    *heard = self.now;
+                    *first_word = first_word.map(|_| self.now + FIRST_WORD);
+                }
                 Role::Stranger { until } => *until = (*until).max(self.now + self.token),
                 Role::Presence { .. } => {}
             }
@@ -377,6 +402,10 @@ impl Hub {
             match role {
                 _ if behind.is_some() => self.remove(id, format!("it has not read enough for {token_ms} ms")),
                 Role::Stranger { .. } => self.close(id, format!("it did not say who it is within {token_ms} ms")),
+                Role::Member { id: node, first_word: Some(until), .. } if *until <= self.now => {
+                    self.mute.insert(*node, self.now + MUTE_PAUSE);
+                    self.remove(id, format!("it has said nothing in {} s: is it a daemon?", FIRST_WORD.as_secs()));
+                }
                 Role::Member { .. } => self.remove(id, format!("it was not heard for {token_ms} ms")),
                 Role::Presence { .. } => unreachable!("a presence that is not behind has no deadline"),
             }
