@@ -6,10 +6,14 @@ use wire::Origin;
 
 use crate::event::{Command, Now, Process, Program};
 use crate::machine::Node;
+use crate::remote;
 
 impl Node {
     pub(crate) fn executed(&mut self, now: Now, command: executor::Command) {
         match command {
+            executor::Command::Spawn { run, operation } if remote::is_connection(&operation.agent) => {
+                self.ended(now, Process::Agent(run), remote::answer(&operation));
+            }
             executor::Command::Spawn { run, operation } => {
                 if operation.interval_ms == 0 || self.orders.is_first(operation.id) {
                     let text = format!("{} of {} begins", operation.action, operation.resource);

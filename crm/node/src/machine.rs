@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cib::{Cib, Write};
-use controller::machine::Order;
+use controller::event::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
 use executor::{End, Executor};
@@ -24,6 +24,7 @@ use crate::fencing;
 use crate::metadata::{Descriptions, agent_of};
 use crate::orders::Orders;
 use crate::query;
+use crate::remote;
 use crate::replica::{Delivered, Replica, Settled, Step};
 use crate::speech::{SAID_AGAIN, Speech};
 use crate::versions::lowered;
@@ -58,6 +59,8 @@ pub struct Node {
     noisy: BTreeSet<u32>,
     /// What we said while alone: it comes back to us and to nobody else.
     echo: VecDeque<Message>,
+    /// What of the configuration plans do without, as it was told last.
+    left_out: Vec<String>,
     /// How many events alert agents were called for.
     pub(crate) alerts: u64,
     pub(crate) out: VecDeque<Command>,
@@ -91,6 +94,7 @@ impl Node {
             let_go: false,
             noisy: BTreeSet::new(),
             echo: VecDeque::new(),
+            left_out: Vec::new(),
             alerts: 0,
             out: VecDeque::new(),
             settings,
@@ -631,13 +635,19 @@ impl Node {
             }
             Ask::Fence(order) => self.send(&Message::Fence(order)),
             Ask::Plan { generation } => {
-                self.out.push_back(Command::Plan { generation, cib: self.replica.cib().clone() });
+                let (cib, left_out) =
+                    remote::without_connections(self.replica.cib()).unwrap_or((self.replica.cib().clone(), Vec::new()));
+                if self.left_out != left_out {
+                    self.tell_left_out(&left_out);
+                    self.left_out = left_out;
+                }
+                self.out.push_back(Command::Plan { generation, cib });
             }
             Ask::Note(note) => self.note(note),
         }
     }
 
-    fn ended(&mut self, now: Now, process: Process, end: End) {
+    pub(crate) fn ended(&mut self, now: Now, process: Process, end: End) {
         match process {
             Process::Agent(run) => self.executor.handle(now.monotonic, executor::Event::Ended { run, end }),
             Process::Fence(run) => self.fence_agent_ended(now, run, end),
