@@ -2,5 +2,6 @@
 
 mod alerts;
 mod bad_input;
+mod disk;
 mod small;
 mod watching;
