@@ -86,6 +86,8 @@ pub enum Job {
     },
     /// Cutting off a host of that name.
     Fence(String),
+    /// Cutting off a host of that name, by a device that says so and does nothing.
+    Lie(String),
     /// A question to a fence device.
     Ask,
 }

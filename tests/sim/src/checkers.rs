@@ -13,6 +13,8 @@ pub const PLANS_PER_MINUTE: usize = 200;
 /// More than this in one queue is growth without a bound: a full restart of the largest simulated cluster sends some
 /// hundred messages.
 pub const QUEUE: usize = 5_000;
+/// A device's word counts for so long: whoever hears a host again within it has still to learn that it lied.
+const A_LIE: Duration = Duration::from_secs(60);
 /// So many hashes are remembered for comparison. Nodes are less than a second apart, which is far fewer writes.
 const HASHES: usize = 4_096;
 
@@ -25,6 +27,10 @@ pub struct Checkers {
     active: BTreeMap<String, BTreeSet<NodeId>>,
     /// What a host had when it was lost, until it is known to be cut off or was looked at again.
     held: BTreeSet<(NodeId, String)>,
+    /// Hosts that a device said it had cut off, and had not.
+    lied_about: BTreeMap<NodeId, Duration>,
+    /// What was started elsewhere while such a host was out of hearing. No cluster can know better; it must only not last.
+    unknowable: BTreeSet<(NodeId, String)>,
     hashes: BTreeMap<(u64, u64), (NodeId, u64)>,
     hash_order: VecDeque<(u64, u64)>,
     /// Where in the order a node stood when it told so.
@@ -55,16 +61,22 @@ impl Checkers {
         self.active.get(resource).cloned().unwrap_or_default()
     }
 
-    /// The agent that starts a resource begins: it must be nowhere else, and nowhere that nobody has looked.
-    pub fn start_begins(&mut self, on: NodeId, resource: &str) {
+    /// The agent that starts a resource begins: it must be nowhere else, and nowhere that nobody has looked. `heard`: the
+    /// hosts that this one hears.
+    pub fn start_begins(&mut self, on: NodeId, resource: &str, heard: &BTreeSet<NodeId>) {
         if !self.exclusive.contains(resource) {
             return;
         }
-        if let Some(other) = self.places(resource).into_iter().find(|other| *other != on) {
+        for other in self.lied_about.keys().filter(|other| !heard.contains(other)) {
+            self.unknowable.insert((*other, resource.to_owned()));
+        }
+        let known = |other: &NodeId| *other != on && !self.unknowable.contains(&(*other, resource.to_owned()));
+        let active = self.places(resource).into_iter().find(known);
+        let held = self.held.iter().find(|(other, name)| name == resource && known(other)).map(|(other, _)| *other);
+        if let Some(other) = active {
             self.breaks(format!("{resource} is started on node {on} while it is active on node {other}"));
         }
-        let held = self.held.iter().find(|(other, name)| name == resource && *other != on).cloned();
-        if let Some((other, _)) = held {
+        if let Some(other) = held {
             self.breaks(format!(
                 "{resource} is started on node {on}, but node {other} had it when it was lost, and it was neither fenced \
                  nor looked at since"
@@ -82,16 +94,32 @@ impl Checkers {
         if present {
             places.insert(on)
         } else {
+            self.unknowable.remove(&(on, resource.to_owned()));
             places.remove(&on)
         };
+        let known = |other: &&NodeId| !self.unknowable.contains(&(**other, resource.to_owned()));
+        let places: Vec<String> = places.iter().filter(known).map(NodeId::to_string).collect();
         if places.len() > 1 {
-            let places: Vec<String> = places.iter().map(NodeId::to_string).collect();
             self.breaks(format!("{resource} is active on nodes {} at once", places.join(" and ")));
+        }
+    }
+
+    /// A fence device has said that it has cut the host off, and has not.
+    pub fn lied_about(&mut self, now: Duration, host: NodeId) {
+        self.lied_about.insert(host, now);
+    }
+
+    /// The host is in step with others that have quorum: what was said of it before is known to be false.
+    pub fn is_here(&mut self, now: Duration, host: NodeId) {
+        if self.lied_about.get(&host).is_some_and(|told| *told + A_LIE < now) {
+            self.lied_about.remove(&host);
         }
     }
 
     /// A host has lost its power with these there, or about to be.
     pub fn power_lost(&mut self, host: NodeId, had: impl IntoIterator<Item = String>) {
+        self.lied_about.remove(&host);
+        self.unknowable.retain(|(other, _)| *other != host);
         for resource in had {
             if self.exclusive.contains(&resource) {
                 self.held.insert((host, resource));
@@ -206,7 +234,7 @@ mod tests {
             if fenced {
                 watch.fenced(NodeId(1));
             }
-            watch.start_begins(NodeId(2), "web");
+            watch.start_begins(NodeId(2), "web", &BTreeSet::new());
             assert_eq!(watch.broken.is_none(), fenced);
         }
     }
@@ -217,8 +245,28 @@ mod tests {
         watch.becomes(NodeId(1), "web", true);
         watch.power_lost(NodeId(1), ["web".to_owned()]);
         watch.looked(NodeId(1), "web");
-        watch.start_begins(NodeId(2), "web");
+        watch.start_begins(NodeId(2), "web", &BTreeSet::new());
         assert_eq!(watch.broken, None);
+    }
+
+    #[test]
+    fn who_is_lied_to_about_a_host_that_he_cannot_hear_is_not_to_blame() {
+        for (heard, blamed) in [(vec![NodeId(1)], true), (vec![], false)] {
+            let mut watch = judges();
+            watch.becomes(NodeId(1), "web", true);
+            watch.lied_about(Duration::ZERO, NodeId(1));
+            watch.start_begins(NodeId(2), "web", &heard.into_iter().collect());
+            watch.becomes(NodeId(2), "web", true);
+            assert_eq!(watch.broken.is_some(), blamed);
+        }
+        // Of a host that he hears again he is to blame.
+        let mut watch = judges();
+        watch.lied_about(Duration::ZERO, NodeId(1));
+        watch.start_begins(NodeId(2), "web", &BTreeSet::new());
+        watch.becomes(NodeId(2), "web", true);
+        watch.becomes(NodeId(1), "web", false);
+        watch.becomes(NodeId(1), "web", true);
+        assert!(watch.broken.is_some());
     }
 
     #[test]

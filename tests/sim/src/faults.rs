@@ -109,6 +109,8 @@ impl Fault {
     pub fn any(shape: &Shape, random: &mut Random) -> Fault {
         let node = *random.pick(&shape.ids());
         let resource = random.pick(&shape.resources).clone();
+        // What goes wrong goes wrong with containers as well.
+        let any_of_all = random.pick(&shape.all().cloned().collect::<Vec<_>>()).clone();
         match random.below(138) {
             0..10 => {
                 let by_itself = random.percent(60).then(|| random.mostly_short(500, 120_000));
@@ -122,15 +124,21 @@ impl Fault {
             48..50 => Fault::SlowNetwork(random.between(1, 400)),
             50..56 => {
                 let left = random.percent(40).then_some(State::Failed);
-                Fault::ResourceDies(resource, left)
+                Fault::ResourceDies(any_of_all, left)
             }
             56..66 => {
                 let action = (*random.pick(&["start", "stop", "monitor"])).to_owned();
                 let many = 1 + random.below(3);
                 let troubles = (0..many).map(|_| *random.pick(&Trouble::ALL)).collect();
-                Fault::AgentTrouble(node, resource, action, troubles)
+                Fault::AgentTrouble(node, any_of_all, action, troubles)
             }
-            66..72 => Fault::PowerMood(*random.pick(&[Mood::Good, Mood::Slow, Mood::Failing, Mood::Late])),
+            66..72 => Fault::PowerMood(loop {
+                let mood = *random.pick(&Mood::ALL);
+                // Two that believe of each other that they are off both go on, and what one wrote is lost when they meet.
+                if mood != Mood::Lying || shape.hosts.len() > 2 {
+                    break mood;
+                }
+            }),
             72..74 => Fault::DiskFull(node, random.percent(50)),
             74..80 => Fault::CoordinatorTrap(Trap {
                 left: random.between(1, 60) as u32,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use executor::End;
 use node::Process;
 
 use crate::agents::{Course, Effect, Job, Running, exited};
@@ -21,8 +22,18 @@ pub enum Mood {
     Failing,
     /// They do it though the agent was ended or said that it failed.
     Late,
-    /// They say that it is done and do nothing. For scripts: where the network is cut as well, no cluster can see the lie.
+    /// They say that it is done and do nothing. Where the network is cut as well, no cluster can see the lie.
     Lying,
+    /// They switch off and say that they have switched on again.
+    LeavingOff,
+    /// They write what nobody understands, and do nothing; where they are only asked something, they end as if all were well.
+    Babbling,
+}
+
+impl Mood {
+    /// All of them.
+    pub const ALL: [Mood; 7] =
+        [Mood::Good, Mood::Slow, Mood::Failing, Mood::Late, Mood::Lying, Mood::LeavingOff, Mood::Babbling];
 }
 
 /// All switches together.
@@ -57,9 +68,13 @@ impl Power {
                 running.effect = Some(Effect::Power { target, on_again: action == "reboot" });
                 self.in_its_mood(running, quick, random)
             }
+            _ if self.mood == Mood::Babbling => {
+                running.end = Some(babble(0, random));
+                Course { running, acts: None, ends: Some(quick) }
+            }
             "list" => {
                 let output = executor::Output { stdout: hosts.join("\n"), stderr: String::new() };
-                running.end = Some(executor::End::Exited { code: 0, output });
+                running.end = Some(End::Exited { code: 0, output });
                 Course { running, acts: None, ends: Some(quick) }
             }
             "on" | "monitor" | "status" | "metadata" => Course { running, acts: None, ends: Some(quick) },
@@ -74,7 +89,21 @@ impl Power {
         let slow = random.ms(5_000, 150_000);
         match self.mood {
             Mood::Lying => {
-                (running.effect, running.job) = (None, Job::Ask);
+                if let Job::Fence(target) = running.job {
+                    running.job = Job::Lie(target);
+                }
+                running.effect = None;
+                Course { running, acts: None, ends: Some(quick) }
+            }
+            Mood::LeavingOff => {
+                if let Some(Effect::Power { on_again, .. }) = &mut running.effect {
+                    *on_again = false;
+                }
+                Course { running, acts: Some(quick / 2), ends: Some(quick) }
+            }
+            Mood::Babbling => {
+                running.effect = None;
+                running.end = Some(babble(3, random));
                 Course { running, acts: None, ends: Some(quick) }
             }
             Mood::Good => Course { running, acts: Some(quick / 2), ends: Some(quick) },
@@ -91,4 +120,14 @@ impl Power {
             }
         }
     }
+}
+
+/// An agent that writes nonsense at length.
+fn babble(code: i32, random: &mut Random) -> End {
+    let noise = |random: &mut Random| {
+        let bytes: Vec<u8> = (0..random.below(3_000)).map(|_| random.number() as u8).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let output = executor::Output { stdout: noise(random), stderr: noise(random) };
+    End::Exited { code, output }
 }

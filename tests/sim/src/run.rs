@@ -22,6 +22,8 @@ pub const BOUND: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_secs(5);
 /// Quiet for so many looks in a row is quiet: longer than the interval of a monitor, so that what died is missed.
 const QUIET_LOOKS: u32 = 4;
+/// The same where containers run, whose monitors come once a minute.
+const QUIET_LOOKS_WITH_CONTAINERS: u32 = 15;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -96,13 +98,14 @@ pub fn settle(world: &mut World, shape: &Shape) -> Duration {
     }
     let mended = world.now;
     world.mend(shape);
+    let enough = if shape.implied.is_empty() { QUIET_LOOKS } else { QUIET_LOOKS_WITH_CONTAINERS };
     let mut looks = 0;
     let mut cleaned = false;
     while world.watch.broken.is_none() {
         let next = world.now + LOOK;
         world.run_until(next);
         looks = if is_quiet(world) { looks + 1 } else { 0 };
-        if looks >= QUIET_LOOKS {
+        if looks >= enough {
             if cleaned {
                 judge(world, shape);
                 break;
@@ -166,12 +169,13 @@ pub fn judge(world: &mut World, shape: &Shape) {
         world.watch.breaks(format!("nodes {coordinator} and {other} hold different CIBs in the end"));
     }
     world.watch.final_cib(&cib.document().to_xml());
-    let plan = policy::plan(&policy::Input::new(cib.document(), clocks.unix));
+    let planned = node::remote::plannable(&cib);
+    let plan = policy::plan(&policy::Input::new(planned.document(), clocks.unix));
     if !plan.transition.is_empty() {
         let actions: Vec<String> = plan.transition.ids().map(|id| plan.transition.action(id).key.clone()).collect();
         world.watch.breaks(format!("all is quiet, but a plan would still do: {}", actions.join(", ")));
     }
-    for resource in &shape.resources {
+    for resource in shape.all() {
         let there =
             |id: &NodeId| matches!(world.hosts[id].agents.state(resource), Some(State::Running | State::Promoted));
         let places: Vec<NodeId> = shape.ids().into_iter().filter(there).collect();

@@ -19,7 +19,9 @@ pub struct Shape {
     pub pace: Pace,
     /// All primitives that are no fence devices.
     pub resources: Vec<String>,
-    /// Those of them that run on one node only.
+    /// What bundles imply and nobody configures by itself: containers and their addresses.
+    pub implied: Vec<String>,
+    /// Those of both that run on one node only.
     pub exclusive: Vec<String>,
     /// The configuration.
     pub cib: String,
@@ -29,6 +31,11 @@ impl Shape {
     /// The hosts' numbers.
     pub fn ids(&self) -> Vec<NodeId> {
         self.hosts.iter().map(|host| host.id).collect()
+    }
+
+    /// All that runs: what is configured and what that implies.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.resources.iter().chain(&self.implied)
     }
 
     /// A cluster by chance.
@@ -62,29 +69,53 @@ impl Shape {
                 cluster.with_promoted("p1", "m1", score);
             }
         }
+        if random.percent(20) {
+            cluster.bundle("b1", 1 + random.below(2));
+        }
+        if random.percent(15) {
+            cluster.remotes();
+        }
         cluster.constraints(random);
         cluster.finish(pace)
     }
 
     /// A plain cluster for scripts: a group of two, one resource beside it, one fence device for all.
     pub fn plain(nodes: usize) -> Shape {
-        Shape::scripted(nodes, &[], false)
+        Shape::scripted(nodes, &[])
     }
 
-    /// The same with these cluster properties, and with a promotable clone if so.
-    pub fn scripted(nodes: usize, properties: &[(&str, &str)], promotable: bool) -> Shape {
+    /// The same with more, by the words of a script: `NAME=VALUE` is a cluster property, `default.NAME=VALUE` a default of
+    /// all resources, `promotable` a promotable clone, `bundle` two containers with an address each, `remotes` a remote
+    /// node and a guest, `undefended` no fence device.
+    pub fn scripted(nodes: usize, words: &[&str]) -> Shape {
         let pace = Pace { delivery_ms: 2, detect_ms: (900, 1_100), orders_on: false, two_node: nodes == 2 };
         let mut cluster = Cluster::new(nodes, "stop", false, &mut Random::new(1));
         // Services go back to where they belong.
         cluster.defaults = "<nvpair id=\"d-1\" name=\"resource-stickiness\" value=\"1\"/>".into();
+        if words.contains(&"undefended") {
+            cluster.devices.clear();
+        }
         cluster.group("g1", 2);
         cluster.primitive("p1");
         cluster.location("g1", "node1", "100");
         cluster.location("p1", "node2", "100");
-        if promotable {
+        if words.contains(&"promotable") {
             cluster.promotable("m1");
         }
-        properties.iter().for_each(|(name, value)| cluster.property(name, value));
+        if words.contains(&"bundle") {
+            cluster.bundle("b1", 2);
+        }
+        if words.contains(&"remotes") {
+            cluster.remotes();
+        }
+        for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
+            match name.strip_prefix("default.") {
+                Some(name) => {
+                    let _ = write!(cluster.defaults, "<nvpair id=\"d-{name}\" name=\"{name}\" value=\"{value}\"/>");
+                }
+                None => cluster.property(name, value),
+            }
+        }
         cluster.finish(pace)
     }
 }
@@ -100,6 +131,19 @@ pub fn path_of(resource: &str) -> String {
     format!("{resources}{outer}/primitive[@id='{resource}']")
 }
 
+/// The fence device of a scripted cluster.
+pub const DEVICE: &str = "fence";
+
+/// A fence device for these hosts, as XML.
+pub fn device(id: &str, hosts: &str, delay: &str) -> String {
+    format!(
+        "<primitive id=\"{id}\" class=\"stonith\" type=\"fence_sim\"><instance_attributes id=\"{id}-params\">\
+         <nvpair id=\"{id}-hosts\" name=\"pcmk_host_list\" value=\"{hosts}\"/>\
+         <nvpair id=\"{id}-delay\" name=\"pcmk_delay_max\" value=\"{delay}\"/></instance_attributes>\
+         <operations><op id=\"{id}-monitor\" name=\"monitor\" interval=\"60s\" timeout=\"20s\"/></operations></primitive>"
+    )
+}
+
 /// A configuration that is being written.
 struct Cluster {
     hosts: Vec<Host>,
@@ -109,6 +153,7 @@ struct Cluster {
     constraints: String,
     defaults: String,
     names: Vec<String>,
+    implied: Vec<String>,
     exclusive: Vec<String>,
     /// What constraints may name.
     tops: Vec<String>,
@@ -126,6 +171,7 @@ impl Cluster {
             constraints: String::new(),
             defaults: String::new(),
             names: Vec::new(),
+            implied: Vec::new(),
             exclusive: Vec::new(),
             tops: Vec::new(),
         };
@@ -145,7 +191,7 @@ impl Cluster {
         let delay = if nodes == 2 { "10s" } else { "0" };
         match device_each {
             true => names.iter().for_each(|name| cluster.device(&format!("fence-{name}"), name, delay)),
-            false => cluster.device("fence", &names.join(" "), delay),
+            false => cluster.device(DEVICE, &names.join(" "), delay),
         }
         let stickiness = *random.pick(&["0", "1", "100", "INFINITY"]);
         let _ = write!(cluster.defaults, "<nvpair id=\"d-1\" name=\"resource-stickiness\" value=\"{stickiness}\"/>");
@@ -177,13 +223,7 @@ impl Cluster {
     }
 
     fn device(&mut self, id: &str, hosts: &str, delay: &str) {
-        let _ = write!(
-            self.devices,
-            "<primitive id=\"{id}\" class=\"stonith\" type=\"fence_sim\"><instance_attributes id=\"{id}-params\">\
-             <nvpair id=\"{id}-hosts\" name=\"pcmk_host_list\" value=\"{hosts}\"/>\
-             <nvpair id=\"{id}-delay\" name=\"pcmk_delay_max\" value=\"{delay}\"/></instance_attributes>\
-             <operations><op id=\"{id}-monitor\" name=\"monitor\" interval=\"60s\" timeout=\"20s\"/></operations></primitive>"
-        );
+        self.devices.push_str(&device(id, hosts, delay));
     }
 
     fn text_of(name: &str) -> String {
@@ -224,6 +264,39 @@ impl Cluster {
         );
         self.names.push(inner);
         self.tops.push(name.to_owned());
+    }
+
+    /// Containers with an address each. What they are made of is implied: the agents of both are run like any other's.
+    fn bundle(&mut self, name: &str, replicas: usize) {
+        let _ = write!(
+            self.resources,
+            "<bundle id=\"{name}\"><podman image=\"sim:1\" replicas=\"{replicas}\"/>\
+             <network ip-range-start=\"192.0.2.10\"/></bundle>"
+        );
+        for replica in 0..replicas {
+            for implied in [format!("{name}-podman-{replica}"), format!("{name}-ip-192.0.2.{}", 10 + replica)] {
+                self.exclusive.push(implied.clone());
+                self.implied.push(implied);
+            }
+        }
+        // Where there are several, what must be with one of them keeps the others from running.
+        if replicas == 1 {
+            self.tops.push(name.to_owned());
+        }
+    }
+
+    /// A remote node and a guest. Nobody reaches them, and nothing else may suffer by that.
+    fn remotes(&mut self) {
+        let guest = Self::text_of("guest").replace(
+            "</meta_attributes>",
+            "<nvpair id=\"guest-meta-node\" name=\"remote-node\" value=\"far2\"/></meta_attributes>",
+        );
+        let _ = write!(
+            self.resources,
+            "<primitive id=\"far1\" class=\"ocf\" provider=\"pacemaker\" type=\"remote\"/>{guest}"
+        );
+        self.names.push("guest".to_owned());
+        self.exclusive.push("guest".to_owned());
     }
 
     /// A clone of which one instance is promoted.
@@ -307,7 +380,7 @@ impl Cluster {
              </rsc_defaults></configuration><status/></cib>",
             self.options, self.devices, self.resources, self.constraints, self.defaults
         );
-        Shape { hosts: self.hosts, pace, resources: self.names, exclusive: self.exclusive, cib }
+        Shape { hosts: self.hosts, pace, resources: self.names, implied: self.implied, exclusive: self.exclusive, cib }
     }
 }
 

@@ -4,7 +4,8 @@
 //! beginning of a line or after a blank.
 //!
 //! ```text
-//! cluster 3 no-quorum-policy=freeze     # node1..node3: group g1 (g1-1, g1-2) on node1, p1 on node2; `promotable`: m1
+//! cluster 3 no-quorum-policy=freeze     # node1..node3: group g1 (g1-1, g1-2) on node1, p1 on node2; and what other
+//!                                       # words add, see `Shape::scripted`
 //! up                                    # all are switched on, and are given a minute
 //! crash node1 back 30s
 //! wait 60s
@@ -15,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cib::patch::Change;
 use engine::NodeId;
 use wire::{AttributeChange, Dampening, Request, Update};
 
@@ -24,7 +26,7 @@ use crate::faults::{Fault, Trap};
 use crate::operator::Wish;
 use crate::power::Mood;
 use crate::run::{settle, world_of};
-use crate::scenario::Shape;
+use crate::scenario::{DEVICE, Shape, device};
 use crate::trace::Keep;
 use crate::world::{Happening, World};
 
@@ -76,8 +78,7 @@ struct Script {
 impl Script {
     fn new(nodes: &str, rest: &[&str]) -> Result<Script, String> {
         let nodes = nodes.parse().map_err(|_| format!("expected a number of nodes, found {nodes}"))?;
-        let properties: Vec<(&str, &str)> = rest.iter().filter_map(|word| word.split_once('=')).collect();
-        let shape = Shape::scripted(nodes, &properties, rest.contains(&"promotable"));
+        let shape = Shape::scripted(nodes, rest);
         let world = world_of(&shape, 7, Keep::Last(KEPT));
         Ok(Script { shape, world, since: 0, ended: false })
     }
@@ -127,6 +128,14 @@ impl Script {
             ["speaks", node, protocol] => {
                 let id = self.node(node)?;
                 self.world.host(id).protocol = self.number(protocol)? as u32;
+                return Ok(());
+            }
+            ["add", "device"] => {
+                let hosts: Vec<String> = self.shape.hosts.iter().map(|host| host.name.clone()).collect();
+                let xml = device(DEVICE, &hosts.join(" "), "0");
+                let path = "/cib/configuration/resources".to_owned();
+                let change = Change::Create { path, position: 0, xml };
+                self.world.wish(Wish { write: self.world.configure(vec![change]), mark: None, insists: true });
                 return Ok(());
             }
             ["release", node] => {
@@ -181,6 +190,8 @@ impl Script {
                 "failing" => Mood::Failing,
                 "late" => Mood::Late,
                 "lying" => Mood::Lying,
+                "leaving" => Mood::LeavingOff,
+                "babbling" => Mood::Babbling,
                 other => return Err(format!("no such mood of a switch: {other}")),
             }),
             ["pause", "daemon", node, time] => Fault::PauseDaemon(self.node(node)?, self.time(time)?),

@@ -208,15 +208,15 @@ impl World {
                 self.power.operate(life, process, options, &names, &mut random)
             }
         };
-        if let Job::Operation { resource, action, .. } = &running.job
-            && action == "start"
-        {
-            self.watch.start_begins(id, resource);
-        }
-        if let Job::Operation { resource, action, .. } = &running.job
-            && action == "promote"
-        {
-            self.watch.start_begins(id, &promoted(resource));
+        let begins = match &running.job {
+            Job::Operation { resource, action, .. } if action == "start" => Some(resource.clone()),
+            Job::Operation { resource, action, .. } if action == "promote" => Some(promoted(resource)),
+            _ => None,
+        };
+        if let Some(what) = begins {
+            let hosts = self.hosts[&id].daemon.iter().flat_map(|daemon| &daemon.node.view().hosts);
+            let heard = hosts.map(|host| host.id).collect();
+            self.watch.start_begins(id, &what, &heard);
         }
         self.say(id, format_args!("{:?} begins", running.job));
         let pid = self.next_pid();

@@ -400,6 +400,7 @@ impl World {
             // Most of the nodes have agreed on this: whatever was acknowledged must be in it, now and not in the end.
             let view = daemon.node.view();
             if view.quorate && view.members.len() * 2 > self.hosts.len() {
+                self.watch.is_here(self.now, id);
                 self.watch.history(id, daemon.place, &marks(daemon.node.cib()));
             }
         }
@@ -593,6 +594,11 @@ impl World {
             Job::Fence(target) if good => {
                 if let Some(target) = self.named(target) {
                     self.watch.fenced(target);
+                }
+            }
+            Job::Lie(target) if good => {
+                if let Some(target) = self.named(target) {
+                    self.watch.lied_about(self.now, target);
                 }
             }
             Job::Operation { resource, action, .. } if action == "monitor" => {
