@@ -34,8 +34,10 @@ fn what_needs_a_connection_is_left_out_of_plans_and_told() {
 
 #[test]
 fn one_in_another_is_left_out_with_it() {
-    let odd = cib("<bundle id='b'><podman image='i'/><primitive id='far' class='ocf' provider='pacemaker' type='remote'>\
-         <meta_attributes id='m'><nvpair id='m-1' name='remote-node' value='x'/></meta_attributes></primitive></bundle>");
+    let odd = cib(
+        "<bundle id='b'><podman image='i'/><primitive id='far' class='ocf' provider='pacemaker' type='remote'>\
+         <meta_attributes id='m'><nvpair id='m-1' name='remote-node' value='x'/></meta_attributes></primitive></bundle>",
+    );
     assert!(plannable(&odd).document().to_xml().contains("<resources/>"));
 }
 
