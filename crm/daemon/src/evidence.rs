@@ -7,8 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 /// How long the daemon's loop may wait for a look. Everything read here is the kernel's memory and takes a millisecond,
-/// but a process in the middle of an exec can hold the lock that its stack is read under.
-const LOOK: Duration = Duration::from_millis(50);
+/// but a process in the middle of an exec can hold the lock that its stack is read under, and on a host that is busy, of
+/// which the look is to tell, the looking thread has to wait for its turn.
+const LOOK: Duration = Duration::from_millis(250);
 /// Looks that hang; beyond this nobody looks any more.
 const MOST_HANGING: usize = 4;
 /// Processes that are told of: an agent is rarely more than a shell and what it waits for.
