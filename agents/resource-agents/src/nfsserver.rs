@@ -60,10 +60,11 @@ impl Agent for Nfsserver {
             units::free_memory(&settings, deadline)?;
         }
         memory::show(&settings)?;
-        if let Manner::Ganesha = manner {
-            return ganesha::start(&settings, deadline);
-        }
         let lost = notify::Lost::gather(&settings)?;
+        if let Manner::Ganesha = manner {
+            ganesha::start(&settings, deadline)?;
+            return lost.notify(&settings, deadline);
+        }
         kernel::prepare(&settings, deadline)?;
         memory::show_pipes(&settings)?;
         match &manner {
@@ -86,6 +87,10 @@ impl Agent for Nfsserver {
         // Without the programs nothing of it can run here.
         let Ok(manner) = settings.manner() else { return Ok(()) };
         notify::end(deadline)?;
+        // Only of a server that runs: what a host has of its own, where none runs, is not ours to keep.
+        if !matches!(look(&settings, &manner, deadline), Ok(Status::Stopped)) {
+            notify::keep(&settings);
+        }
         match &manner {
             Manner::Ganesha => ganesha::stop(&settings, deadline)?,
             Manner::Programs => programs::stop(deadline)?,

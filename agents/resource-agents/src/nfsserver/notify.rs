@@ -1,5 +1,10 @@
 //! NFSv3 clients that held locks on the host before are told that it has started anew, and get their locks back. They
 //! must be told from the service's address, which as a rule comes to this host after the server: so a process waits for it.
+//!
+//! ```text
+//!   stop:   sm ──► sm.ha/kept               as the kernel, before it ends, has rpc.statd forget whom it served
+//!   start:  sm, sm.bak, sm.ha/kept ──► sm.ha/ADDRESS/sm, and the server's number goes up: clients know a start by it
+//! ```
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -27,6 +32,10 @@ const USUAL_MINUTES: u64 = 15;
 /// Between two looks for the address.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const PROGRAM: &str = "sm-notify";
+/// Who held locks when the server was stopped, below `rpc.statd`'s directory.
+const KEPT: &str = "sm.ha/kept";
+/// The server's number, below `rpc.statd`'s directory: odd while it serves, higher at each start.
+const STATE: &str = "state";
 
 /// Clients that have lost their locks.
 pub struct Lost {
@@ -44,6 +53,8 @@ impl Lost {
         let ips: Vec<Option<IpAddr>> =
             if settings.ips.is_empty() { vec![None] } else { settings.ips.iter().copied().map(Some).collect() };
         let statd = memory::statd_directory();
+        let failed = |error| Failure::error(format!("raising the server's number in {}: {error}", statd.display()));
+        raise_state(&statd).map_err(failed)?;
         for ip in ips {
             let name = ip.map_or("any".to_owned(), |ip| ip.to_string());
             let directory = statd.join("sm.ha").join(name);
@@ -55,7 +66,7 @@ impl Lost {
             }
         }
         // They are in the lists made above now.
-        for name in ["sm", "sm.bak"] {
+        for name in ["sm", "sm.bak", KEPT] {
             for file in files(&statd.join(name)) {
                 fs::remove_file(&file)
                     .map_err(|error| Failure::error(format!("removing {}: {error}", file.display())))?;
@@ -94,6 +105,59 @@ impl Lost {
     }
 }
 
+/// Before the server is stopped: keeps the list of clients where the kernel does not empty it.
+pub fn keep(settings: &Settings) {
+    if settings.v4_only || settings.no_notify {
+        return;
+    }
+    let statd = memory::statd_directory();
+    if let Err(error) = keep_in(&statd) {
+        // A disk that takes nothing must not keep the server from stopping: that would cost the whole node.
+        let kept = statd.join(KEPT);
+        log(
+            Level::Warning,
+            &format!(
+                "NFSv3 clients will not be told to get their locks back: keeping their list in {}: {error}",
+                kept.display()
+            ),
+        );
+    }
+}
+
+fn keep_in(statd: &Path) -> io::Result<()> {
+    let (list, kept) = (files(&statd.join("sm")), statd.join(KEPT));
+    if list.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(&kept)?;
+    for file in list {
+        let Some(name) = file.file_name() else { continue };
+        fs::copy(&file, kept.join(name))?;
+    }
+    Ok(())
+}
+
+/// Clients take a word with the number that they have heard before for a repetition. `sm-notify` counts in a directory
+/// of its own, and `rpc.statd` only when the host boots, so each start of the server counts here.
+fn raise_state(statd: &Path) -> io::Result<()> {
+    let path = statd.join(STATE);
+    let number = match fs::read(&path) {
+        Ok(bytes) => bytes.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_ne_bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    // Odd, as it serves; it may come to its end after two thousand million starts.
+    let next = (number | 1).wrapping_add(2);
+    let like = fs::metadata(statd)?;
+    let new = statd.join("state.new");
+    let mut file = fs::File::create(&new)?;
+    file.write_all(&next.to_ne_bytes())?;
+    // A host that crashes now must not leave an older number behind.
+    file.sync_all()?;
+    std::os::unix::fs::chown(&new, Some(like.uid()), Some(like.gid()))?;
+    fs::rename(&new, &path)
+}
+
 /// Copies the list of clients to a directory of its own. Says whether there is anyone to tell.
 fn hand_over(statd: &Path, directory: &Path) -> io::Result<bool> {
     let like = fs::metadata(statd)?;
@@ -104,7 +168,7 @@ fn hand_over(statd: &Path, directory: &Path) -> io::Result<bool> {
         give(&path)?;
     }
     let mut any = false;
-    let old = [statd.join("sm"), statd.join("sm.bak"), directory.join("sm.bak")];
+    let old = [statd.join(KEPT), statd.join("sm.bak"), statd.join("sm"), directory.join("sm.bak")];
     for file in old.iter().flat_map(|from| files(from)) {
         let Some(name) = file.file_name() else { continue };
         let to = directory.join("sm").join(name);
@@ -114,11 +178,8 @@ fn hand_over(statd: &Path, directory: &Path) -> io::Result<bool> {
     }
     any |= !files(&directory.join("sm")).is_empty();
     // The number that tells this start from the one before goes on from there.
-    match fs::copy(statd.join("state"), directory.join("state")) {
-        Ok(_) => give(&directory.join("state"))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
+    fs::copy(statd.join(STATE), directory.join(STATE))?;
+    give(&directory.join(STATE))?;
     Ok(any)
 }
 
@@ -195,6 +256,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_start_has_a_number_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("state");
+        let number = || u32::from_ne_bytes(fs::read(&state).unwrap().try_into().unwrap());
+        for expected in [3, 5, 7] {
+            raise_state(place.path()).unwrap();
+            assert_eq!(number(), expected);
+        }
+        // One that was going down; one that is torn; the highest there is.
+        for (bytes, expected) in [(&8u32.to_ne_bytes()[..], 11), (&[1, 2], 3), (&u32::MAX.to_ne_bytes(), 1)] {
+            fs::write(&state, bytes).unwrap();
+            raise_state(place.path()).unwrap();
+            assert_eq!(number(), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn the_list_is_handed_over_once_and_what_was_left_is_not_lost() {
         let place = tempfile::tempdir().unwrap();
         let statd = place.path();
@@ -202,16 +280,21 @@ mod tests {
             fs::create_dir(statd.join(name)).unwrap();
         }
         let to = statd.join("sm.ha/192.0.2.9");
+        raise_state(statd).unwrap();
         assert!(!hand_over(statd, &to).unwrap(), "nobody held a lock");
         fs::write(statd.join("sm/192.0.2.3"), "three").unwrap();
         fs::write(statd.join("sm.bak/192.0.2.4"), "four").unwrap();
         // One that could not be told the last time.
         fs::write(to.join("sm.bak/192.0.2.5"), "five").unwrap();
-        fs::write(statd.join("state"), [7, 0, 0, 0]).unwrap();
+        // The kernel empties the list as it ends.
+        keep_in(statd).unwrap();
+        fs::remove_file(statd.join("sm/192.0.2.3")).unwrap();
+        fs::write(statd.join("state"), 7u32.to_ne_bytes()).unwrap();
+        raise_state(statd).unwrap();
         assert!(hand_over(statd, &to).unwrap());
         let names: Vec<_> = files(&to.join("sm")).iter().map(|file| file.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["192.0.2.3", "192.0.2.4", "192.0.2.5"]);
-        assert_eq!(fs::read(to.join("state")).unwrap(), [7, 0, 0, 0]);
+        assert_eq!(fs::read(to.join("state")).unwrap(), 9u32.to_ne_bytes());
         let ip = Some("192.0.2.9".parse().unwrap());
         assert_eq!(words(ip, Path::new("/x"), Some(2)).join(" "), "-f -P /x -m 2 -v 192.0.2.9");
     }
