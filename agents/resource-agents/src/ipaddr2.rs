@@ -65,10 +65,17 @@ impl Agent for IPaddr2 {
     }
 
     fn stop(&self, call: &Context) -> Result<(), Failure> {
-        if is_impossible(call) {
+        if call.parameter("ip").is_empty() || is_impossible(call) {
             return Ok(());
         }
-        let settings = Settings::read(call)?;
+        let settings = match Settings::read(call) {
+            // Whatever else is wrong: the address is taken from wherever it is.
+            Err(failure) if failure.code == ExitCode::NotConfigured => {
+                log(Level::Warning, &format!("stopping by the address alone: {}", failure.reason));
+                Settings::read(&by_address(call))?
+            }
+            settings => settings?,
+        };
         if let Err(failure) = enter_namespace(&settings) {
             // OCF: what cannot be there is stopped.
             log(Level::Warning, &failure.reason);
@@ -108,6 +115,14 @@ impl Agent for IPaddr2 {
         let (link, _) = Host::open()?.network(&settings)?;
         settings.label.map_or(Ok(()), |label| whole_label(&link.name, &label).map(drop))
     }
+}
+
+/// The same call, told nothing but which address it is about.
+fn by_address(call: &Context) -> Context {
+    let mut environment = call.environment.clone();
+    let names = ["ip", "unique_clone_address", "network_namespace"];
+    environment.parameters.retain(|name, _| names.contains(&name.as_str()));
+    Context::new(environment, describe::metadata())
 }
 
 /// What may be wrong with an address that is there.

@@ -136,6 +136,7 @@ impl Client {
             Reply::Attributes(_) => "attributes",
             Reply::Found { .. } => "what it found",
             Reply::History(_) => "a history",
+            Reply::Failovers(_) => "failovers",
             Reply::Configuration { .. } => "a configuration",
             Reply::Done => "\"done\"",
         };

@@ -10,7 +10,7 @@ pub mod alerting;
 pub mod clock;
 pub mod engines;
 mod evidence;
-mod fence_history;
+mod kept;
 pub mod leftovers;
 pub mod log;
 mod metadata;

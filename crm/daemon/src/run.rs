@@ -19,7 +19,7 @@ use crate::alerting::Alerting;
 use crate::clock::Clock;
 use crate::engines::{self, Chosen, ClusterEngine};
 use crate::evidence::Looker;
-use crate::fence_history::FenceHistory;
+use crate::kept::Kept;
 use crate::leftovers::Leftovers;
 use crate::log;
 use crate::metadata::Descriptions;
@@ -102,7 +102,9 @@ struct Shell {
     /// Why the watchdog was not fed last time.
     unfed: Option<String>,
     /// The history of fencing that is to be kept; the newest one only.
-    history: watch::Sender<String>,
+    fencings: watch::Sender<String>,
+    /// Failovers, likewise.
+    failovers: watch::Sender<String>,
     alerting: Alerting,
     exit: Option<Result<(), String>>,
 }
@@ -116,7 +118,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let (told, mut from_disk) = mpsc::channel(EVENTS);
     let (writer, found) = Writer::start(&options.state, told)?;
     let cib = first_cib(found, &options, &chosen)?;
-    let fence_history = FenceHistory::new(&options.state);
+    let (fencings, failovers) = (Kept::fencings(&options.state), Kept::failovers(&options.state));
     let leftovers = Leftovers::open(&options.socket.with_extension("agents"))?;
     let left = leftovers.end_all()?;
     if left > 0 {
@@ -138,12 +140,18 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         fencing: FencingSettings {
             boot_id: boot_id(&options.boot_id),
             watchdog_s: watchdog.as_ref().map(Watchdog::timeout_s),
-            history: fence_history.read(),
+            history: fencings.read(),
         },
+        failovers: failovers.read(),
     };
     let clock = Clock::start(options.clock_offset);
-    let (history, to_keep) = watch::channel(String::new());
-    tokio::spawn(keep_history(to_keep, fence_history, name.clone()));
+    let keeper = |kept: Kept, event| {
+        let (newest, to_keep) = watch::channel(String::new());
+        tokio::spawn(keep(to_keep, kept, event, name.clone()));
+        newest
+    };
+    let fencings = keeper(fencings, "fence_history");
+    let failovers = keeper(failovers, "failovers");
     let agents = Agents {
         ocf_root: options.ocf_root,
         fence_agents: options.fence_agents,
@@ -184,7 +192,8 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         waiting: Waiting::new(),
         watchdog,
         unfed: None,
-        history,
+        fencings,
+        failovers,
         alerting,
         exit: None,
     };
@@ -301,7 +310,8 @@ impl Shell {
                         self.reply(client, reply);
                     }
                 }
-                Command::KeepFenceHistory(text) => drop(self.history.send_replace(text)),
+                Command::KeepFenceHistory(text) => drop(self.fencings.send_replace(text)),
+                Command::KeepFailovers(text) => drop(self.failovers.send_replace(text)),
                 Command::SetAside(cib) => {
                     if let Some(error) = self.writer.set_aside(cib) {
                         self.note(&Note::new(Level::Error, "set_aside", error));
@@ -417,14 +427,14 @@ impl Shell {
     }
 }
 
-/// Keeps the newest history of fencing, away from the loop: a disk may hang.
-async fn keep_history(mut wanted: watch::Receiver<String>, history: FenceHistory, name: String) {
+/// Keeps the newest text, away from the loop: a disk may hang.
+async fn keep(mut wanted: watch::Receiver<String>, file: Kept, event: &'static str, name: String) {
     while wanted.changed().await.is_ok() {
         let text = wanted.borrow_and_update().clone();
-        let history = history.clone();
-        let kept = tokio::task::spawn_blocking(move || history.keep(&text)).await;
+        let file = file.clone();
+        let kept = tokio::task::spawn_blocking(move || file.keep(&text)).await;
         if let Ok(Err(error)) = kept {
-            log::note(&name, &Note::new(Level::Warning, "fence_history", format!("{error:#}")));
+            log::note(&name, &Note::new(Level::Warning, event, format!("{error:#}")));
         }
     }
 }

@@ -36,6 +36,7 @@ impl Node {
                 Some(Reply::Attributes(values))
             }
             Request::Write { write, force } => self.asked_to_write(now, client, write, force).err(),
+            Request::Failovers => Some(Reply::Failovers(self.failovers.all())),
             Request::History => {
                 self.out.push_back(Command::History { client, version: None });
                 None

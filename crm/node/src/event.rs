@@ -43,6 +43,8 @@ pub struct Settings {
     pub seed: u64,
     /// What there is for fencing.
     pub fencing: FencingSettings,
+    /// The failovers as they were kept on disk.
+    pub failovers: String,
 }
 
 /// What a node has for fencing.
@@ -207,6 +209,8 @@ pub enum Command {
     },
     /// Keep this history of fencing, in the place of the one before.
     KeepFenceHistory(String),
+    /// Keep these failovers, likewise.
+    KeepFailovers(String),
     /// Keep a configuration that another's took the place of, under a name with the date.
     SetAside(Arc<Cib>),
     /// Answer a tool.

@@ -8,9 +8,9 @@
 //! the same everywhere, and [`transfer`] brings it to who joins; [`orders`] turns orders into operations and their outcomes
 //! into history; [`cut_off`] does the same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is
 //! what of the configuration is safe; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is
-//! what the operator reads, and `alerting` what agents for alerts are called for. [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how
-//! members of an older build are spoken to; [`remote`] keeps what needs a
-//! connection that nobody makes out of plans.
+//! what the operator reads, `alerting` what agents for alerts are called for, and [`failovers`] the receipt of each failover.
+//! [`attributes`] gathers attributes of nodes before they stand in the CIB; [`versions`] is how members of an older build are
+//! spoken to; [`remote`] keeps what needs a connection that nobody makes out of plans.
 
 pub mod attributes;
 pub mod event;
@@ -34,6 +34,7 @@ pub mod watchdog;
 mod alerting;
 pub mod asked;
 pub mod clients;
+pub mod failovers;
 mod query;
 pub mod remote;
 pub mod tell;

@@ -9,6 +9,7 @@ use controller::event::Order;
 use controller::{Command as Ask, Controller, Level, Note};
 use engine::{Member, Membership, NodeId};
 use executor::{End, Executor};
+use wire::failover::Seen;
 use wire::frame::Assembler;
 use wire::stonith::FenceOutcome;
 use wire::write::WriteForm;
@@ -20,6 +21,7 @@ use crate::cut_off::CutOff;
 use crate::disk::{self, Disk};
 use crate::event::{Command, Event, Now, Process, Settings};
 use crate::evidence::Unproved;
+use crate::failovers::Failovers;
 use crate::fencing;
 use crate::metadata::{Descriptions, agent_of};
 use crate::orders::Orders;
@@ -63,6 +65,7 @@ pub struct Node {
     left_out: Vec<String>,
     /// How many events alert agents were called for.
     pub(crate) alerts: u64,
+    pub(crate) failovers: Failovers,
     pub(crate) out: VecDeque<Command>,
 }
 
@@ -96,6 +99,7 @@ impl Node {
             echo: VecDeque::new(),
             left_out: Vec::new(),
             alerts: 0,
+            failovers: Failovers::from_text(&settings.failovers),
             out: VecDeque::new(),
             settings,
         }
@@ -143,6 +147,7 @@ impl Node {
             self.clients.deadline(),
             gathered,
             proof,
+            self.failovers.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -236,6 +241,9 @@ impl Node {
             self.out.push_back(Command::KeepFenceHistory(text));
             return true;
         }
+        if self.put_failovers_away(now) {
+            return true;
+        }
         if let Some(command) = self.controller.poll(now.monotonic, now.unix, self.replica.cib()) {
             self.controlled(now, command);
             return true;
@@ -259,6 +267,7 @@ impl Node {
     fn membership(&mut self, now: Now, view: Membership) {
         self.describe(&view);
         self.alert_of_members(now, &view);
+        self.failover_of_members(now, &view);
         // Who left and came back in one step has begun anew, and so does what it says.
         let stays = |member: &&Member| self.view.members.contains(member);
         let staying: BTreeSet<u32> = view.members.iter().filter(stays).map(|member| member.id.0).collect();
@@ -504,6 +513,7 @@ impl Node {
         if outcome.is_ok() {
             self.applied(&write);
             self.alert_of_write(now, &write);
+            self.failover_of_write(now, &write);
         }
         if mine && let Origin::Client(number) = origin {
             let answer = match &outcome {
@@ -588,6 +598,9 @@ impl Node {
             self.garbage(from, "an attribute without a name, or for no node");
             return;
         };
+        if let Some(seen) = Seen::reported(&update) {
+            self.failovers.seen(now, &seen);
+        }
         if !self.replica.in_step() {
             self.attributes.hold_back(&node, update);
         } else if let Some(write) = self.attributes.update(now.monotonic, self.replica.cib(), &node, &update) {

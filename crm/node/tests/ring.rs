@@ -72,6 +72,7 @@ impl Ring {
             limit: 4,
             seed: 1,
             fencing: FencingSettings::default(),
+            failovers: String::new(),
         };
         let text = "<cib epoch='1'><configuration><crm_config><cluster_property_set id='o'>\
                     <nvpair id='f' name='stonith-enabled' value='false'/></cluster_property_set></crm_config><nodes>\

@@ -3,9 +3,10 @@
 //!
 //! Nodes multicast a [`Message`], cut into [`frame`]s that any engine carries; tools ask a daemon with a [`Request`]
 //! and get a [`Reply`], a line of JSON each. [`stonith`] is what both say of fencing. [`host`] is what hosts are asked from
-//! afar, while there is no cluster yet. [`write`] gives the CIB's own types a form without their knowing.
+//! afar, while there is no cluster yet. [`failover`] is what is remembered of each failover. [`write`] gives the CIB's own types a form without their knowing.
 
 pub mod attribute;
+pub mod failover;
 pub mod frame;
 pub mod host;
 pub mod message;

@@ -41,6 +41,8 @@ pub enum Request {
         /// `admin_epoch`, `epoch` of it.
         version: (u64, u64),
     },
+    /// The failovers that this node has seen: [`Reply::Failovers`].
+    Failovers,
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
     /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
@@ -91,6 +93,8 @@ pub enum Reply {
     },
     /// To [`Request::History`].
     History(Vec<Kept>),
+    /// To [`Request::Failovers`], oldest first.
+    Failovers(Vec<crate::failover::Failover>),
     /// To [`Request::Configuration`].
     Configuration {
         /// The CIB without its status.

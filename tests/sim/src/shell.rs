@@ -110,8 +110,8 @@ impl World {
                     self.disk_writes(id, life);
                 }
             }
-            // Its history is for people: a host that lost power may have lost it.
-            Command::KeepFenceHistory(_) => {}
+            // Histories are for people: a host that lost power may have lost them.
+            Command::KeepFenceHistory(_) | Command::KeepFailovers(_) => {}
             Command::Alert(call) => self.say(id, format_args!("calls {} of {}", call.path, call.id)),
             Command::History { client, version } => {
                 let reply = self.host(id).disk.history(version);
@@ -166,6 +166,7 @@ impl World {
             | Reply::Stonith(_)
             | Reply::Found { .. }
             | Reply::History(_)
+            | Reply::Failovers(_)
             | Reply::Configuration { .. }
             | Reply::Done => "done".to_owned(),
         };

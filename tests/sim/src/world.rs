@@ -503,6 +503,7 @@ impl World {
             limit: 4,
             seed: self.random.number(),
             fencing: node::FencingSettings { boot_id: format!("boot {boot} of {id}"), ..Default::default() },
+            failovers: String::new(),
         };
         let started = self.now;
         let clocks = node::Now { monotonic: Duration::ZERO, ..self.hosts[&id].clocks(self.now) };

@@ -5,7 +5,7 @@ use crate::{Finding, finding};
 
 /// The lines of the table, lowest first; who stands on one line does not name each other.
 pub const LAYERS: &[&[&str]] = &[
-    &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived", "listen"],
+    &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived", "listen", "probe"],
     &["cib"],
     &["transition", "wire", "store", "pcs"],
     &[

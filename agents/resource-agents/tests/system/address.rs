@@ -92,6 +92,17 @@ fn takes_its_place_from_the_routes_or_from_the_parameters() {
 }
 
 #[test]
+fn a_stop_takes_the_address_whatever_else_is_wrong() {
+    let (here, _there) = cable();
+    for wrong in ["cidr_netmask=33", "nic=lost0 cidr_netmask=x", "arp_count=many"] {
+        here.expect(0, "IPaddr2 start ip=192.0.2.7");
+        here.expect(6, &format!("IPaddr2 monitor ip=192.0.2.7 {wrong}"));
+        here.expect(0, &format!("IPaddr2 stop ip=192.0.2.7 {wrong}"));
+        here.expect(7, "IPaddr2 monitor ip=192.0.2.7");
+    }
+}
+
+#[test]
 fn leaves_an_address_to_the_host_that_has_it() {
     let (here, there) = cable();
     there.run("ip address add 192.0.2.9/24 dev port1; ip address add 2001:db8::9/64 dev port1 nodad");

@@ -212,7 +212,7 @@ fn without_what_it_must_be_told() {
     let here = Space::new();
     // agent: start, validate-all, monitor, stop
     let cases = [
-        ("IPaddr2", [6, 6, 6, 6], "ip"),
+        ("IPaddr2", [6, 6, 6, 0], "ip"),
         ("Filesystem", [6, 6, 6, 6], "device"),
         ("Route", [6, 6, 6, 6], "destination"),
         ("IPsrcaddr", [6, 6, 6, 0], "ipaddress"),

@@ -7,11 +7,13 @@ mod cluster;
 mod config;
 mod corosync;
 mod doctor;
+mod failovers;
 mod host;
 mod host_agent;
 mod migrate;
 mod move_resource;
 mod node;
+mod probe;
 mod pvecm;
 mod qdevice;
 mod quorum;
@@ -52,6 +54,8 @@ pub const COMMANDS: &[Command] = &[
     cib::COMMAND,
     config::COMMAND,
     doctor::COMMAND,
+    probe::COMMAND,
+    failovers::COMMAND,
     host::COMMAND,
     host_agent::COMMAND,
     corosync::COMMAND,

@@ -3,5 +3,6 @@
 mod alerts;
 mod bad_input;
 mod disk;
+mod serving;
 mod small;
 mod watching;

@@ -23,6 +23,8 @@ pub fn systoled() -> std::ffi::OsString {
 
 /// The cluster. It ends with this value.
 pub struct Small {
+    /// What daemons find in their environment beside what the test does.
+    pub environment: Vec<(String, String)>,
     directory: tempfile::TempDir,
     hub: Child,
     daemons: Vec<(String, Child)>,
@@ -40,7 +42,7 @@ impl Small {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let small = Small { directory, hub, daemons: Vec::new() };
+        let small = Small { environment: Vec::new(), directory, hub, daemons: Vec::new() };
         small.until("the hub listens", || UnixStream::connect(&socket).ok());
         small
     }
@@ -105,6 +107,7 @@ impl Small {
         ] {
             command.arg(option).arg(self.at(&file));
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.daemons.push((name.to_owned(), command.stderr(log).spawn().unwrap()));
     }
 
