@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use rustc_hash::FxHashMap;
 
 mod names;
 mod print;
 mod text;
 
+use names::NameIndex;
 pub use names::{Name, Names};
 pub use text::{caret, escape_attribute, is_name};
 use text::{carriable, find_forbidden, is_blank, line_starts, plain_error, resolve_reference};
@@ -25,9 +25,6 @@ pub const MAX_DEPTH: usize = 200;
 /// One element of a [`Document`]. Only meaningful for the document it came from (and its clones).
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Element(u32);
-
-/// Up to so many attributes are looked through by comparing names: most texts differ in their length.
-const FEW: usize = 8;
 
 const NONE: u32 = u32::MAX;
 
@@ -100,7 +97,7 @@ pub struct Document {
     attributes: Vec<Attribute>,
     text: String,
     names: Vec<Arc<str>>,
-    name_index: FxHashMap<Arc<str>, u32>,
+    name_index: NameIndex,
     root: u32,
     line_starts: Vec<u32>,
 }
@@ -120,7 +117,7 @@ impl Document {
             attributes: Vec::new(),
             text: String::new(),
             names: Vec::new(),
-            name_index: FxHashMap::default(),
+            name_index: NameIndex::default(),
             root: NONE,
             line_starts: Vec::new(),
         }
@@ -306,22 +303,13 @@ impl Document {
     }
 
     /// The value of an attribute.
+    #[inline(always)]
     pub fn attribute(&self, element: Element, name: &str) -> Option<&str> {
-        let attributes = self.own(element);
-        let is_called = |attribute: &&Attribute| *self.names[attribute.name as usize] == *name;
-        let found = match attributes {
-            // What is asked for most stands first.
-            [first, ..] if is_called(&first) => Some(first),
-            _ if attributes.len() <= FEW => attributes.iter().find(is_called),
-            _ => {
-                let symbol = self.symbol(name)?;
-                attributes.iter().find(|attribute| attribute.name == symbol)
-            }
-        };
-        found.map(|attribute| self.slice(attribute.value))
+        self.value(element, Some(self.known_name(name)?))
     }
 
     /// The `id` attribute, or "".
+    #[inline]
     pub fn id(&self, element: Element) -> &str {
         self.attribute(element, "id").unwrap_or("")
     }
@@ -347,14 +335,19 @@ impl Document {
     }
 
     /// The child elements of one name, in document order.
+    #[inline]
     pub fn children_named<'a>(&'a self, element: Element, name: &'a str) -> impl Iterator<Item = Element> + 'a {
         let symbol = self.symbol(name);
         self.links(element).filter(move |node| symbol.is_some() && self.symbol_of(*node) == symbol).map(Element)
     }
 
     /// The first child element of that name.
+    #[inline(always)]
     pub fn child(&self, element: Element, name: &str) -> Option<Element> {
-        let symbol = self.symbol(name)?;
+        self.first_child(element, self.symbol(name)?)
+    }
+
+    fn first_child(&self, element: Element, symbol: u32) -> Option<Element> {
         self.links(element).find(|node| self.symbol_of(*node) == Some(symbol)).map(Element)
     }
 

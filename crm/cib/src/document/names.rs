@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::{Document, Element, NONE, text};
 
 /// The name of an attribute in one [`Document`] (and its clones), for whoever asks for it a thousand times.
@@ -18,8 +20,60 @@ pub struct Names<const N: usize> {
 
 const NOT_ASKED: u8 = u8::MAX;
 
+/// Names by their text. Nearly every question for an attribute or a child begins here.
+#[derive(Clone, Debug)]
+pub(super) struct NameIndex {
+    /// The first name of each print, or `NONE`: a document has few names, so it is mostly the one that is looked for.
+    first: Box<[u32; PRINTS]>,
+    all: FxHashMap<Arc<str>, u32>,
+}
+
+/// So many prints keep the names of a CIB apart, but for a few.
+const PRINTS: usize = 512;
+
+/// A number for a name that costs nothing to make: for one that is written in the program, the compiler makes it.
+#[inline(always)]
+fn print(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let ([first, ..], [.., last]) = (bytes, bytes) else { return 0 };
+    let middle = bytes[bytes.len() / 2];
+    (bytes.len() + 13 * usize::from(*first) + 29 * usize::from(*last) + 67 * usize::from(middle)) % PRINTS
+}
+
+impl Default for NameIndex {
+    fn default() -> Self {
+        NameIndex { first: Box::new([NONE; PRINTS]), all: FxHashMap::default() }
+    }
+}
+
+impl NameIndex {
+    // Inlined, it is a look into a table and a comparison of a few bytes wherever the name is written in the program.
+    #[inline(always)]
+    fn find(&self, names: &[Arc<str>], name: &str) -> Option<u32> {
+        let first = self.first[print(name)];
+        // Of a print that no name has there is nothing to find.
+        let known = names.get(first as usize)?;
+        if **known == *name { Some(first) } else { self.find_other(name) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_other(&self, name: &str) -> Option<u32> {
+        self.all.get(name).copied()
+    }
+
+    fn insert(&mut self, name: Arc<str>, symbol: u32) {
+        let first = &mut self.first[print(&name)];
+        if *first == NONE {
+            *first = symbol;
+        }
+        self.all.insert(name, symbol);
+    }
+}
+
 impl Document {
     /// The name as the document knows it; `None` if nothing in it is called so.
+    #[inline(always)]
     pub fn known_name(&self, name: &str) -> Option<Name> {
         self.symbol(name).map(Name)
     }
@@ -78,8 +132,8 @@ impl Document {
     }
 
     pub(super) fn intern(&mut self, name: &str) -> u32 {
-        if let Some(known) = self.name_index.get(name) {
-            return *known;
+        if let Some(known) = self.symbol(name) {
+            return known;
         }
         let symbol = self.names.len() as u32;
         let name: Arc<str> = name.into();
@@ -89,7 +143,8 @@ impl Document {
     }
 
     /// The number of a name, if it occurs.
+    #[inline(always)]
     pub(super) fn symbol(&self, name: &str) -> Option<u32> {
-        self.name_index.get(name).copied()
+        self.name_index.find(&self.names, name)
     }
 }
