@@ -8,7 +8,7 @@ use crate::model::{
     ActFlags, ActId, Action, NoQuorumPolicy, NodeFlags, NodeId, OnFail, OrderFlags, Related, Requires, Role, RscFlags,
     RscId, task,
 };
-use crate::schedule::action_index::ActionIndex;
+use crate::schedule::action_index::{ActionIndex, Key};
 
 impl Engine<'_> {
     pub fn act(&self, id: ActId) -> &Action {
@@ -63,8 +63,9 @@ impl Engine<'_> {
     fn find_action(&mut self, rsc: Option<RscId>, key: &str, node: Option<NodeId>) -> Option<ActId> {
         match rsc {
             Some(rsc) => {
-                adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &[key], node);
-                self.action_index.oldest_keyed(rsc, &[key], node)
+                let key = Key::Joined(&[key]);
+                adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, key, node);
+                self.action_index.oldest_keyed(rsc, key, node)
             }
             None => {
                 let action = *self.singletons.get(key)?;
@@ -130,7 +131,8 @@ impl Engine<'_> {
         match rsc {
             Some(rsc) => {
                 let task = self.act(id).task.clone();
-                self.action_index.add(rsc, &key, task.clone(), id, node);
+                let own_id = &self.cluster.resources[rsc.index()].id;
+                self.action_index.add((rsc, own_id), &key, task, id, node);
                 self.rsc_mut(rsc).actions.push(id);
             }
             None => drop(self.singletons.insert(key, id)),
@@ -249,9 +251,8 @@ impl Engine<'_> {
 
     pub fn simple_action(&mut self, rsc: RscId, task: &str, node: Option<NodeId>, optional: bool) -> ActId {
         // Most are there already: the key is put together only for a new one.
-        let key = once(&self.cluster.resources[rsc.index()].id, task);
-        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &key, node);
-        let found = self.action_index.oldest_keyed(rsc, &key, node);
+        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, Key::Own(task), node);
+        let found = self.action_index.oldest_keyed(rsc, Key::Own(task), node);
         let action = found.unwrap_or_else(|| {
             let key = op_key(&self.rsc(rsc).id, task, 0);
             self.new_action(Some(rsc), key, task, node, optional)
@@ -283,7 +284,7 @@ impl Engine<'_> {
 
     /// Actions of a resource with that key on that very node, oldest first.
     pub fn find_keyed_exact(&self, rsc: RscId, key: &str, node: NodeId) -> Few<ActId> {
-        self.action_index.keyed(rsc, &[key], Some(node))
+        self.action_index.keyed(rsc, Key::Joined(&[key]), Some(node))
     }
 
     /// Actions of a resource that are done once, by task, oldest first.
@@ -292,8 +293,7 @@ impl Engine<'_> {
             return Few::new();
         }
         if exact {
-            let key = once(&self.rsc(rsc).id, task);
-            return node.map_or_else(Few::new, |node| self.action_index.keyed(rsc, &key, Some(node)));
+            return node.map_or_else(Few::new, |node| self.action_index.keyed(rsc, Key::Own(task), Some(node)));
         }
         self.find_task_of(rsc, rsc, task, node)
     }
@@ -301,9 +301,10 @@ impl Engine<'_> {
     /// Actions of a resource whose key is that of a task of `of`, done once, oldest first. Asked for a node, those
     /// without one take it.
     pub fn find_task_of(&mut self, rsc: RscId, of: RscId, task: &str, node: Option<NodeId>) -> Few<ActId> {
-        let key = once(&self.cluster.resources[of.index()].id, task);
-        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, &key, node);
-        self.action_index.keyed(rsc, &key, node)
+        let pieces = [self.cluster.resources[of.index()].id.as_str(), "_", task, "_0"];
+        let key = if of == rsc { Key::Own(task) } else { Key::Joined(&pieces) };
+        adopt_homeless(&mut self.action_index, &mut self.cluster.actions, rsc, key, node);
+        self.action_index.keyed(rsc, key, node)
     }
 
     /// The newest action of a resource with that task, on that node if one is given.
@@ -314,7 +315,7 @@ impl Engine<'_> {
 
     /// The newest action of a resource with the key of these pieces.
     pub fn first_with_key(&self, rsc: RscId, key: &[&str]) -> Option<ActId> {
-        self.action_index.newest_keyed(rsc, key)
+        self.action_index.newest_keyed(rsc, Key::Joined(key))
     }
 
     /// Ties two actions; whether that is new.
@@ -331,13 +332,8 @@ impl Engine<'_> {
     }
 }
 
-/// The pieces of the key of what is done once.
-fn once<'k>(id: &'k str, task: &'k str) -> [&'k str; 4] {
-    [id, "_", task, "_0"]
-}
-
 /// Gives the node to the actions of a key that have none.
-fn adopt_homeless(index: &mut ActionIndex, actions: &mut [Action], rsc: RscId, key: &[&str], node: Option<NodeId>) {
+fn adopt_homeless(index: &mut ActionIndex, actions: &mut [Action], rsc: RscId, key: Key, node: Option<NodeId>) {
     let Some(node) = node else { return };
     for action in index.adopt(rsc, key, node) {
         actions[action.index()].node = Some(node);
