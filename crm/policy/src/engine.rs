@@ -47,7 +47,7 @@ pub(crate) struct HistoryNames {
     pub entry: Names<{ recorded::ATTRIBUTES.len() }>,
     pub container: Option<Name>,
     /// Those that say which agent it is.
-    pub agent: [Option<Name>; 3],
+    pub agent: Names<3>,
 }
 
 impl HistoryNames {
@@ -56,7 +56,7 @@ impl HistoryNames {
         HistoryNames {
             entry: doc.known_names(recorded::ATTRIBUTES),
             container: name("container"),
-            agent: ["type", "class", "provider"].map(name),
+            agent: doc.known_names(["type", "class", "provider"]),
         }
     }
 }
@@ -168,11 +168,6 @@ impl<'a> Engine<'a> {
 
     pub fn attr(&self, element: Element, name: &str) -> Option<&'a str> {
         self.doc.attribute(element, name)
-    }
-
-    /// An attribute of a history entry.
-    pub fn value(&self, element: Element, name: Option<Name>) -> Option<&'a str> {
-        self.doc.value(element, name)
     }
 
     pub fn number(&self, element: Element, name: &str) -> Option<i64> {
@@ -598,7 +593,7 @@ fn elements_by_id(doc: &Document) -> FxHashMap<&str, Vec<Element>> {
 
 /// A whole number at the beginning of a text, as C reads it; blanks before it are skipped.
 pub(crate) fn integer(text: &str) -> Option<i64> {
-    let text = text.trim_start().as_bytes();
+    let text = if text.starts_with(|c: char| c.is_ascii_digit()) { text } else { text.trim_start() }.as_bytes();
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

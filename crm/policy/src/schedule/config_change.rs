@@ -145,8 +145,8 @@ impl Engine<'_> {
     /// Whether the agent is another one now; what runs with the old one must be stopped.
     fn agent_changed(&mut self, entry: Element, rsc: RscId, node: NodeId, active: bool) -> bool {
         let xml = self.rsc(rsc).xml;
-        let names = self.names.agent;
-        let changed = names.into_iter().filter(|name| self.value(xml, *name) != self.value(entry, *name)).count();
+        let (now, then) = (self.doc.values(xml, &self.names.agent), self.doc.values(entry, &self.names.agent));
+        let changed = now.iter().zip(then).filter(|(now, then)| **now != *then).count();
         for _ in 0..changed {
             self.trigger_unfencing(Some(rsc), node, "Device definition changed");
         }

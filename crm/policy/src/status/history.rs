@@ -127,12 +127,13 @@ impl<'a> Engine<'a> {
 
     /// The entries of one resource, oldest first.
     pub fn sorted_operations(&self, entry: Element) -> Operations<'a> {
-        let mut operations: Few<Element> = self.doc.children_named(entry, "lrm_rsc_op").collect();
+        let mut operations: Operations<'a> =
+            self.doc.children_named(entry, "lrm_rsc_op").map(|operation| self.recorded(operation)).collect();
         operations.reverse();
         // The order of entries is not total (pending ones, entries of two nodes), so this is a merge sort like
         // Pacemaker's: other algorithms would give other results.
-        merge_sort(&mut operations, &|a, b| self.compare_operations(*a, *b));
-        operations.into_iter().map(|operation| self.recorded(operation)).collect()
+        merge_sort(&mut operations, &compare_recorded);
+        operations
     }
 
     fn read_resource_history(&mut self, entry: Element, node: NodeId) {
@@ -562,45 +563,48 @@ impl<'a> Engine<'a> {
 
     /// Which of two history entries is the newer.
     pub fn compare_operations(&self, a: Element, b: Element) -> Ordering {
-        let same_node = match (self.attr(a, "on_node"), self.attr(b, "on_node")) {
-            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-            (one, other) => one == other,
-        };
-        if same_node && self.attr(a, "id") == self.attr(b, "id") {
-            return Ordering::Equal;
-        }
-        let call = |element| self.number(element, "call-id").unwrap_or(-1);
-        let (call_a, call_b) = (call(a), call(b));
-        if call_a == -1 && call_b == -1 {
-            return Ordering::Equal;
-        }
-        if same_node && call_a >= 0 && call_a < call_b {
-            return Ordering::Less;
-        }
-        if same_node && call_b >= 0 && call_a > call_b {
-            return Ordering::Greater;
-        }
-        if call_a >= 0 && call_b >= 0 && (!same_node || call_a == call_b) {
-            let changed = |element| self.number(element, "last-rc-change").unwrap_or(-1);
-            let (changed_a, changed_b) = (changed(a), changed(b));
-            return if changed_a >= 0 && changed_a < changed_b {
-                Ordering::Less
-            } else if changed_b >= 0 && changed_a > changed_b {
-                Ordering::Greater
-            } else {
-                Ordering::Equal
-            };
-        }
-        // One of them is pending: its transition says when it was begun.
-        let magic = |element| self.attr(element, "transition-magic").and_then(decode_magic);
-        let (Some((uuid_a, id_a)), Some((uuid_b, id_b))) = (magic(a), magic(b)) else { return Ordering::Equal };
-        if !uuid_a.eq_ignore_ascii_case(uuid_b) || id_a == id_b {
-            if call_b == -1 { Ordering::Less } else { Ordering::Greater }
-        } else if (id_a >= 0 && id_a < id_b) || id_b == -1 {
+        compare_recorded(&self.recorded(a), &self.recorded(b))
+    }
+}
+
+/// Which of two history entries is the newer.
+fn compare_recorded(a: &Recorded, b: &Recorded) -> Ordering {
+    let same_node = match (a.on_node, b.on_node) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    };
+    if same_node && a.id == b.id {
+        return Ordering::Equal;
+    }
+    let (call_a, call_b) = (a.call(), b.call());
+    if call_a == -1 && call_b == -1 {
+        return Ordering::Equal;
+    }
+    if same_node && call_a >= 0 && call_a < call_b {
+        return Ordering::Less;
+    }
+    if same_node && call_b >= 0 && call_a > call_b {
+        return Ordering::Greater;
+    }
+    if call_a >= 0 && call_b >= 0 && (!same_node || call_a == call_b) {
+        let (changed_a, changed_b) = (a.changed(), b.changed());
+        return if changed_a >= 0 && changed_a < changed_b {
             Ordering::Less
-        } else {
+        } else if changed_b >= 0 && changed_a > changed_b {
             Ordering::Greater
-        }
+        } else {
+            Ordering::Equal
+        };
+    }
+    // One of them is pending: its transition says when it was begun.
+    let (magic_a, magic_b) = (a.magic.and_then(decode_magic), b.magic.and_then(decode_magic));
+    let (Some((uuid_a, id_a)), Some((uuid_b, id_b))) = (magic_a, magic_b) else { return Ordering::Equal };
+    if !uuid_a.eq_ignore_ascii_case(uuid_b) || id_a == id_b {
+        if call_b == -1 { Ordering::Less } else { Ordering::Greater }
+    } else if (id_a >= 0 && id_a < id_b) || id_b == -1 {
+        Ordering::Less
+    } else {
+        Ordering::Greater
     }
 }
 
@@ -627,12 +631,13 @@ pub(crate) fn decode_key(key: &str) -> Option<(i64, i64, i64, &str)> {
 
 /// The number before the first colon, and what is behind it.
 fn leading_number(text: &str) -> Option<(i64, &str)> {
-    // Every entry of every history has such a key, and a search for one character costs more than three digits do.
+    // Every entry of every history has such a key: digits with a colon behind them need no search and no parser.
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, rest) = match text.as_bytes().get(digits) {
-        Some(b':') => (&text[..digits], &text[digits + 1..]),
-        _ => text.split_once(':').unwrap_or((text, "")),
-    };
+    if (1..=18).contains(&digits) && text.as_bytes().get(digits) == Some(&b':') {
+        let number = text[..digits].bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+        return Some((number, &text[digits + 1..]));
+    }
+    let (number, rest) = text.split_once(':').unwrap_or((text, ""));
     Some((number.trim().parse().ok()?, rest))
 }
 

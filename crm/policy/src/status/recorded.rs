@@ -8,8 +8,19 @@ use crate::engine::{Engine, integer};
 use crate::status::history::decode_key;
 
 /// The attributes every entry is asked for, in the order of the fields of [`Recorded`].
-pub(crate) const ATTRIBUTES: [&str; 7] =
-    ["id", "operation", "operation_key", "transition-key", "interval", "rc-code", "op-status"];
+pub(crate) const ATTRIBUTES: [&str; 11] = [
+    "id",
+    "operation",
+    "operation_key",
+    "transition-key",
+    "interval",
+    "rc-code",
+    "op-status",
+    "on_node",
+    "call-id",
+    "last-rc-change",
+    "transition-magic",
+];
 
 /// The entries of one resource on one node; few have more than a start and a monitor.
 pub(crate) type Operations<'a> = SmallVec<[Recorded<'a>; 2]>;
@@ -25,13 +36,31 @@ pub(crate) struct Recorded<'a> {
     interval: Option<&'a str>,
     pub exit_text: Option<&'a str>,
     pub status_text: Option<&'a str>,
+    pub on_node: Option<&'a str>,
+    call_id: Option<&'a str>,
+    changed: Option<&'a str>,
+    pub magic: Option<&'a str>,
 }
 
 impl<'a> Engine<'a> {
     pub fn recorded(&self, xml: Element) -> Recorded<'a> {
-        let [id, task, operation_key, transition_key, interval, exit_text, status_text] =
-            self.doc.values(xml, &self.names.entry);
-        Recorded { xml, id, task, operation_key, transition_key, interval, exit_text, status_text }
+        let values = self.doc.values(xml, &self.names.entry);
+        let [id, task, operation_key, transition_key, interval, exit_text, status_text, ..] = values;
+        let [.., on_node, call_id, changed, magic] = values;
+        Recorded {
+            xml,
+            id,
+            task,
+            operation_key,
+            transition_key,
+            interval,
+            exit_text,
+            status_text,
+            on_node,
+            call_id,
+            changed,
+            magic,
+        }
     }
 }
 
@@ -49,6 +78,16 @@ impl<'a> Recorded<'a> {
     /// The interval in milliseconds; 0 if it says none.
     pub fn interval(&self) -> i64 {
         self.interval.and_then(integer).unwrap_or(0)
+    }
+
+    /// The number of its call on its node; −1 if it has none, as what is pending.
+    pub fn call(&self) -> i64 {
+        self.call_id.and_then(integer).unwrap_or(-1)
+    }
+
+    /// When its result changed last; −1 if it does not say.
+    pub fn changed(&self) -> i64 {
+        self.changed.and_then(integer).unwrap_or(-1)
     }
 
     /// The key of its operation; entries of old have it as their id.
