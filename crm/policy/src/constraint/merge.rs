@@ -135,11 +135,7 @@ impl Engine<'_> {
             return;
         }
         if select.nonnegative {
-            for (_, entry) in work.iter_mut() {
-                if entry.score == SUNK {
-                    entry.score = 1;
-                }
-            }
+            work.replace(SUNK, 1);
         }
         self.spare_tables.extend(nodes.replace(work));
     }
@@ -161,11 +157,27 @@ impl Engine<'_> {
         // Two negatives would make a wish: only where the dependent has one node left, it is one.
         let may_wish =
             factor < 0.0 && self.has_influence(colocation, None) && self.allowed_on_one(colocation.dependent);
+        let counts =
+            |score: i32| factor >= 0.0 || score >= 0 || (may_wish && self.rsc(colocation.primary).stickiness < -score);
         // A name is mostly that of the node itself, which needs no search.
-        let members_only = by_name && !self.any_remote_node;
+        if by_name && !self.any_remote_node {
+            // Most dependents have no opinion about most nodes, so the nodes are gone through as fast as can be.
+            for (at, node) in self.cluster.nodes.iter().enumerate() {
+                let id = NodeId(at as u32);
+                let wish =
+                    wishes.score(id).filter(|_| node.is_available()).map_or(-INFINITY, |wish| wish.max(-INFINITY));
+                if wish != 0
+                    && counts(wish)
+                    && let Some(entry) = nodes.get_mut(id)
+                {
+                    entry.score = merged(entry.score, wish, factor, only_positive);
+                }
+            }
+            return;
+        }
         let is_member = |node: &Node| node.remote.is_none() && node.kind == NodeKind::Cluster;
         for (node, entry) in nodes.iter_mut() {
-            let score = if members_only || (by_name && is_member(self.node(node))) {
+            let wish = if by_name && is_member(self.node(node)) {
                 self.score_there(wishes, node)
             } else {
                 let value = match target {
@@ -174,29 +186,8 @@ impl Engine<'_> {
                 };
                 self.best_score(wishes, source, attribute, node, value)
             };
-            // Most dependents have no opinion about most nodes.
-            if score == 0 || entry.score == SUNK {
-                continue;
-            }
-            if factor < 0.0 && score < 0 && (!may_wish || self.rsc(colocation.primary).stickiness >= -score) {
-                continue;
-            }
-            let exact = factor * score as f32;
-            let mut delta = (f64::from(exact) + if exact < 0.0 { -0.5 } else { 0.5 }) as i32;
-            if delta == 0 {
-                delta = if factor > 0.0 {
-                    1
-                } else if factor < 0.0 {
-                    -1
-                } else {
-                    0
-                };
-            }
-            let sum = add(delta, entry.score);
-            if only_positive && sum < 0 && entry.score > 0 {
-                entry.score = SUNK;
-            } else if !(only_positive && sum < 0 && entry.score == 0) {
-                entry.score = sum;
+            if wish != 0 && counts(wish) {
+                entry.score = merged(entry.score, wish, factor, only_positive);
             }
         }
     }
@@ -248,5 +239,29 @@ impl Engine<'_> {
 
     fn allowed_on_one(&self, rsc: RscId) -> bool {
         self.rsc(rsc).allowed.iter().filter(|(_, entry)| entry.score >= 0).count() == 1
+    }
+}
+
+/// A score with a wish merged into it that is not 0.
+fn merged(score: i32, wish: i32, factor: f32, only_positive: bool) -> i32 {
+    if score == SUNK {
+        return SUNK;
+    }
+    let exact = factor * wish as f32;
+    let mut delta = (f64::from(exact) + if exact < 0.0 { -0.5 } else { 0.5 }) as i32;
+    if delta == 0 {
+        delta = if factor > 0.0 {
+            1
+        } else if factor < 0.0 {
+            -1
+        } else {
+            0
+        };
+    }
+    let sum = add(delta, score);
+    match only_positive && sum < 0 {
+        true if score > 0 => SUNK,
+        true if score == 0 => score,
+        _ => sum,
     }
 }

@@ -113,6 +113,20 @@ impl NodeTable {
         self.entries.iter_mut().enumerate().filter_map(|(i, e)| e.as_mut().map(|e| (NodeId(i as u32), e)))
     }
 
+    /// The score of `node`, if the resource knows the node.
+    pub fn score(&self, node: NodeId) -> Option<i32> {
+        self.get(node).map(|entry| entry.score)
+    }
+
+    /// Gives one score instead of another, wherever it is.
+    pub fn replace(&mut self, score: i32, by: i32) {
+        for entry in self.entries.iter_mut().flatten() {
+            if entry.score == score {
+                entry.score = by;
+            }
+        }
+    }
+
     /// Known nodes.
     pub fn nodes(&self) -> Vec<NodeId> {
         self.iter().map(|(node, _)| node).collect()
