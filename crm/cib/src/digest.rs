@@ -6,8 +6,28 @@ use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
 
+use crate::Pairs;
+
 /// The parameters of one operation by name, `CRM_meta_*` included.
 pub type Parameters = BTreeMap<String, String>;
+
+/// What holds names and values, in the byte order of names.
+pub trait Named {
+    /// All of them.
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)>;
+}
+
+impl Named for Parameters {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl Named for Pairs {
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter()
+    }
+}
 
 /// The parameters that are secret in every agent whose metadata does not say otherwise.
 pub const SECRET_BY_DEFAULT: [&str; 3] = ["passwd", "password", "user"];
@@ -27,12 +47,8 @@ pub fn md5(text: &str) -> String {
 /// // What every operation without parameters has in every Pacemaker cluster.
 /// assert_eq!(of(&Parameters::new()), "f2317cad3d54cec5d7d7aa7d0bf35cf8");
 /// ```
-pub fn of(parameters: &Parameters) -> String {
-    of_pairs(pairs(parameters))
-}
-
-fn pairs(parameters: &Parameters) -> impl Iterator<Item = (&str, &str)> {
-    parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+pub fn of(parameters: &impl Named) -> String {
+    of_pairs(parameters.pairs())
 }
 
 fn of_pairs<'p>(parameters: impl Iterator<Item = (&'p str, &'p str)>) -> String {
@@ -77,18 +93,18 @@ fn counts(name: &str, interval_ms: u64) -> bool {
 }
 
 /// `op-digest`: over all parameters that count.
-pub fn all(parameters: &Parameters, interval_ms: u64) -> String {
-    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms)))
+pub fn all(parameters: &impl Named, interval_ms: u64) -> String {
+    of_pairs(parameters.pairs().filter(|(name, _)| counts(name, interval_ms)))
 }
 
 /// `op-restart-digest`: over the parameters that cannot be reloaded (`op-force-restart` lists them).
-pub fn restart(parameters: &Parameters, interval_ms: u64, force_restart: &[&str]) -> String {
-    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms) && force_restart.contains(name)))
+pub fn restart(parameters: &impl Named, interval_ms: u64, force_restart: &[&str]) -> String {
+    of_pairs(parameters.pairs().filter(|(name, _)| counts(name, interval_ms) && force_restart.contains(name)))
 }
 
 /// `op-secure-digest`: over all but the secret parameters (`op-secure-params` lists them).
-pub fn secure(parameters: &Parameters, interval_ms: u64, secret: &[&str]) -> String {
-    of_pairs(pairs(parameters).filter(|(name, _)| counts(name, interval_ms) && !secret.contains(name)))
+pub fn secure(parameters: &impl Named, interval_ms: u64, secret: &[&str]) -> String {
+    of_pairs(parameters.pairs().filter(|(name, _)| counts(name, interval_ms) && !secret.contains(name)))
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub mod duration;
 pub mod score;
 
 pub mod nvset;
+mod pairs;
 pub mod rule;
 
 pub mod digest;
@@ -96,6 +97,7 @@ pub mod xpath;
 pub mod file;
 
 pub use document::{Document, Element, Name, Names, ParseError, Position};
+pub use pairs::Pairs;
 pub use patch::Patch;
 pub use replica::{Cib, Error, FEATURE_SET, SCHEMA};
 pub use write::{

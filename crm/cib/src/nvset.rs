@@ -2,6 +2,7 @@
 //! value counts, and which element it came from.
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::document::{Document, Element};
 use crate::rule::{self, Context};
@@ -21,7 +22,7 @@ pub struct Setting<'d> {
 /// Values by name. The first one that is read for a name stays, so the most specific parent is read first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Values<'d> {
-    settings: IndexMap<&'d str, Setting<'d>>,
+    settings: IndexMap<&'d str, Setting<'d>, FxBuildHasher>,
     /// When a rule that was asked may change its answer, in Unix seconds.
     pub next_change: Option<i64>,
 }

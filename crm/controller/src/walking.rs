@@ -247,7 +247,7 @@ impl Walking {
             timeout_ms: action.timeout_ms().filter(|ms| *ms > 0).unwrap_or(DEFAULT_TIMEOUT_MS),
             start_delay_ms: action.meta("start_delay").and_then(|text| text.parse().ok()).unwrap_or(0),
             target_rc: action.target_rc(),
-            parameters: action.attributes.clone(),
+            parameters: action.attributes.to_map(),
         })
     }
 

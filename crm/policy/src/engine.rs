@@ -38,7 +38,7 @@ pub(crate) const SYMMETRIC_DEFAULT: &str = "symmetric_default";
 pub(crate) type Few<T> = SmallVec<[T; 8]>;
 
 /// Names and values, in the order of names.
-pub(crate) type Values = BTreeMap<String, String>;
+pub(crate) type Values = cib::Pairs;
 
 /// Names of attributes that every history is asked for.
 #[derive(Clone, Debug)]
@@ -166,6 +166,7 @@ impl<'a> Engine<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn attr(&self, element: Element, name: &str) -> Option<&'a str> {
         self.doc.attribute(element, name)
     }
@@ -495,7 +496,7 @@ impl<'a> Engine<'a> {
         } else {
             node
         };
-        self.node(node).attributes.get(name).map(String::as_str)
+        self.node(node).attributes.get(name)
     }
 
     /// Whether the cluster could fence `node`.

@@ -148,6 +148,10 @@ impl Status<'_> {
     /// Makes the plan.
     pub fn plan(self) -> Plan {
         let mut engine = self.engine;
+        // About what a resource of a steady cluster has; in one piece, they need not move while they become more.
+        let resources = engine.cluster.resources.len();
+        engine.cluster.actions.reserve(4 * resources);
+        engine.orderings.reserve(8 * resources);
         engine.add_health_locations();
         engine.read_constraints();
         engine.apply_node_criteria();

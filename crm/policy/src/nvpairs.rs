@@ -34,9 +34,9 @@ impl<'a> Engine<'a> {
         };
         let attributes = context.node.map(|node| &self.node(node).attributes);
         let metas = context.resource.map(|rsc| &self.rsc(rsc).meta);
-        let node_attribute = |name: &str| attributes.and_then(|all| all.get(name)).map(String::as_str);
-        let parameter = |name: &str| parameters.get(name).map(String::as_str);
-        let meta = |name: &str| metas.and_then(|all| all.get(name)).map(String::as_str);
+        let node_attribute = |name: &str| attributes.and_then(|all| all.get(name));
+        let parameter = |name: &str| parameters.get(name);
+        let meta = |name: &str| metas.and_then(|all| all.get(name));
         f(
             self.doc,
             &rule::Context {
@@ -69,9 +69,7 @@ impl<'a> Engine<'a> {
             found
         });
         for (name, setting) in found.iter() {
-            if !values.contains_key(name) {
-                values.insert(name.to_owned(), setting.value.to_owned());
-            }
+            values.add(name, setting.value);
         }
         if let Some(when) = found.next_change {
             self.recheck_by(when);

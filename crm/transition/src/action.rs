@@ -1,6 +1,6 @@
 //! One action of a transition: what is done, to what, where, and with which parameters. Nothing of its order.
 
-use std::collections::BTreeMap;
+use cib::Pairs;
 
 /// What kind of thing an action is, with the names Pacemaker's transition graph uses for the elements.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -63,7 +63,7 @@ pub struct Action {
     /// The resource, for everything that is about one.
     pub resource: Option<Resource>,
     /// Parameters and `CRM_meta_*` values, as in the XML form's `<attributes>`.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// More attributes of the action element itself, such as `shutdown-lock`.
     pub extra: Vec<(String, String)>,
     /// Nodes that are down once it is done (`<downed>`).
@@ -89,7 +89,7 @@ impl Action {
             node_uuid: None,
             router_node: None,
             resource: None,
-            attributes: BTreeMap::new(),
+            attributes: Pairs::new(),
             extra: Vec::new(),
             downed: Vec::new(),
             maintenance: Vec::new(),
@@ -100,7 +100,7 @@ impl Action {
 
     /// A `CRM_meta_` value, by its bare name: `meta("timeout")`.
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.attributes.get(&format!("CRM_meta_{name}")).map(String::as_str)
+        self.attributes.get(&format!("CRM_meta_{name}"))
     }
 
     /// The interval in milliseconds; 0 for what is done once.
@@ -125,9 +125,6 @@ impl Action {
 
     /// Parameters for the agent: the attributes that are not the cluster's own.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.attributes
-            .iter()
-            .filter(|(name, _)| !name.starts_with("CRM_meta_") && *name != "crm_feature_set")
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.attributes.iter().filter(|(name, _)| !name.starts_with("CRM_meta_") && *name != "crm_feature_set")
     }
 }

@@ -129,7 +129,7 @@ mod tests {
         let mut plan = Transition::new(Settings::default());
         let mut fence = Action::new(1, ActionKind::Cluster(ClusterAction::Fence), "stonith", "stonith-a-reboot".into());
         fence.node = Some("a".into());
-        fence.attributes.insert("CRM_meta_stonith_action".into(), "reboot".into());
+        fence.attributes.insert("CRM_meta_stonith_action", "reboot");
         let fence = plan.add(fence);
         let stopped = plan.add(Action::new(2, ActionKind::Pseudo, "stopped", "g_stopped_0".into()));
         let mut leave =

@@ -229,7 +229,7 @@ mod tests {
                 number += 1;
                 let mut action = Action::new(number, ActionKind::Resource, half, format!("{resource}_{half}_0"));
                 for (name, node) in [("source", from), ("target", to)] {
-                    action.attributes.insert(format!("CRM_meta_migrate_{name}"), node.to_owned());
+                    action.attributes.insert(&format!("CRM_meta_migrate_{name}"), node);
                 }
                 t.add(action)
             });

@@ -336,11 +336,10 @@ fn read_action(document: &Document, element: Element) -> Result<Action, ReadErro
         match document.name(child) {
             "primitive" => action.resource = Some(read_resource(document, child)),
             "attributes" => {
-                let pairs = document.attributes(child).map(|(name, value)| (name.to_owned(), value.to_owned()));
-                action.attributes = pairs.collect();
+                action.attributes = document.attributes(child).collect();
                 for parameter in document.children_named(child, "param") {
                     let text = |name: &str| document.attribute(parameter, name).unwrap_or_default().to_owned();
-                    action.attributes.insert(text("name"), text("value"));
+                    action.attributes.insert(&text("name"), text("value"));
                 }
             }
             "downed" => action.downed = nodes().map(|(_, id)| id).collect(),
@@ -395,9 +394,9 @@ mod tests {
             provider: Some("heartbeat".into()),
             kind: "apache".into(),
         });
-        stop.attributes.insert("CRM_meta_timeout".into(), "20000".into());
-        stop.attributes.insert("port".into(), "80".into());
-        stop.attributes.insert("1".into(), "a name that XML has not".into());
+        stop.attributes.insert("CRM_meta_timeout", "20000");
+        stop.attributes.insert("port", "80");
+        stop.attributes.insert("1", "a name that XML has not");
         stop.extra = vec![("shutdown-lock".into(), "12".into())];
         stop.priority = 5;
         let mut leave =

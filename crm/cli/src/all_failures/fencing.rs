@@ -49,7 +49,7 @@ impl Fencing {
             id: resource.xml_id.clone(),
             hosts: hosts(&parameters(document, &resource.xml_id)),
         });
-        let option = |name: &str| cluster.options.raw.get(name).map(String::as_str);
+        let option = |name: &str| cluster.options.raw.get(name);
         let waits = option("fencing-watchdog-timeout").or_else(|| option("stonith-watchdog-timeout"));
         Fencing {
             devices: devices.collect(),

@@ -1,10 +1,8 @@
 //! What nodes say beyond their state: their attributes, how often resources failed on them, and the operations that
 //! failed. Gathered here as values, written here as text; as XML in `xml`.
 
-use std::collections::BTreeMap;
-
 use cib::score::Score;
-use cib::{Document, Element};
+use cib::{Document, Element, Pairs};
 use policy::Cluster;
 use policy::model::{FailedOperation, NodeId, Resource, RscFlags};
 
@@ -21,7 +19,7 @@ pub fn of_nodes(cluster: &Cluster) -> Vec<(NodeId, Vec<(&str, &str)>)> {
     for id in cluster.nodes_by_name.iter().filter(|id| cluster.node(**id).online()) {
         let attributes = cluster.node(*id).attributes.iter();
         let told = attributes.filter(|(name, _)| !INTERNAL.iter().any(|prefix| name.starts_with(prefix)));
-        let told: Vec<(&str, &str)> = told.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let told: Vec<(&str, &str)> = told.collect();
         if !told.is_empty() {
             all.push((*id, told));
         }
@@ -57,12 +55,7 @@ pub fn fail_counts(document: &Document, cluster: &Cluster) -> Vec<(NodeId, Vec<F
     all
 }
 
-fn counts_of(
-    document: &Document,
-    cluster: &Cluster,
-    state: Element,
-    attributes: &BTreeMap<String, String>,
-) -> Vec<FailCount> {
+fn counts_of(document: &Document, cluster: &Cluster, state: Element, attributes: &Pairs) -> Vec<FailCount> {
     let histories = document.descendants(state).filter(|element| document.name(*element) == "lrm_resource");
     let mut counts = Vec::new();
     for name in histories.map(|history| document.id(history)) {

@@ -82,7 +82,7 @@ pub fn detailed_line(cluster: &Cluster, id: NodeId) -> String {
     let line = own_line(cluster, id).replacen(&node.name, &format!("{} ({})", node.name, node.id), 1);
     match node.kind == NodeKind::Cluster && node.online() {
         true => {
-            let version = node.attributes.get("#feature-set").map_or(BEFORE_FEATURE_SETS, String::as_str);
+            let version = node.attributes.get("#feature-set").unwrap_or(BEFORE_FEATURE_SETS);
             format!("{line}, feature set {version}")
         }
         false => line,
@@ -149,7 +149,7 @@ pub enum Health {
 
 /// A node's health; always green when no strategy asks for it.
 pub fn health(cluster: &Cluster, node: &Node) -> Health {
-    let option = |name: &str| cluster.options.raw.get(name).map(String::as_str);
+    let option = |name: &str| cluster.options.raw.get(name);
     let configured = |name: &str, default: i32| option(name).and_then(score).unwrap_or(default);
     let (red, yellow, green) = match option("node-health-strategy").unwrap_or("none") {
         "none" => return Health::Green,
@@ -240,14 +240,14 @@ mod tests {
     #[test]
     fn health_counts_only_when_a_strategy_asks_for_it() {
         let mut sick = node("a", NodeFlags::ONLINE);
-        sick.attributes.insert("#health-disk".into(), "red".into());
+        sick.attributes.insert("#health-disk", "red");
         let mut cluster = cluster(vec![sick]);
         assert_eq!(health(&cluster, &cluster.nodes[0]), Health::Green);
         for (value, expected) in
             [("red", Health::Red), ("yellow", Health::Yellow), ("5", Health::Green), ("?", Health::Green)]
         {
-            cluster.options.raw.insert("node-health-strategy".into(), "progressive".into());
-            cluster.nodes[0].attributes.insert("#health-disk".into(), value.into());
+            cluster.options.raw.insert("node-health-strategy", "progressive");
+            cluster.nodes[0].attributes.insert("#health-disk", value);
             assert_eq!(health(&cluster, &cluster.nodes[0]), expected, "{value}");
         }
     }

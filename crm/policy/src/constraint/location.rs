@@ -162,7 +162,7 @@ impl<'a> Engine<'a> {
     /// Node health counts as a location constraint on every resource.
     pub fn add_health_locations(&mut self) {
         let raw = &self.cluster.options.raw;
-        let option = |name: &str| raw.get(name).map(String::as_str).unwrap_or_default();
+        let option = |name: &str| raw.get(name).unwrap_or_default();
         let strategy = option("node-health-strategy").to_ascii_lowercase();
         let score = |name: &str| Score::parse(option(name)).map_or(0, |score| score.value());
         let infinity = crate::model::INFINITY;

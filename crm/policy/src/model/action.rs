@@ -1,10 +1,9 @@
 //! An action as it is being planned: what it is, whether it is needed and possible, and what comes before it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cib::Element;
+use cib::{Element, Pairs};
 
 use super::flags::{ActFlags, OrderFlags};
 use super::node::NodeId;
@@ -135,9 +134,9 @@ pub struct Action {
     /// Role after its failure.
     pub fail_role: Role,
     /// Meta attributes; actions of one operation share them.
-    pub meta: Arc<BTreeMap<String, String>>,
+    pub meta: Arc<Pairs>,
     /// Parameters of its own.
-    pub extra: BTreeMap<String, String>,
+    pub extra: Pairs,
     /// Interval in milliseconds.
     pub interval_ms: u32,
     /// How many runnable instances come before it.
@@ -152,7 +151,7 @@ pub struct Action {
 
 impl Action {
     /// The meta attributes, to be changed: from then on they are its own.
-    pub fn meta_mut(&mut self) -> &mut BTreeMap<String, String> {
+    pub fn meta_mut(&mut self) -> &mut Pairs {
         Arc::make_mut(&mut self.meta)
     }
 

@@ -1,9 +1,8 @@
 //! The whole cluster as one value: arenas of nodes, resources and actions, and what holds for all of them.
 
-use std::collections::BTreeMap;
+use cib::Pairs;
 
 use super::action::{ActId, Action};
-use super::flags::NodeFlags;
 use super::node::{Node, NodeId, NodeKind};
 use super::resource::{Resource, RscId};
 
@@ -41,7 +40,7 @@ pub enum Placement {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// All properties as written, under their current names.
-    pub raw: BTreeMap<String, String>,
+    pub raw: Pairs,
     /// `symmetric-cluster`.
     pub symmetric: bool,
     /// `maintenance-mode`.
@@ -203,8 +202,6 @@ impl Cluster {
 
     /// Whether a node can take resources: online, clean, not leaving, not in standby.
     pub fn is_available(&self, node: NodeId) -> bool {
-        let node = self.node(node);
-        node.online()
-            && !node.flags.any(NodeFlags::SHUTDOWN | NodeFlags::UNCLEAN | NodeFlags::STANDBY | NodeFlags::MAINTENANCE)
+        self.node(node).is_available()
     }
 }

@@ -1,6 +1,6 @@
 //! A node of the cluster as the plan sees it: state, attributes, what runs on it.
 
-use std::collections::BTreeMap;
+use cib::Pairs;
 
 use super::flags::NodeFlags;
 use super::resource::RscId;
@@ -44,9 +44,9 @@ pub struct Node {
     /// Sum of the priorities of what runs here, for the delay of fencing.
     pub priority: i32,
     /// Node attributes, transient ones over permanent ones.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Pairs,
     /// Capacity left.
-    pub utilization: BTreeMap<String, String>,
+    pub utilization: Pairs,
     /// Active primitives, in the order they were found.
     pub running: Vec<RscId>,
     /// Resources placed here.
@@ -66,6 +66,12 @@ impl Node {
     /// Whether it runs agents now.
     pub fn online(&self) -> bool {
         self.is(NodeFlags::ONLINE)
+    }
+
+    /// Whether it can take resources: online, clean, not leaving, not in standby.
+    pub fn is_available(&self) -> bool {
+        self.online()
+            && !self.flags.any(NodeFlags::SHUTDOWN | NodeFlags::UNCLEAN | NodeFlags::STANDBY | NodeFlags::MAINTENANCE)
     }
 
     /// Whether it must be fenced.

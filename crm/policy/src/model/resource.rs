@@ -1,8 +1,6 @@
 //! A resource as the plan sees it: primitive, group, clone or bundle, its configuration, where it is and where it goes.
 
-use std::collections::BTreeMap;
-
-use cib::Element;
+use cib::{Element, Pairs};
 
 use super::action::ActId;
 use super::flags::RscFlags;
@@ -185,9 +183,9 @@ pub struct Resource {
     /// Facts.
     pub flags: RscFlags,
     /// Meta attributes, defaults applied.
-    pub meta: BTreeMap<String, String>,
+    pub meta: Pairs,
     /// What it needs of a node's capacity.
-    pub utilization: BTreeMap<String, String>,
+    pub utilization: Pairs,
     /// `priority`.
     pub priority: i32,
     /// Score for promotion on its node.
@@ -299,6 +297,6 @@ impl Resource {
 
     /// A meta attribute.
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.meta.get(name).map(String::as_str)
+        self.meta.get(name)
     }
 }

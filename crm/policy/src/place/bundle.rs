@@ -121,7 +121,7 @@ impl Engine<'_> {
             && self.rsc(self.top(rsc)).is_clone()
         {
             let host = self.rsc(self.rsc(connection).launcher?).assigned?;
-            return self.node(host).attributes.get(name).map(String::as_str);
+            return self.node(host).attributes.get(name);
         }
         self.node_attribute(node, name, Some(rsc), Where::Assigned)
     }

@@ -110,7 +110,7 @@ impl Engine<'_> {
             && self.node(node).is(NodeFlags::SHUTDOWN)
             && !self.node(node).unclean()
         {
-            let when = self.node(node).attributes.get("shutdown").and_then(|when| integer(when)).unwrap_or(0);
+            let when = self.node(node).attributes.get("shutdown").and_then(integer).unwrap_or(0);
             let when = if when == 0 { self.cluster.now } else { when };
             let resource = self.rsc_mut(rsc);
             (resource.lock_node, resource.lock_time) = (Some(node), when);

@@ -12,14 +12,14 @@ use crate::reasons::Source;
 use crate::scores::ScoreLine;
 
 fn amount(values: &Values, name: &str) -> i64 {
-    values.get(name).and_then(|text| integer(text)).unwrap_or(0)
+    values.get(name).and_then(integer).unwrap_or(0)
 }
 
 fn change(values: &mut Values, by: &Values, sign: i64) {
     for name in by.keys() {
         let sum = amount(values, name).saturating_add(sign * amount(by, name));
         let sum = sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
-        values.insert(name.clone(), sum.to_string());
+        values.insert(name, sum.to_string());
     }
 }
 
@@ -27,7 +27,7 @@ impl Engine<'_> {
     /// Less means that the first has more room.
     pub fn compare_capacities(&self, a: NodeId, b: NodeId) -> Ordering {
         let (one, two) = (&self.node(a).utilization, &self.node(b).utilization);
-        let names = one.keys().chain(two.keys().filter(|name| !one.contains_key(*name)));
+        let names = one.keys().chain(two.keys().filter(|name| !one.contains_key(name)));
         let sum: i32 = names.map(|name| amount(two, name).cmp(&amount(one, name)) as i32).sum();
         sum.cmp(&0)
     }
@@ -205,7 +205,7 @@ impl Engine<'_> {
         }
         for node in self.cluster.nodes_by_name.clone() {
             let record = self.node(node);
-            let values = record.utilization.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let values = record.utilization.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let node = record.name.clone();
             self.scores.push(ScoreLine::Capacity { when, node, values });
         }
@@ -216,7 +216,7 @@ impl Engine<'_> {
             return;
         }
         let record = self.rsc(rsc);
-        let values = record.utilization.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let values = record.utilization.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (resource, node) = (record.id.clone(), self.node(node).name.clone());
         self.scores.push(ScoreLine::Utilization { step: "pcmk__assign_resource", resource, node, values });
     }

@@ -123,7 +123,7 @@ impl Engine<'_> {
             }
             action.meta = self.operation_meta(rsc, node, name, interval_ms, action.config);
             action.needs = self.action_needs(rsc, name);
-            let on_fail = action.meta.get("on-fail").map(String::as_str);
+            let on_fail = action.meta.get("on-fail");
             action.on_fail = self.on_fail(rsc, name, interval_ms, on_fail);
             action.fail_role = self.role_after_failure(rsc, name, action.on_fail);
         }

@@ -69,30 +69,29 @@ impl Engine<'_> {
         let own_parameters = interval_ms == 0 && !own.is_empty();
         // Most operations have the parameters of their resource and no others: these are not copied.
         let mut all = Rc::clone(&parameters);
-        for (name, value) in own {
-            Rc::make_mut(&mut all).entry(name).or_insert(value);
+        for (name, value) in &own {
+            Rc::make_mut(&mut all).add(name, value);
         }
         if all.get("addr").is_some_and(|address| address == "#uname")
             && let Some(host) = self.container_host_name(rsc)
         {
-            Rc::make_mut(&mut all).insert("addr".to_owned(), host);
+            Rc::make_mut(&mut all).insert("addr", host);
         }
         // Of meta attributes, only the timeout of what recurs counts.
         if interval_ms > 0
-            && let Some(timeout) =
-                self.operation_meta(rsc, Some(node), task, interval_ms, config).get("timeout").cloned()
+            && let Some(timeout) = self.operation_meta(rsc, Some(node), task, interval_ms, config).get("timeout")
         {
-            Rc::make_mut(&mut all).entry("CRM_meta_timeout".to_owned()).or_insert(timeout);
+            Rc::make_mut(&mut all).add("CRM_meta_timeout", timeout);
         }
         let interval = u64::from(interval_ms);
         let restart = entry.and_then(|entry| {
             self.restart_digest_then(entry)?;
             Some(match self.attr(entry, "op-force-restart") {
-                Some(list) => digest::restart(&all, interval, &list.split(' ').collect::<Vec<_>>()),
-                None => digest::all(&all, interval),
+                Some(list) => digest::restart(&*all, interval, &list.split(' ').collect::<Vec<_>>()),
+                None => digest::all(&*all, interval),
             })
         });
-        let digest_of_all = digest::all(&all, interval);
+        let digest_of_all = digest::all(&*all, interval);
         let secure = self.secure_digest(rsc, &parameters, (&all, &digest_of_all), interval, entry);
         Digest { all: digest_of_all, restart, secure, own_parameters }
     }
@@ -123,14 +122,13 @@ impl Engine<'_> {
                 return Some(digest::secure(all, 0, &secret));
             }
             // Without a secret it is the digest of all.
-            let any = all.keys().any(|name| secret.contains(&name.as_str()));
+            let any = all.keys().any(|name| secret.contains(&name));
             return Some(if any { digest::secure(all, interval, &secret) } else { digest_of_all.to_owned() });
         }
         // Before, it covered the resource's own parameters alone, and no special ones of fence devices.
         let fence_device = self.is(rsc, RscFlags::FENCE_DEVICE);
         let special = |name: &str| fence_device && is_special_fencing_parameter(name);
-        let own: Values =
-            parameters.iter().filter(|(name, _)| !special(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let own: Values = parameters.iter().filter(|(name, _)| !special(name)).collect();
         Some(digest::secure(&own, 0, &secret))
     }
 
@@ -178,7 +176,7 @@ impl Engine<'_> {
         let computed = self.digest_of(rsc, "stonith-on", 0, node, None);
         let agent = self.rsc(rsc).agent.clone();
         let id = self.rsc(rsc).id.clone();
-        let attribute = |name: &str| self.node(node).attributes.get(name).cloned();
+        let attribute = |name: &str| self.node(node).attributes.get(name).map(str::to_owned);
         let verdict = match attribute("#digests-all") {
             None => Verdict::Unknown,
             Some(known) if known.contains(&format!("{id}:{agent}:{}", computed.all)) => Verdict::Match,

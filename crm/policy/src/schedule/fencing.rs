@@ -24,9 +24,9 @@ impl Engine<'_> {
             None => {
                 let action = self.action(None, key, "stonith", Some(node), true);
                 let meta = self.act_mut(action).meta_mut();
-                meta.insert("on_node".into(), name);
-                meta.insert("on_node_uuid".into(), id);
-                meta.insert("stonith_action".into(), kind);
+                meta.insert("on_node", name);
+                meta.insert("on_node_uuid", id);
+                meta.insert("stonith_action", kind);
                 if self.cluster.options.unfencing {
                     optional &= !self.add_device_digests(action, node);
                 }
@@ -38,7 +38,7 @@ impl Engine<'_> {
             && (priority_delay || self.act(action).meta.contains_key(delay))
         {
             let seconds = self.priority_delay(node);
-            self.act_mut(action).meta_mut().insert(delay.into(), seconds.to_string());
+            self.act_mut(action).meta_mut().insert(delay, seconds.to_string());
         }
         if !optional && self.can_fence(node) {
             self.act_mut(action).flags.clear(ActFlags::OPTIONAL);
@@ -71,8 +71,8 @@ impl Engine<'_> {
             secure.push_str(&format!("{id}:{agent}:{},", digest.secure.as_deref().unwrap_or_default()));
         }
         let meta = self.act_mut(action).meta_mut();
-        meta.insert("digests-all".into(), all);
-        meta.insert("digests-secure".into(), secure);
+        meta.insert("digests-all", all);
+        meta.insert("digests-secure", secure);
         changed
     }
 
@@ -214,7 +214,7 @@ impl Engine<'_> {
             let flags = OrderFlags::ORDERED | OrderFlags::UNRUNNABLE_FIRST_BLOCKS;
             self.add_ordering(Self::action_end(action), Self::action_end(shutdown), flags);
         }
-        self.act_mut(shutdown).meta_mut().insert("op_no_wait".into(), "true".into());
+        self.act_mut(shutdown).meta_mut().insert("op_no_wait", "true");
         shutdown
     }
 

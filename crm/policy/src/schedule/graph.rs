@@ -10,7 +10,7 @@ const FEATURE_SET: &str = "3.20.5";
 
 impl Engine<'_> {
     pub fn create_transition(&mut self) -> Transition {
-        let option = |name: &str| self.cluster.options.raw.get(name).cloned().unwrap_or_default();
+        let option = |name: &str| self.cluster.options.raw.get(name).unwrap_or_default().to_owned();
         let number = |name: &str| integer(&option(name)).unwrap_or(0);
         let settings = Settings {
             cluster_delay: option("cluster-delay"),
@@ -248,7 +248,7 @@ impl Engine<'_> {
 
     fn history_key_of(&self, action: ActId, history: &str) -> String {
         let record = self.act(action);
-        let meta = |name: &str| record.meta.get(name).map(String::as_str).unwrap_or_default();
+        let meta = |name: &str| record.meta.get(name).unwrap_or_default();
         if record.task == "notify" {
             return format!("{history}_{}_notify_{}_0", meta("notify_type"), meta("notify_operation"));
         }
@@ -291,9 +291,9 @@ impl Engine<'_> {
         let record = self.act(action);
         let (rsc, node) = (record.resource, record.node);
         let mut values = Values::new();
-        values.insert("crm_feature_set".into(), FEATURE_SET.into());
+        values.insert("crm_feature_set", FEATURE_SET);
         let mut put = |name: &str, value: &str| {
-            values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            values.add(name, value);
         };
         record.extra.iter().for_each(|(name, value)| put(name, value));
         if let Some(rsc) = rsc
@@ -305,9 +305,11 @@ impl Engine<'_> {
                 put(name, host.as_deref().filter(|_| leads_to_host).unwrap_or(value));
             }
         }
+        let mut full = String::new();
         for (name, value) in self.act(action).meta.iter() {
             if !name.contains(['#', ':']) {
-                put(&meta_name(name), value);
+                meta_name(name, &mut full);
+                put(&full, value);
             }
         }
         if let Some((name, id)) = place {
@@ -325,7 +327,7 @@ impl Engine<'_> {
 
     fn add_graph_meta(&self, rsc: RscId, values: &mut Values) {
         let resource = self.rsc(rsc);
-        let mut put = |name: &str, value: String| drop(values.insert(format!("CRM_meta_{name}"), value));
+        let mut put = |name: &str, value: String| values.insert(&format!("CRM_meta_{name}"), value);
         match &resource.kind {
             RscKind::Primitive => {
                 for name in ["clone", "remote-node"] {
@@ -341,7 +343,7 @@ impl Engine<'_> {
                     at = self.parent(current);
                 }
                 if let Some(value) = resource.meta("external-ip") {
-                    values.insert("pcmk_external_ip".into(), value.to_owned());
+                    values.insert("pcmk_external_ip", value);
                 }
             }
             RscKind::Clone(data) => {
@@ -371,7 +373,7 @@ impl Engine<'_> {
         }
         let Some(launcher) = self.node(guest).remote.and_then(|remote| self.rsc(remote).launcher) else { return };
         let task = match &*record.task {
-            "notify" | "notified" => record.meta.get("notify_operation").map(String::as_str).unwrap_or_default(),
+            "notify" | "notified" => record.meta.get("notify_operation").unwrap_or_default(),
             other => other,
         };
         let host = match task {
@@ -381,7 +383,7 @@ impl Engine<'_> {
         };
         let Some(host) = host else { return };
         let mut put = |name: &str, value: &str| {
-            values.entry(format!("CRM_meta_{name}")).or_insert_with(|| value.to_owned());
+            values.add(&format!("CRM_meta_{name}"), value);
         };
         if let Some(target) = self.rsc(rsc).meta("container-attribute-target") {
             put("container_attribute_target", target);
@@ -397,7 +399,7 @@ impl Engine<'_> {
             return vec![id];
         }
         if record.task == "stonith" {
-            let kind = record.meta.get("stonith_action").map(String::as_str).unwrap_or_default();
+            let kind = record.meta.get("stonith_action").unwrap_or_default();
             if !matches!(kind, "off" | "reboot") {
                 return Vec::new();
             }
@@ -427,10 +429,11 @@ impl Engine<'_> {
     }
 }
 
-/// The name a meta attribute has among parameters.
-fn meta_name(name: &str) -> String {
-    let mut full = String::with_capacity("CRM_meta_".len() + name.len());
+/// Writes the name a meta attribute has among parameters.
+fn meta_name(name: &str, full: &mut String) {
+    full.clear();
     full.push_str("CRM_meta_");
-    full.extend(name.chars().map(|c| if c == '-' { '_' } else { c }));
-    full
+    let mut words = name.split('-');
+    full.extend(words.next());
+    words.for_each(|word| full.extend(["_", word]));
 }

@@ -41,10 +41,10 @@ impl Engine<'_> {
         let connection = self.is(rsc, RscFlags::REMOTE_CONNECTION);
         for action in to.into_iter().chain([from]) {
             let meta = self.act_mut(action).meta_mut();
-            meta.insert("migrate_source".into(), source.clone());
-            meta.insert("migrate_target".into(), target.clone());
+            meta.insert("migrate_source", &source);
+            meta.insert("migrate_target", &target);
             if Some(action) == to && !connection {
-                meta.insert("record-pending".into(), "true".into());
+                meta.insert("record-pending", "true");
             }
         }
     }

@@ -141,10 +141,10 @@ impl Engine<'_> {
         let point = self.action(Some(rsc), full_key, task, None, optional);
         let record = self.act_mut(point);
         record.flags.set(ActFlags::PSEUDO);
-        record.meta_mut().insert("notify_key_type".into(), key.to_owned());
-        record.meta_mut().insert("notify_key_operation".into(), action_task.into_owned());
-        record.meta_mut().insert("notify_type".into(), kind.to_owned());
-        record.meta_mut().insert("notify_operation".into(), of.to_owned());
+        record.meta_mut().insert("notify_key_type", key);
+        record.meta_mut().insert("notify_key_operation", &action_task);
+        record.meta_mut().insert("notify_type", kind);
+        record.meta_mut().insert("notify_operation", of);
         point
     }
 
@@ -355,7 +355,7 @@ impl Engine<'_> {
     fn add_keys(&mut self, action: ActId, notification: &Notification) {
         let meta = self.act_mut(action).meta_mut();
         for (name, value) in &notification.keys {
-            meta.insert((*name).to_owned(), value.clone());
+            meta.insert(name, value);
         }
     }
 
@@ -374,12 +374,12 @@ impl Engine<'_> {
         let record = self.act(point);
         let meta = std::sync::Arc::clone(&record.meta);
         let (task, optional) = (record.task.clone(), !record.required());
-        let get = |name: &str| meta.get(name).map(String::as_str).unwrap_or_default();
+        let get = |name: &str| meta.get(name).unwrap_or_default();
         let key = format!("{}_{}_notify_{}_0", self.rsc(rsc).id, get("notify_type"), get("notify_operation"));
         let action = self.action(Some(rsc), key, &task, Some(node), optional);
         let own = self.act_mut(action).meta_mut();
         for (name, value) in meta.iter() {
-            own.entry(name.clone()).or_insert_with(|| value.clone());
+            own.add(name, value);
         }
         self.add_keys(action, notification);
         self.order_actions(point, action, OrderFlags::ORDERED);

@@ -101,21 +101,21 @@ impl<'a> Engine<'a> {
         let mut meta = Values::new();
         if let Some(config) = config {
             self.read_pairs(config, "meta_attributes", &context, None, &mut meta);
-            meta.extend(self.doc.attributes(config).map(|(name, value)| (name.to_owned(), value.to_owned())));
+            meta.extend(self.doc.attributes(config));
         }
         let probe = task == "monitor" && interval_ms == 0;
         if probe
             && !meta.contains_key("timeout")
             && let Some(timeout) = self.most_frequent_monitor(rsc).and_then(|op| self.attr(op, "timeout"))
         {
-            meta.insert("timeout".into(), timeout.to_owned());
+            meta.insert("timeout", timeout);
         }
         if let Some(defaults) = self.op_defaults {
             self.read_pairs(defaults, "meta_attributes", &context, None, &mut meta);
         }
         meta.remove("id");
         if interval_ms > 0 {
-            meta.insert("interval".into(), interval_ms.to_string());
+            meta.insert("interval", interval_ms.to_string());
         } else {
             meta.remove("interval");
         }
@@ -124,17 +124,17 @@ impl<'a> Engine<'a> {
             && (task == "start" || probe)
             && let Some(timeout) = self.parameters_of(rsc, node).get("pcmk_monitor_timeout")
         {
-            meta.insert("timeout".into(), timeout.clone());
+            meta.insert("timeout", timeout);
         }
         let timeout = meta.get("timeout").and_then(|text| duration::parse_ms(text).ok()).filter(|ms| *ms > 0);
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT_MS).min(i32::MAX as u64);
-        meta.insert("timeout".into(), timeout.to_string());
+        meta.insert("timeout", timeout.to_string());
         self.check_on_fail(rsc, task, config, &mut meta);
         if let Some(delay) = meta.get("start-delay") {
             let delay = duration::parse_ms(delay).unwrap_or(0).min(i32::MAX as u64);
-            meta.insert("start-delay".into(), delay.to_string());
+            meta.insert("start-delay", delay.to_string());
         } else if let Some(delay) = meta.get("interval-origin").and_then(|o| self.delay_from_origin(o, interval_ms)) {
-            meta.insert("start-delay".into(), delay.to_string());
+            meta.insert("start-delay", delay.to_string());
         }
         meta
     }
@@ -173,12 +173,12 @@ impl<'a> Engine<'a> {
                         && self.is_enabled(op)
                         && !on_fail.eq_ignore_ascii_case("demote")
                     {
-                        meta.insert("on-fail".into(), on_fail.to_owned());
+                        meta.insert("on-fail", on_fail);
                     }
                 }
             }
             ("lrm_delete", value) if value != Some("ignore") => {
-                meta.insert("on-fail".into(), "ignore".into());
+                meta.insert("on-fail", "ignore");
             }
             (_, Some("demote")) => {
                 let get = |name: &str| config.and_then(|config| self.attr(config, name));

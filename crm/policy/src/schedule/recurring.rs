@@ -178,7 +178,7 @@ impl Engine<'_> {
         let record = self.act(action);
         let with_status = |meta: &Values| {
             let mut expecting = meta.clone();
-            expecting.insert("op_target_rc".into(), rc.to_string());
+            expecting.insert("op_target_rc", rc.to_string());
             Arc::new(expecting)
         };
         let expecting = match record.resource.map(|rsc| (rsc, self.expecting.get(&rsc))) {
@@ -203,8 +203,8 @@ impl Engine<'_> {
         let record = self.act_mut(cancel);
         record.task = crate::model::task("cancel");
         record.cancel_task = Some(task.to_owned());
-        record.meta_mut().insert("operation".into(), task.to_owned());
-        record.meta_mut().insert("interval".into(), interval_ms.to_string());
+        record.meta_mut().insert("operation", task);
+        record.meta_mut().insert("interval", interval_ms.to_string());
         cancel
     }
 
@@ -212,7 +212,7 @@ impl Engine<'_> {
     pub fn schedule_cancel(&mut self, rsc: RscId, call_id: Option<&str>, task: &str, interval_ms: u32, node: NodeId) {
         let cancel = self.cancel_action(rsc, task, interval_ms, Some(node));
         if let Some(call_id) = call_id {
-            self.act_mut(cancel).meta_mut().insert("call-id".into(), call_id.to_owned());
+            self.act_mut(cancel).meta_mut().insert("call-id", call_id);
         }
         let end = self.end(rsc, "stop");
         self.add_ordering(end, Self::action_end(cancel), OrderFlags::ORDERED);

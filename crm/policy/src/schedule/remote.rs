@@ -216,7 +216,7 @@ impl Engine<'_> {
         let (Some(began), Some(ended)) = (began, ended) else { return began.or(ended) };
         let migrating = self.rsc(remote).launcher.is_none() && self.rsc(remote).migration_target.is_some();
         let task = match &*record.task {
-            "notify" => record.meta.get("notify_operation").map(String::as_str).unwrap_or_default(),
+            "notify" => record.meta.get("notify_operation").unwrap_or_default(),
             other => other,
         };
         let leaves = matches!(task, "cancel" | "stop" | "demote" | "migrate_from" | "migrate_to");

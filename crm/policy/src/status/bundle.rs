@@ -61,7 +61,7 @@ impl Engine<'_> {
             }
             if let Some(target) = self.rsc(*child).meta(TARGET).map(str::to_owned) {
                 for whole in [bundle, clone] {
-                    self.rsc_mut(whole).meta.insert(TARGET.to_owned(), target.clone());
+                    self.rsc_mut(whole).meta.insert(TARGET, &target);
                 }
             }
         }
@@ -93,7 +93,7 @@ impl Engine<'_> {
         }
         if let Some(child) = child {
             if let Some(address) = replica.address.clone() {
-                self.rsc_mut(child).meta.insert("external-ip".to_owned(), address);
+                self.rsc_mut(child).meta.insert("external-ip", address);
             }
             // What runs inside can only use what its container has.
             let needs = std::mem::take(&mut self.rsc_mut(child).utilization);
@@ -156,7 +156,7 @@ impl Engine<'_> {
         self.node_mut(node).remote = Some(connection);
         self.any_remote_node = true;
         self.rsc_mut(connection).launcher = Some(container);
-        self.node_mut(node).attributes.insert("#kind".into(), "container".into());
+        self.node_mut(node).attributes.insert("#kind", "container");
         // The connection need not be where the container is, so containers can be on remote nodes.
         self.set_rsc(connection, RscFlags::REMOTE_NESTING_ALLOWED);
     }

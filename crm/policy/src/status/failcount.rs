@@ -1,7 +1,5 @@
 //! How often a resource failed on a node, from the node's attributes; which failures have expired.
 
-use std::ops::Bound;
-
 use cib::Element;
 use cib::score::Score;
 
@@ -67,9 +65,8 @@ impl Engine<'_> {
     }
 
     /// The attributes of a node whose names begin so, in the order of names.
-    fn attributes_with(&self, node: NodeId, prefix: &'static str) -> impl Iterator<Item = (&String, &String)> {
-        let from = self.node(node).attributes.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        from.take_while(move |(name, _)| name.starts_with(prefix))
+    fn attributes_with(&self, node: NodeId, prefix: &'static str) -> impl Iterator<Item = (&str, &str)> {
+        self.node(node).attributes.beginning_with(prefix)
     }
 
     /// Whether an operation with `on-fail=block` failed: the one given, or any in the history of the node.
@@ -109,7 +106,7 @@ impl Engine<'_> {
     pub fn clear_fail_count(&mut self, rsc: RscId, node: NodeId) -> ActId {
         let key = op_key(&self.rsc(rsc).id, "clear_failcount", 0);
         let action = self.action(Some(rsc), key, "clear_failcount", Some(node), false);
-        self.act_mut(action).meta_mut().insert("op_no_wait".into(), "true".into());
+        self.act_mut(action).meta_mut().insert("op_no_wait", "true");
         action
     }
 }

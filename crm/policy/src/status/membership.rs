@@ -64,7 +64,7 @@ impl Engine<'_> {
     }
 
     fn apply_node_modes(&mut self, node: NodeId) {
-        let attribute = |name: &str| self.node(node).attributes.get(name).map(String::as_str);
+        let attribute = |name: &str| self.node(node).attributes.get(name);
         let (standby, maintenance) =
             (boolean::is_true(attribute("standby")), boolean::is_true(attribute("maintenance")));
         // Held by the controller for coming and going too often: it may join, but runs nothing.

@@ -37,7 +37,7 @@ impl Engine<'_> {
         let node = NodeId(self.cluster.nodes.len() as u32);
         self.any_remote_node |= kind == NodeKind::Remote;
         let mut attributes = Values::new();
-        attributes.insert("#kind".into(), if kind == NodeKind::Remote { "remote" } else { "cluster" }.into());
+        attributes.insert("#kind", if kind == NodeKind::Remote { "remote" } else { "cluster" });
         self.cluster.nodes.push(Node {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -85,13 +85,13 @@ impl Engine<'_> {
             self.set_node(node, NodeFlags::DC);
         }
         let is_dc = self.cluster.dc == Some(node);
-        let cluster_name = self.cluster.options.raw.get("cluster-name").cloned();
+        let cluster_name = self.cluster.options.raw.get("cluster-name").map(str::to_owned);
         let attributes = &mut self.node_mut(node).attributes;
-        attributes.insert("#uname".into(), name);
-        attributes.insert("#id".into(), id);
-        attributes.insert("#is_dc".into(), is_dc.to_string());
+        attributes.insert("#uname", name);
+        attributes.insert("#id", id);
+        attributes.insert("#is_dc", is_dc.to_string());
         if let Some(cluster_name) = &cluster_name {
-            attributes.insert("#cluster-name".into(), cluster_name.clone());
+            attributes.insert("#cluster-name", cluster_name);
         }
 
         let mut found = if overwrite { Values::new() } else { self.node(node).attributes.clone() };
@@ -100,12 +100,12 @@ impl Engine<'_> {
         self.read_pairs(element, "utilization", &Context::default(), None, &mut utilization);
         let record = self.node_mut(node);
         record.utilization = utilization;
-        record.attributes.extend(found);
+        record.attributes.extend(&found);
 
         if !record.attributes.contains_key("#site-name") {
-            let site = record.attributes.get("site-name").cloned().or(cluster_name);
+            let site = record.attributes.get("site-name").map(str::to_owned).or(cluster_name);
             if let Some(site) = site {
-                record.attributes.insert("#site-name".into(), site);
+                record.attributes.insert("#site-name", site);
             }
         }
     }
@@ -132,7 +132,7 @@ impl Engine<'_> {
         if self.rsc(rsc).launcher.is_none() {
             self.apply_startup_fencing(node);
         } else {
-            self.node_mut(node).attributes.insert("#kind".into(), "container".into());
+            self.node_mut(node).attributes.insert("#kind", "container");
         }
     }
 }

@@ -526,7 +526,7 @@ impl<'a> Engine<'a> {
     fn failure_handling(&mut self, rsc: RscId, node: NodeId, task: &str, interval_ms: u32) -> (OnFail, Role) {
         let config = self.operation_config(rsc, task, interval_ms, true);
         let meta = self.operation_meta(rsc, Some(node), task, interval_ms, config);
-        let on_fail = self.on_fail(rsc, task, interval_ms, meta.get("on-fail").map(String::as_str));
+        let on_fail = self.on_fail(rsc, task, interval_ms, meta.get("on-fail"));
         (on_fail, self.role_after_failure(rsc, task, on_fail))
     }
 

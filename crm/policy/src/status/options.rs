@@ -86,10 +86,10 @@ impl Engine<'_> {
             );
         }
         for (old, new) in ALIASES {
-            if let Some(value) = raw.get(old).cloned() {
+            if let Some(value) = raw.get(old).map(str::to_owned) {
                 // The old option knew another word for it; the new one never did.
                 let poweroff = old == "stonith-action" && value == "poweroff";
-                raw.entry(new.to_owned()).or_insert(if poweroff { "off".to_owned() } else { value });
+                raw.add(new, if poweroff { "off" } else { value.as_str() });
             }
         }
         for (name, default) in DEFAULTS {
@@ -97,15 +97,15 @@ impl Engine<'_> {
                 Some(value) if valid(name, value) => {}
                 Some(value) => {
                     self.warnings.push(format!("option {name} is '{value}', which it cannot be; using {default}"));
-                    raw.insert(name.to_owned(), default.to_owned());
+                    raw.insert(name, default);
                 }
                 None => {
-                    raw.insert(name.to_owned(), default.to_owned());
+                    raw.insert(name, default);
                 }
             }
         }
-        let on = |name: &str| boolean::is_true(raw.get(name).map(String::as_str));
-        let ms = |name: &str| duration::interval_ms(raw.get(name).map(String::as_str)) as u32;
+        let on = |name: &str| boolean::is_true(raw.get(name));
+        let ms = |name: &str| duration::interval_ms(raw.get(name)) as u32;
         let word = |name: &str| raw.get(name).map(|value| value.to_ascii_lowercase()).unwrap_or_default();
 
         let fencing = on("fencing-enabled");

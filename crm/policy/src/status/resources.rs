@@ -172,9 +172,9 @@ impl<'a> Engine<'a> {
 
     fn read_meta(&mut self, rsc: RscId, number: Option<u32>) {
         let (xml, parent) = (self.rsc(rsc).xml, self.parent(rsc));
-        let mut meta: Values = self.doc.attributes(xml).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        let mut meta: Values = self.doc.attributes(xml).collect();
         if let Some(number) = number {
-            meta.insert("clone".into(), number.to_string());
+            meta.insert("clone", number.to_string());
         }
         let context = Context { agent: self.agent(rsc), ..Context::default() };
         self.read_pairs(xml, "meta_attributes", &context, None, &mut meta);
@@ -186,17 +186,15 @@ impl<'a> Engine<'a> {
             self.read_pairs(xml, "meta_attributes", &context, None, &mut inherited);
             at = self.parent(current);
         }
-        for (name, value) in inherited {
-            meta.entry(name).or_insert(value);
+        for (name, value) in &inherited {
+            meta.add(name, value);
         }
         if let Some(defaults) = self.rsc_defaults {
             self.read_pairs(defaults, "meta_attributes", &context, None, &mut meta);
         }
         if let Some(parent) = parent {
             for (name, value) in &self.rsc(parent).meta {
-                if !meta.contains_key(name) {
-                    meta.insert(name.clone(), value.clone());
-                }
+                meta.add(name, value);
             }
         }
         self.rsc_mut(rsc).meta = meta;
@@ -338,7 +336,7 @@ impl<'a> Engine<'a> {
 
     fn clear_unique(&mut self, rsc: RscId) {
         self.clear_rsc(rsc, RscFlags::UNIQUE);
-        self.rsc_mut(rsc).meta.insert("globally-unique".into(), "false".into());
+        self.rsc_mut(rsc).meta.insert("globally-unique", "false");
         for child in self.children(rsc) {
             self.clear_unique(child);
         }
@@ -390,8 +388,8 @@ impl<'a> Engine<'a> {
         let max = data.max;
         let resource = self.rsc_mut(rsc);
         resource.kind = RscKind::Clone(Box::new(data));
-        resource.meta.entry("resource-stickiness".into()).or_insert_with(|| "1".into());
-        resource.meta.insert("globally-unique".into(), unique.to_string());
+        resource.meta.add("resource-stickiness", "1");
+        resource.meta.insert("globally-unique", unique.to_string());
         (0..max.max(1)).all(|_| self.add_instance(rsc).is_some())
     }
 
@@ -408,7 +406,7 @@ impl<'a> Engine<'a> {
             self.set_flags_below(instance, RscFlags::REMOVED);
         }
         // Not the one meta attribute alone that changes with each instance: agents see it.
-        self.rsc_mut(instance).meta.insert("clone-max".into(), max.to_string());
+        self.rsc_mut(instance).meta.insert("clone-max", max.to_string());
         Some(instance)
     }
 

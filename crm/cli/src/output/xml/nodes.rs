@@ -36,8 +36,8 @@ fn begin(tree: &mut Tree, cluster: &Cluster, id: NodeId) {
         Health::Yellow => "yellow",
         Health::Red => "red",
     };
-    let feature_set = (member && node.online())
-        .then(|| node.attributes.get("#feature-set").map_or(BEFORE_FEATURE_SETS, String::as_str));
+    let feature_set =
+        (member && node.online()).then(|| node.attributes.get("#feature-set").unwrap_or(BEFORE_FEATURE_SETS));
     let running = node.running.len().to_string();
     let launcher = node.remote.and_then(|connection| cluster.resource(connection).launcher);
     let mut attributes = vec![

@@ -320,7 +320,7 @@ impl Picture<'_> {
     }
 
     fn option(&self, name: &str) -> Option<&str> {
-        self.cluster.options.raw.get(name).map(String::as_str)
+        self.cluster.options.raw.get(name)
     }
 
     /// What the nodes are members of.

@@ -25,7 +25,7 @@ pub(super) fn get(report: &mut Report<'_>, subject: &Subject<'_>, id: RscId, nam
     let document = &subject.view.document;
     let value = match tag(subject) {
         "meta_attributes" => resource.meta(name).map(str::to_owned),
-        "utilization" => resource.utilization.get(name).cloned(),
+        "utilization" => resource.utilization.get(name).map(str::to_owned),
         _ => {
             let element = subject.element(id)?;
             let context = Context::at(subject.view.now);

@@ -299,7 +299,7 @@ pub(super) fn agent(report: &mut Report<'_>, subject: &Subject<'_>) -> Result<u8
             };
             let mut all = parameters(subject, id)?;
             for (name, value) in &resource.meta {
-                all.insert(format!("CRM_meta_{name}"), value.clone());
+                all.insert(format!("CRM_meta_{name}"), value.to_owned());
             }
             (agent, Some(resource.id.clone()), all)
         }

@@ -285,7 +285,7 @@ mod tests {
         let mut plan = Transition::new(Settings::default());
         let mut fence = Action::new(1, ActionKind::Cluster(ClusterAction::Fence), "stonith", "stonith-one-off".into());
         fence.node = Some("one".into());
-        fence.attributes.insert("CRM_meta_stonith_action".into(), "off".into());
+        fence.attributes.insert("CRM_meta_stonith_action", "off");
         let start = plan.add(operation(2, "start"));
         let fence = plan.add(fence);
         plan.order(start, fence);

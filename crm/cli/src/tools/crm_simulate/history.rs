@@ -37,7 +37,7 @@ pub struct Outcome<'a> {
     /// Why, if it failed.
     pub reason: &'a str,
     /// Parameters and `CRM_meta_*`, where they are known.
-    pub parameters: Option<&'a digest::Parameters>,
+    pub parameters: Option<&'a cib::Pairs>,
 }
 
 /// The `status` element, made if there is none.
@@ -155,7 +155,7 @@ pub fn record(cib: &mut Document, history: Element, node: &str, now: i64, outcom
         "reload" | "reload-agent" => "start",
         other => other,
     };
-    let meta = |name: &str| outcome.parameters.and_then(|all| all.get(&format!("CRM_meta_{name}"))).map(String::as_str);
+    let meta = |name: &str| outcome.parameters.and_then(|all| all.get(&format!("CRM_meta_{name}")));
     let key = format!("{resource}_{operation}_{interval_ms}");
     let last = format!("{resource}_last_0");
     let migration = matches!(operation, "migrate_to" | "migrate_from");

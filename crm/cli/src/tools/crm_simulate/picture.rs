@@ -52,7 +52,7 @@ fn name(cluster: &Cluster, action: &Action) -> String {
         None if action.is(ActFlags::PSEUDO) => None,
         None => Some("<none>"),
     };
-    let meta = |name: &str| action.meta.get(name).map_or("", String::as_str);
+    let meta = |name: &str| action.meta.get(name).unwrap_or_default();
     let (prefix, task) = match &action.cancel_task {
         Some(task) if action.task == "cancel" => ("Cancel ", task.as_str()),
         _ => ("", &*action.task),
