@@ -111,7 +111,10 @@ impl Reader<'_> {
     /// A line of a file.
     fn physical(&mut self, line: &str, place: &Place, depth: usize) {
         if let Some(mut open) = self.open.take() {
-            let (text, more) = continued(line);
+            // A line that is a comment is left out, and goes on as any other.
+            let comment = line.trim_start().starts_with(['#', '!']);
+            let (text, more) = continued(if comment { line } else { uncommented(line) });
+            let text = if comment { "" } else { text };
             if let (Value::Lines(lines), false) = (&mut open.value, text.trim().is_empty() && !more) {
                 lines.push(text.trim().to_owned());
             }
@@ -146,7 +149,7 @@ impl Reader<'_> {
             }
         }
         if let Some((name, value)) = definition(line) {
-            let (value, more) = continued(value);
+            let (value, more) = continued(uncommented(value));
             match more {
                 true if value.trim().is_empty() => {
                     self.open =
@@ -252,7 +255,7 @@ impl Reader<'_> {
         let mut from = 0;
         for _ in 0..REPLACE_MAX {
             let Some((start, end, name)) = reference(&text, from) else { return Replaced::Line(text) };
-            match self.value(&name, place) {
+            match self.value(&name, &text[start..end], place) {
                 None => from = start + 1,
                 Some(Value::Text(value)) => {
                     text.replace_range(start..end, &value);
@@ -277,13 +280,20 @@ impl Reader<'_> {
         Replaced::Line(String::new())
     }
 
-    fn value(&self, name: &str, place: &Place) -> Option<Value> {
+    /// What a name stands for; `whole` is the reference with all that is in its braces.
+    fn value(&mut self, name: &str, whole: &str, place: &Place) -> Option<Value> {
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         match name {
             "_PWD" => text(directory(&place.file)),
             "_INSTANCE" => text(&self.host.instance),
             "_HASH" => text("\u{1}#"),
             "_BANG" => text("\u{1}!"),
+            "_RANDOM" => {
+                let least = whole.trim_end_matches('}').split_ascii_whitespace().nth(1).unwrap_or("0");
+                let message = format!("keepalived takes another number here at each start; read as {least}");
+                self.notes.push(Note::warning(place.clone(), message).about(whole));
+                text(least)
+            }
             name => self.definitions.get(name).cloned(),
         }
     }
@@ -331,6 +341,21 @@ impl Reader<'_> {
 enum Replaced {
     Line(String),
     Lines(Vec<String>),
+}
+
+/// What stands before a line's comment.
+fn uncommented(line: &str) -> &str {
+    let mut quote = false;
+    let mut escaped = false;
+    for (at, character) in line.char_indices() {
+        match character {
+            '"' => quote = !quote,
+            '#' | '!' if !quote && !escaped => return &line[..at],
+            _ => {}
+        }
+        escaped = character == '\\';
+    }
+    line
 }
 
 /// A line and whether the next one belongs to it.
@@ -512,6 +537,13 @@ mod tests {
         let (lines, notes) = expand(&files, &Host::default());
         assert_eq!(lines[1].text, "x /etc/keepalived/conf.d");
         assert!(notes.iter().any(|note| note.message.contains("include each other")) && lines.len() < 200);
+    }
+
+    #[test]
+    fn comments_are_no_part_of_definitions() {
+        expect("$A=7 # seven\n$B=#nothing\np $A\n$B q\n", &["p 7", "q"]);
+        expect("$A= \\\n  a \\ # more\n # b \\\n c\n$A\n", &["a", "c"]);
+        expect("id ${_RANDOM 5 9}\n", &["id 5"]);
     }
 
     #[test]

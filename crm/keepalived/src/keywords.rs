@@ -37,14 +37,28 @@ pub struct Word {
     pub shape: Shape,
     /// Who reads it.
     pub side: Side,
+    /// Whether keepalived ends, and does not start, if nothing stands behind it.
+    pub needs: bool,
 }
 
 const fn word(name: &'static str, shape: Shape) -> Word {
-    Word { name, shape, side: Side::All }
+    Word { name, shape, side: Side::All, needs: false }
+}
+
+/// A word that needs another one behind it.
+const fn needs(name: &'static str, shape: Shape) -> Word {
+    Word { name, shape, side: Side::All, needs: true }
 }
 
 const fn top(name: &'static str, shape: Shape, side: Side) -> Word {
-    Word { name, shape, side }
+    Word { name, shape, side, needs: false }
+}
+
+impl Word {
+    /// The same word, which needs a name behind it.
+    const fn named(self) -> Word {
+        Word { needs: true, ..self }
+    }
 }
 
 use Shape::{Block, Command, Line, Values};
@@ -57,7 +71,7 @@ pub const TOP: &[Word] = &[
     word("namespace_with_ipsets", Line),
     word("use_pid_dir", Line),
     word("instance", Line),
-    word("child_wait_time", Line),
+    needs("child_wait_time", Line),
     word("linkbeat_use_polling", Line),
     top("linkbeat_interfaces", Values, Side::Vrrp),
     top("interface_up_down_delays", Values, Side::Vrrp),
@@ -66,24 +80,24 @@ pub const TOP: &[Word] = &[
     top("static_rules", Values, Side::Vrrp),
     top("track_group", Block(&[word("group", Values)]), Side::Vrrp),
     top("garp_group", Block(GARP_GROUP), Side::Vrrp),
-    top("vrrp_script", Block(SCRIPT), Side::Vrrp),
-    top("vrrp_track_process", Block(PROCESS), Side::Vrrp),
-    word("track_file", Block(FILE)),
-    word("vrrp_track_file", Block(FILE)),
+    top("vrrp_script", Block(SCRIPT), Side::Vrrp).named(),
+    top("vrrp_track_process", Block(PROCESS), Side::Vrrp).named(),
+    needs("track_file", Block(FILE)),
+    needs("vrrp_track_file", Block(FILE)),
     top("vrrp_sync_group", Block(SYNC_GROUP), Side::Vrrp),
     top("vrrp_instance", Block(INSTANCE), Side::Vrrp),
     top("bfd_instance", Block(BFD), Side::Bfd),
     top("virtual_server_group", Values, Side::Checker),
-    top("virtual_server", Block(VIRTUAL_SERVER), Side::Checker),
+    top("virtual_server", Block(VIRTUAL_SERVER), Side::Checker).named(),
     top("SSL", Block(SSL), Side::Checker),
 ];
 
 const GLOBAL: &[Word] = &[
     word("router_id", Line),
     word("notification_email_from", Line),
-    word("smtp_server", Line),
+    needs("smtp_server", Line),
     word("smtp_helo_name", Line),
-    word("smtp_connect_timeout", Line),
+    needs("smtp_connect_timeout", Line),
     word("notification_email", Values),
     word("smtp_alert", Line),
     word("smtp_alert_vrrp", Line),
@@ -104,31 +118,31 @@ const GLOBAL: &[Word] = &[
     word("lvs_netlink_monitor_rcv_bufs_force", Line),
     word("lvs_notify_fifo", Line),
     word("lvs_notify_fifo_script", Command),
-    word("vrrp_mcast_group4", Line),
-    word("vrrp_mcast_group6", Line),
-    word("vrrp_garp_master_delay", Line),
-    word("vrrp_garp_master_repeat", Line),
-    word("vrrp_garp_master_refresh", Line),
-    word("vrrp_garp_master_refresh_repeat", Line),
-    word("vrrp_garp_lower_prio_delay", Line),
-    word("vrrp_garp_lower_prio_repeat", Line),
-    word("vrrp_garp_interval", Line),
-    word("vrrp_gna_interval", Line),
+    needs("vrrp_mcast_group4", Line),
+    needs("vrrp_mcast_group6", Line),
+    needs("vrrp_garp_master_delay", Line),
+    needs("vrrp_garp_master_repeat", Line),
+    needs("vrrp_garp_master_refresh", Line),
+    needs("vrrp_garp_master_refresh_repeat", Line),
+    needs("vrrp_garp_lower_prio_delay", Line),
+    needs("vrrp_garp_lower_prio_repeat", Line),
+    needs("vrrp_garp_interval", Line),
+    needs("vrrp_gna_interval", Line),
     word("vrrp_garp_extra_if", Line),
     word("vrrp_min_garp", Line),
-    word("vrrp_down_timer_adverts", Line),
+    needs("vrrp_down_timer_adverts", Line),
     word("vrrp_lower_prio_no_advert", Line),
     word("vrrp_higher_prio_send_advert", Line),
     word("vrrp_owner_ignore_adverts", Line),
-    word("vrrp_version", Line),
+    needs("vrrp_version", Line),
     word("vrrp_iptables", Line),
     word("vrrp_ipsets", Line),
     word("nftables", Line),
-    word("nftables_priority", Line),
+    needs("nftables_priority", Line),
     word("nftables_counters", Line),
     word("nftables_ifindex", Line),
     word("nftables_ipvs", Line),
-    word("nftables_ipvs_start_fwmark", Line),
+    needs("nftables_ipvs_start_fwmark", Line),
     word("ipvs_nftables", Line),
     word("vrrp_check_unicast_src", Line),
     word("vrrp_skip_check_adv_addr", Line),
@@ -139,7 +153,7 @@ const GLOBAL: &[Word] = &[
     word("notify_fifo", Line),
     word("notify_fifo_script", Command),
     word("fifo_write_vrrp_states_on_reload", Line),
-    word("vrrp_startup_delay", Line),
+    needs("vrrp_startup_delay", Line),
     word("vrrp_delay_after_boot", Line),
     word("vrrp_rx_bufs_policy", Line),
     word("vrrp_rx_bufs_multiplier", Line),
@@ -150,10 +164,10 @@ const GLOBAL: &[Word] = &[
     word("process_monitor_rcv_bufs", Line),
     word("process_monitor_rcv_bufs_force", Line),
     word("process_names", Line),
-    word("process_name", Line),
-    word("vrrp_process_name", Line),
-    word("checker_process_name", Line),
-    word("bfd_process_name", Line),
+    needs("process_name", Line),
+    needs("vrrp_process_name", Line),
+    needs("checker_process_name", Line),
+    needs("bfd_process_name", Line),
     word("vrrp_priority", Line),
     word("checker_priority", Line),
     word("bfd_priority", Line),
@@ -166,12 +180,12 @@ const GLOBAL: &[Word] = &[
     word("vrrp_cpu_affinity", Line),
     word("checker_cpu_affinity", Line),
     word("bfd_cpu_affinity", Line),
-    word("vrrp_rlimit_rttime", Line),
-    word("checker_rlimit_rttime", Line),
-    word("bfd_rlimit_rttime", Line),
-    word("vrrp_rlimit_rtime", Line),
-    word("checker_rlimit_rtime", Line),
-    word("bfd_rlimit_rtime", Line),
+    needs("vrrp_rlimit_rttime", Line),
+    needs("checker_rlimit_rttime", Line),
+    needs("bfd_rlimit_rttime", Line),
+    needs("vrrp_rlimit_rtime", Line),
+    needs("checker_rlimit_rtime", Line),
+    needs("bfd_rlimit_rtime", Line),
     word("max_auto_priority", Line),
     word("min_auto_priority_delay", Line),
     word("snmp_socket", Line),
@@ -203,11 +217,11 @@ const GLOBAL: &[Word] = &[
     word("reload_date_specific", Line),
     word("reload_file", Line),
     word("data_use_instance", Line),
-    word("config_save_dir", Line),
+    needs("config_save_dir", Line),
     word("tmp_config_directory", Line),
     word("use_pid_dir", Line),
-    word("umask", Line),
-    word("random_seed", Line),
+    needs("umask", Line),
+    needs("random_seed", Line),
     word("include_check", Line),
     word("json_version", Line),
     word("iproute_usr_dir", Line),
@@ -215,8 +229,8 @@ const GLOBAL: &[Word] = &[
     word("state_dump_file", Line),
     word("stats_dump_file", Line),
     word("json_dump_file", Line),
-    word("vmac_prefix", Line),
-    word("vmac_addr_prefix", Line),
+    needs("vmac_prefix", Line),
+    needs("vmac_addr_prefix", Line),
     word("log_unknown_vrids", Line),
     word("ha_suspend", Line),
     word("linkbeat_use_polling", Line),
@@ -228,28 +242,28 @@ const GLOBAL: &[Word] = &[
 ];
 
 const GARP_GROUP: &[Word] =
-    &[word("garp_interval", Line), word("gna_interval", Line), word("interface", Line), word("interfaces", Values)];
+    &[needs("garp_interval", Line), needs("gna_interval", Line), needs("interface", Line), word("interfaces", Values)];
 
 const SCRIPT: &[Word] = &[
     word("script", Command),
-    word("interval", Line),
-    word("timeout", Line),
-    word("weight", Line),
-    word("rise", Line),
-    word("fall", Line),
-    word("user", Line),
+    needs("interval", Line),
+    needs("timeout", Line),
+    needs("weight", Line),
+    needs("rise", Line),
+    needs("fall", Line),
+    needs("user", Line),
     word("init_fail", Line),
 ];
 
 const PROCESS: &[Word] = &[
-    word("process", Command),
+    needs("process", Command),
     word("param_match", Line),
     word("weight", Line),
-    word("quorum", Line),
-    word("quorum_max", Line),
-    word("delay", Line),
-    word("fork_delay", Line),
-    word("terminate_delay", Line),
+    needs("quorum", Line),
+    needs("quorum_max", Line),
+    needs("delay", Line),
+    needs("fork_delay", Line),
+    needs("terminate_delay", Line),
     word("full_command", Line),
 ];
 
@@ -262,11 +276,11 @@ const SYNC_GROUP: &[Word] = &[
     word("track_file", Values),
     word("track_process", Values),
     word("track_bfd", Values),
-    word("notify_backup", Command),
-    word("notify_master", Command),
-    word("notify_fault", Command),
-    word("notify_stop", Command),
-    word("notify", Command),
+    needs("notify_backup", Command),
+    needs("notify_master", Command),
+    needs("notify_fault", Command),
+    needs("notify_stop", Command),
+    needs("notify", Command),
     word("smtp_alert", Line),
     word("notify_priority_changes", Line),
     word("global_tracking", Line),
@@ -281,10 +295,10 @@ const INSTANCE: &[Word] = &[
     word("unicast_peer", Values),
     word("check_unicast_src", Line),
     word("unicast_fault_no_peer", Line),
-    word("unicast_ttl", Line),
+    needs("unicast_ttl", Line),
     word("native_ipv6", Line),
-    word("state", Line),
-    word("interface", Line),
+    needs("state", Line),
+    needs("interface", Line),
     word("dont_track_primary", Line),
     word("linkbeat_use_polling", Line),
     word("track_interface", Values),
@@ -292,14 +306,14 @@ const INSTANCE: &[Word] = &[
     word("track_file", Values),
     word("track_process", Values),
     word("track_bfd", Values),
-    word("mcast_src_ip", Line),
-    word("mcast_dst_ip", Line),
-    word("unicast_src_ip", Line),
+    needs("mcast_src_ip", Line),
+    needs("mcast_dst_ip", Line),
+    needs("unicast_src_ip", Line),
     word("track_src_ip", Line),
-    word("virtual_router_id", Line),
-    word("version", Line),
-    word("priority", Line),
-    word("advert_int", Line),
+    needs("virtual_router_id", Line),
+    needs("version", Line),
+    needs("priority", Line),
+    needs("advert_int", Line),
     word("virtual_ipaddress", Values),
     word("virtual_ipaddress_excluded", Values),
     word("promote_secondaries", Line),
@@ -311,26 +325,26 @@ const INSTANCE: &[Word] = &[
     word("strict_mode", Line),
     word("preempt", Line),
     word("nopreempt", Line),
-    word("preempt_delay", Line),
-    word("debug", Line),
-    word("notify_backup", Command),
-    word("notify_master", Command),
-    word("notify_fault", Command),
-    word("notify_stop", Command),
+    needs("preempt_delay", Line),
+    needs("debug", Line),
+    needs("notify_backup", Command),
+    needs("notify_master", Command),
+    needs("notify_fault", Command),
+    needs("notify_stop", Command),
     word("notify_deleted", Line),
-    word("notify", Command),
-    word("notify_master_rx_lower_pri", Command),
+    needs("notify", Command),
+    needs("notify_master_rx_lower_pri", Command),
     word("notify_priority_changes", Line),
     word("smtp_alert", Line),
-    word("lvs_sync_daemon_interface", Line),
-    word("garp_master_delay", Line),
-    word("garp_master_repeat", Line),
-    word("garp_master_refresh", Line),
-    word("garp_master_refresh_repeat", Line),
-    word("garp_lower_prio_delay", Line),
-    word("garp_lower_prio_repeat", Line),
+    needs("lvs_sync_daemon_interface", Line),
+    needs("garp_master_delay", Line),
+    needs("garp_master_repeat", Line),
+    needs("garp_master_refresh", Line),
+    needs("garp_master_refresh_repeat", Line),
+    needs("garp_lower_prio_delay", Line),
+    needs("garp_lower_prio_repeat", Line),
     word("garp_extra_if", Line),
-    word("down_timer_adverts", Line),
+    needs("down_timer_adverts", Line),
     word("lower_prio_no_advert", Line),
     word("higher_prio_send_advert", Line),
     word("owner_ignore_adverts", Line),
@@ -339,22 +353,22 @@ const INSTANCE: &[Word] = &[
     word("v3_checksum_as_v2", Line),
     word("timer_expired_backup", Line),
     word("thread_timer_expired", Line),
-    word("vrf", Line),
-    word("authentication", Block(&[word("auth_type", Line), word("auth_pass", Line)])),
+    needs("vrf", Line),
+    word("authentication", Block(&[needs("auth_type", Line), needs("auth_pass", Line)])),
 ];
 
 const BFD: &[Word] = &[
-    word("source_ip", Line),
+    needs("source_ip", Line),
     word("neighbor_ip", Line),
-    word("min_rx", Line),
-    word("min_tx", Line),
-    word("idle_tx", Line),
-    word("multiplier", Line),
+    needs("min_rx", Line),
+    needs("min_tx", Line),
+    needs("idle_tx", Line),
+    needs("multiplier", Line),
     word("passive", Line),
-    word("ttl", Line),
-    word("hoplimit", Line),
-    word("max_hops", Line),
-    word("weight", Line),
+    needs("ttl", Line),
+    needs("hoplimit", Line),
+    needs("max_hops", Line),
+    needs("weight", Line),
     word("vrrp", Line),
     word("checker", Line),
 ];
@@ -362,14 +376,14 @@ const BFD: &[Word] = &[
 const SSL: &[Word] = &[word("password", Line), word("ca", Line), word("certificate", Line), word("key", Line)];
 
 const VIRTUAL_SERVER: &[Word] = &[
-    word("ip_family", Line),
-    word("delay_loop", Line),
-    word("delay_before_retry", Line),
-    word("retry", Line),
-    word("warmup", Line),
-    word("connect_timeout", Line),
-    word("lb_algo", Line),
-    word("lvs_sched", Line),
+    needs("ip_family", Line),
+    needs("delay_loop", Line),
+    needs("delay_before_retry", Line),
+    needs("retry", Line),
+    needs("warmup", Line),
+    needs("connect_timeout", Line),
+    needs("lb_algo", Line),
+    needs("lvs_sched", Line),
     word("hashed", Line),
     word("flag-1", Line),
     word("flag-2", Line),
@@ -379,13 +393,13 @@ const VIRTUAL_SERVER: &[Word] = &[
     word("mh-port", Line),
     word("mh-fallback", Line),
     word("ops", Line),
-    word("lb_kind", Line),
-    word("lvs_method", Line),
+    needs("lb_kind", Line),
+    needs("lvs_method", Line),
     word("nat_mask", Line),
-    word("persistence_engine", Line),
+    needs("persistence_engine", Line),
     word("persistence_timeout", Line),
-    word("persistence_granularity", Line),
-    word("protocol", Line),
+    needs("persistence_granularity", Line),
+    needs("protocol", Line),
     word("ha_suspend", Line),
     word("smtp_alert", Line),
     word("virtualhost", Line),
@@ -393,31 +407,31 @@ const VIRTUAL_SERVER: &[Word] = &[
     word("alpha", Line),
     word("omega", Line),
     word("inhibit_on_failure", Line),
-    word("quorum_up", Command),
-    word("quorum_down", Command),
-    word("quorum", Line),
-    word("hysteresis", Line),
-    word("weight", Line),
-    word("sorry_server", Line),
+    needs("quorum_up", Command),
+    needs("quorum_down", Command),
+    needs("quorum", Line),
+    needs("hysteresis", Line),
+    needs("weight", Line),
+    needs("sorry_server", Line),
     word("sorry_server_inhibit", Line),
     word("sorry_server_lvs_method", Line),
     word("real_server", Block(REAL_SERVER)),
 ];
 
 const REAL_SERVER: &[Word] = &[
-    word("weight", Line),
-    word("lvs_method", Line),
-    word("uthreshold", Line),
-    word("lthreshold", Line),
+    needs("weight", Line),
+    needs("lvs_method", Line),
+    needs("uthreshold", Line),
+    needs("lthreshold", Line),
     word("inhibit_on_failure", Line),
-    word("notify_up", Command),
-    word("notify_down", Command),
+    needs("notify_up", Command),
+    needs("notify_down", Command),
     word("alpha", Line),
-    word("delay_loop", Line),
-    word("delay_before_retry", Line),
-    word("retry", Line),
-    word("warmup", Line),
-    word("connect_timeout", Line),
+    needs("delay_loop", Line),
+    needs("delay_before_retry", Line),
+    needs("retry", Line),
+    needs("warmup", Line),
+    needs("connect_timeout", Line),
     word("smtp_alert", Line),
     word("virtualhost", Line),
     word("snmp_name", Line),
@@ -430,17 +444,17 @@ const REAL_SERVER: &[Word] = &[
     word("PING_CHECK", Block(TCP_CHECK)),
     word("UDP_CHECK", Block(UDP_CHECK)),
     word("BFD_CHECK", Block(&[word("name", Line), word("alpha", Line)])),
-    word("FILE_CHECK", Block(&[word("track_file", Line), word("weight", Line)])),
+    word("FILE_CHECK", Block(&[needs("track_file", Line), needs("weight", Line)])),
 ];
 
 /// Words of a check, with those that every check has: when it is repeated.
 macro_rules! repeating {
     ($($more:expr),* $(,)?) => {
         &[
-            word("warmup", Line),
-            word("delay_loop", Line),
-            word("retry", Line),
-            word("delay_before_retry", Line),
+            needs("warmup", Line),
+            needs("delay_loop", Line),
+            needs("retry", Line),
+            needs("delay_before_retry", Line),
             word("alpha", Line),
             $($more),*
         ]
@@ -451,13 +465,13 @@ macro_rules! repeating {
 macro_rules! connecting {
     ($($more:expr),* $(,)?) => {
         repeating![
-            word("connect_ip", Line),
-            word("connect_port", Line),
-            word("bindto", Line),
-            word("bind_if", Line),
-            word("bind_port", Line),
-            word("fwmark", Line),
-            word("connect_timeout", Line),
+            needs("connect_ip", Line),
+            needs("connect_port", Line),
+            needs("bindto", Line),
+            needs("bind_if", Line),
+            needs("bind_port", Line),
+            needs("fwmark", Line),
+            needs("connect_timeout", Line),
             $($more),*
         ]
     };
@@ -466,7 +480,7 @@ macro_rules! connecting {
 const TCP_CHECK: &[Word] = connecting![];
 
 const HTTP_GET: &[Word] = connecting![
-    word("nb_get_retry", Line),
+    needs("nb_get_retry", Line),
     word("virtualhost", Line),
     word("http_protocol", Line),
     word("enable_sni", Line),
@@ -476,8 +490,8 @@ const HTTP_GET: &[Word] = connecting![
 ];
 
 const URL: &[Word] = &[
-    word("path", Command),
-    word("digest", Line),
+    needs("path", Command),
+    needs("digest", Line),
     word("status_code", Line),
     word("virtualhost", Line),
     word("regex", Command),
@@ -491,16 +505,20 @@ const URL: &[Word] = &[
 
 const SMTP_CHECK: &[Word] = connecting![word("helo_name", Line), word("host", Block(TCP_CHECK)),];
 
-const DNS_CHECK: &[Word] = connecting![word("type", Line), word("name", Line),];
+const DNS_CHECK: &[Word] = connecting![needs("type", Line), needs("name", Line),];
 
-const MISC_CHECK: &[Word] =
-    repeating![word("misc_path", Command), word("misc_timeout", Line), word("misc_dynamic", Line), word("user", Line),];
+const MISC_CHECK: &[Word] = repeating![
+    word("misc_path", Command),
+    needs("misc_timeout", Line),
+    word("misc_dynamic", Line),
+    word("user", Line),
+];
 
 const UDP_CHECK: &[Word] = connecting![
     word("payload", Line),
     word("require_reply", Line),
-    word("min_reply_length", Line),
-    word("max_reply_length", Line),
+    needs("min_reply_length", Line),
+    needs("max_reply_length", Line),
 ];
 
 /// A word of a list.

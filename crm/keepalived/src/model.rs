@@ -4,7 +4,10 @@
 pub mod address;
 pub mod defaults;
 pub mod instance;
+mod number;
 pub mod script;
+mod track;
+mod vmac;
 
 use std::collections::BTreeSet;
 
@@ -107,8 +110,13 @@ impl Model {
                 );
             }
             "vrrp_instance" => {
-                let known =
-                    instance::Known { defaults: &self.defaults, scripts: &self.scripts, instances: &self.instances };
+                let known = instance::Known {
+                    defaults: &self.defaults,
+                    scripts: &self.scripts,
+                    instances: &self.instances,
+                    others: &self.rest,
+                    bfd: &self.bfd,
+                };
                 let instance = instance::read(&statement, &known, &mut self.notes);
                 self.instances.push(instance);
             }
@@ -123,6 +131,9 @@ impl Model {
                 let group = statement.block.iter().filter(|one| one.word() == "group");
                 let members = group.flat_map(|group| &group.block).flat_map(|line| line.words.clone()).collect();
                 self.groups.push(SyncGroup { name, place, members, statement });
+            }
+            "vrrp_script" if self.scripts.iter().any(|other| other.name == name) => {
+                self.note(&place, &format!("there is a vrrp_script {name} already; keepalived skips this one"), &name);
             }
             "vrrp_script" => self.scripts.extend(script::read(&statement, &mut self.notes)),
             "global_defs" => {}
@@ -207,6 +218,7 @@ pub(crate) fn switch(statement: &Statement) -> Option<bool> {
 
 /// A decimal number of seconds, in microseconds.
 pub(crate) fn micros(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.is_empty() && fraction.is_empty() {

@@ -96,6 +96,10 @@ impl Parser<'_> {
             self.notes.push(Note::warning(line.place.clone(), message).about(first));
             vec![first.to_owned()]
         });
+        if word.needs && words.len() < 2 && self.reads(word) {
+            let message = format!("{first} has nothing behind it; keepalived ends at this line, and does not start");
+            self.notes.push(Note::error(line.place.clone(), message).about(first));
+        }
         let mut statement = Statement { words, block: Vec::new(), place: line.place.clone() };
         match word.shape {
             Shape::Line | Shape::Command => {}

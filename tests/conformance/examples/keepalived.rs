@@ -68,7 +68,11 @@ fn shown(value: &Value) -> String {
         Value::Null => "[]".to_owned(),
         Value::Number(number) => number.as_f64().map_or(String::new(), |number| number.to_string()),
         Value::Array(list) => {
-            let word = |one: &Value| one.as_str().unwrap_or_default().trim_end_matches(" set").to_owned();
+            let word = |one: &Value| {
+                // Behind it stands whether it is on its interface, and in a firewall's set.
+                let text = one.as_str().unwrap_or_default();
+                text.split_once(" set").map_or(text, |(address, _)| address).to_owned()
+            };
             format!("{:?}", list.iter().map(word).collect::<Vec<_>>())
         }
         other => other.as_str().unwrap_or_default().to_owned(),
@@ -101,7 +105,8 @@ fn fields(instance: &Instance) -> Vec<(&'static str, String)> {
         ("version", if instance.version == Version::Two { "2" } else { "3" }.to_owned()),
         ("accept", flag(instance.accept)),
         ("nopreempt", flag(instance.nopreempt)),
-        ("preempt_delay", seconds(instance.preempt_delay_us)),
+        // keepalived shows whole seconds.
+        ("preempt_delay", (instance.preempt_delay_us / 1_000_000).to_string()),
         ("strict_mode", flag(instance.strict)),
         ("skip_check_adv_addr", flag(instance.skip_check_adv_addr)),
         ("dont_track_primary", flag(instance.dont_track_primary)),

@@ -1,6 +1,7 @@
 //! What `global_defs` says for all instances.
 
-use crate::model::{Version, switch};
+use crate::model::Version;
+use crate::model::number::{SECONDS_MAX, count, number, set, switch};
 use crate::note::Note;
 use crate::statement::Statement;
 
@@ -35,6 +36,10 @@ pub struct Defaults {
     pub lower_prio_no_advert: bool,
     /// An advert in answer to one of higher priority.
     pub higher_prio_send_advert: bool,
+    /// What the names of virtual MACs' interfaces begin with.
+    pub vmac_prefix: String,
+    /// The same, of those for single addresses.
+    pub vmac_addr_prefix: Option<String>,
     /// All of it, for who needs more.
     pub statements: Vec<Statement>,
 }
@@ -56,6 +61,8 @@ impl Default for Defaults {
             garp_lower_prio_repeat: None,
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
+            vmac_prefix: "vrrp".to_owned(),
+            vmac_addr_prefix: None,
             statements: Vec::new(),
         }
     }
@@ -64,45 +71,62 @@ impl Default for Defaults {
 impl Defaults {
     pub(super) fn take(&mut self, global: &Statement, notes: &mut Vec<Note>) {
         let mut for_vrrp = None;
+        let mut least = false;
         for one in &global.block {
             let text = || one.argument(1).map(str::to_owned);
-            let number = |now: u32| one.argument(1).and_then(|text| text.parse().ok()).unwrap_or(now);
-            let flag = |now: bool| switch(one).unwrap_or(now);
             match one.word() {
                 "router_id" => self.router_id = text(),
                 "default_interface" => self.interface = text(),
-                "vrrp_version" => match one.argument(1) {
-                    Some("2") => self.version = Version::Two,
-                    Some("3") => self.version = Version::Three,
-                    _ => notes.push(
-                        Note::warning(one.place.clone(), "vrrp_version is 2 or 3; keepalived keeps 2")
-                            .about("vrrp_version"),
-                    ),
+                "vrrp_version" => match number(one, 2..=3, notes) {
+                    Some(2) => self.version = Version::Two,
+                    Some(_) => self.version = Version::Three,
+                    None => {}
                 },
-                "smtp_alert" => self.smtp_alert = flag(self.smtp_alert),
-                "smtp_alert_vrrp" => for_vrrp = switch(one),
-                "vrrp_strict" => self.strict = flag(self.strict),
-                "vrrp_skip_check_adv_addr" => self.skip_check_adv_addr = flag(self.skip_check_adv_addr),
-                "vrrp_garp_master_delay" => self.garp_delay = number(self.garp_delay),
-                "vrrp_garp_master_repeat" => self.garp_repeat = number(self.garp_repeat).max(1),
-                "vrrp_garp_master_refresh" => self.garp_refresh = number(self.garp_refresh),
-                "vrrp_garp_master_refresh_repeat" => self.garp_refresh_repeat = number(self.garp_refresh_repeat).max(1),
-                "vrrp_garp_lower_prio_delay" => self.garp_lower_prio_delay = Some(number(0)),
-                "vrrp_garp_lower_prio_repeat" => self.garp_lower_prio_repeat = Some(number(1)),
-                "vrrp_lower_prio_no_advert" => self.lower_prio_no_advert = flag(self.lower_prio_no_advert),
-                "vrrp_higher_prio_send_advert" => self.higher_prio_send_advert = flag(self.higher_prio_send_advert),
-                "vrrp_min_garp" if flag(false) => {
-                    self.garp_repeat = 1;
-                    self.garp_delay = 0;
-                    self.garp_lower_prio_delay = Some(0);
-                    self.garp_lower_prio_repeat = Some(1);
-                    self.garp_refresh = 0;
-                    self.garp_refresh_repeat = 1;
+                "vmac_prefix" => set(&mut self.vmac_prefix, text()),
+                "vmac_addr_prefix" => self.vmac_addr_prefix = text(),
+                "smtp_alert" => set(&mut self.smtp_alert, switch(one, notes)),
+                "smtp_alert_vrrp" => for_vrrp = switch(one, notes).or(for_vrrp),
+                // 2.2.7 takes whatever stands behind these two for on, `no` too.
+                "vrrp_strict" => self.strict = true,
+                "vrrp_skip_check_adv_addr" => self.skip_check_adv_addr = true,
+                "vrrp_garp_master_delay" => set(&mut self.garp_delay, number(one, 0..=SECONDS_MAX, notes)),
+                "vrrp_garp_master_repeat" => set(&mut self.garp_repeat, count(one, notes)),
+                "vrrp_garp_master_refresh" => set(&mut self.garp_refresh, number(one, 0..=u32::MAX, notes)),
+                "vrrp_garp_master_refresh_repeat" => set(&mut self.garp_refresh_repeat, count(one, notes)),
+                "vrrp_garp_lower_prio_delay" => {
+                    let delay = number(one, 0..=SECONDS_MAX, notes);
+                    self.garp_lower_prio_delay = delay.or(self.garp_lower_prio_delay);
                 }
+                "vrrp_garp_lower_prio_repeat" => {
+                    let repeat = number(one, 0..=u32::MAX, notes);
+                    self.garp_lower_prio_repeat = repeat.or(self.garp_lower_prio_repeat);
+                }
+                "vrrp_lower_prio_no_advert" => set(&mut self.lower_prio_no_advert, switch(one, notes)),
+                "vrrp_higher_prio_send_advert" => set(&mut self.higher_prio_send_advert, switch(one, notes)),
+                "vrrp_min_garp" => set(&mut least, switch(one, notes)),
                 _ => {}
             }
         }
+        if least {
+            self.announce_least(global);
+        }
         self.smtp_alert = for_vrrp.unwrap_or(self.smtp_alert);
         self.statements.extend(global.block.iter().cloned());
+    }
+
+    /// `vrrp_min_garp`: what is not said is as little as can be.
+    fn announce_least(&mut self, global: &Statement) {
+        let said = |word: &str| global.block.iter().any(|one| one.word() == word);
+        let least = [
+            ("vrrp_garp_master_delay", &mut self.garp_delay, 0),
+            ("vrrp_garp_master_repeat", &mut self.garp_repeat, 1),
+            ("vrrp_garp_master_refresh", &mut self.garp_refresh, 0),
+            ("vrrp_garp_master_refresh_repeat", &mut self.garp_refresh_repeat, 0),
+        ];
+        for (word, value, least) in least {
+            if !said(word) {
+                *value = least;
+            }
+        }
     }
 }

@@ -3,12 +3,19 @@
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
-use crate::model::{Defaults, Script, VirtualAddress, address, micros, switch};
+use crate::model::number::{SECONDS_MAX, count, number, set, switch};
+use crate::model::{Defaults, Script, VirtualAddress, address, micros, track, vmac};
 use crate::note::{Note, Place};
 use crate::statement::Statement;
 
 /// Addresses that one advert has room for; keepalived moves the others to the excluded ones.
 const ADVERTISED_MAX: usize = 255;
+/// As many of IPv6 fit into a packet of 1500 bytes.
+const ADVERTISED_MAX_V6: usize = 89;
+/// Characters in an interface's name.
+const INTERFACE_MAX: usize = 15;
+/// Microseconds between adverts that keepalived takes.
+const ADVERT_US: std::ops::RangeInclusive<u64> = 10_000..=255_000_000;
 /// Characters of a password that count.
 const PASSWORD_MAX: usize = 8;
 /// The priority of an address's owner.
@@ -132,6 +139,9 @@ pub(super) struct Known<'k> {
     pub defaults: &'k Defaults,
     pub scripts: &'k [Script],
     pub instances: &'k [Instance],
+    /// What else stood at the top of the file so far.
+    pub others: &'k [Statement],
+    pub bfd: &'k [Statement],
 }
 
 pub(super) fn read(statement: &Statement, known: &Known<'_>, notes: &mut Vec<Note>) -> Instance {
@@ -141,7 +151,9 @@ pub(super) fn read(statement: &Statement, known: &Known<'_>, notes: &mut Vec<Not
         notes,
         master: None,
         priority: None,
-        vmac: None,
+        vmac: vmac::Wish::default(),
+        accept: None,
+        v6: None,
         authentication: (None, None),
         lower: (None, None),
         advert: None,
@@ -197,7 +209,10 @@ struct Reader<'r> {
     notes: &'r mut Vec<Note>,
     master: Option<bool>,
     priority: Option<u8>,
-    vmac: Option<Option<String>>,
+    vmac: vmac::Wish,
+    accept: Option<bool>,
+    /// The family, once something told it.
+    v6: Option<bool>,
     authentication: (Option<String>, Option<String>),
     lower: (Option<u32>, Option<u32>),
     advert: Option<u64>,
@@ -210,12 +225,22 @@ impl Reader<'_> {
 
     fn take(&mut self, instance: &mut Instance, one: &Statement) {
         let first = one.argument(1).unwrap_or_default();
-        let number = |now: u32| first.parse::<u32>().unwrap_or(now);
-        let flag = |now: bool| switch(one).unwrap_or(now);
         match one.word() {
             "state" => self.state(one),
             "interface" if !first.is_empty() => instance.interface = Some(first.to_owned()),
-            "use_vmac" => self.vmac = Some(one.argument(1).filter(|name| !name.contains(':')).map(str::to_owned)),
+            "use_vmac" => {
+                self.vmac.ipvlan = false;
+                self.own_interface(one, one.argument(1).filter(|name| !name.contains(':')));
+            }
+            "use_ipvlan" if self.vmac.own.is_some() && !self.vmac.ipvlan => {
+                self.warn(one, "an instance with a virtual MAC has no ipvlan; keepalived ignores this");
+            }
+            "use_ipvlan" => {
+                self.vmac.ipvlan = true;
+                self.own_interface(one, one.argument(1).filter(|name| !name.contains(['/', '.', ':'])));
+            }
+            "use_vmac_addr" => self.vmac.addresses = true,
+            "native_ipv6" => self.v6 = Some(true),
             "virtual_router_id" => match first.parse::<u8>().ok().filter(|id| *id > 0) {
                 Some(id) => instance.router_id = id,
                 None => {
@@ -226,14 +251,17 @@ impl Reader<'_> {
                 Some(priority) => self.priority = Some(priority),
                 None => self.warn(one, format!("priority {first} is not between 1 and 255; keepalived takes 100")),
             },
-            "advert_int" => match micros(first) {
+            "advert_int" => match micros(first).filter(|interval| ADVERT_US.contains(interval)) {
                 Some(interval) => self.advert = Some(interval),
-                None => self.warn(one, format!("advert_int {first} is no number of seconds; keepalived takes 1")),
+                None => self.warn(
+                    one,
+                    format!("advert_int {first} is not between 0.01 and 255 seconds; keepalived ignores it"),
+                ),
             },
-            "version" => match first {
-                "2" => instance.version = Version::Two,
-                "3" => instance.version = Version::Three,
-                _ => self.warn(one, "version is 2 or 3; keepalived ignores it"),
+            "version" => match number(one, 2..=3, self.notes) {
+                Some(2) => instance.version = Version::Two,
+                Some(_) => instance.version = Version::Three,
+                None => {}
             },
             "nopreempt" => instance.nopreempt = true,
             "preempt" => instance.nopreempt = false,
@@ -242,35 +270,58 @@ impl Reader<'_> {
                 None => self
                     .warn(one, format!("preempt_delay {first} is not between 0 and 1000 seconds; keepalived takes 0")),
             },
-            "accept" => instance.accept = true,
-            "no_accept" => instance.accept = false,
-            "strict_mode" => instance.strict = flag(true),
-            "skip_check_adv_addr" => instance.skip_check_adv_addr = flag(true),
+            "accept" | "no_accept" => {
+                instance.accept = one.word() == "accept";
+                self.accept = Some(instance.accept);
+            }
+            "strict_mode" => set(&mut instance.strict, switch(one, self.notes)),
+            "skip_check_adv_addr" => {
+                // 2.2.7 takes any of its words for on, `off` too.
+                set(&mut instance.skip_check_adv_addr, switch(one, self.notes).map(|_| true));
+            }
             "dont_track_primary" => instance.dont_track_primary = true,
             "promote_secondaries" => instance.promote_secondaries = true,
-            "smtp_alert" => instance.smtp_alert = flag(true),
-            "lower_prio_no_advert" => instance.lower_prio_no_advert = flag(true),
-            "higher_prio_send_advert" => instance.higher_prio_send_advert = flag(true),
-            "garp_master_delay" => instance.garp.delay = number(instance.garp.delay),
-            "garp_master_repeat" => instance.garp.repeat = number(instance.garp.repeat).max(1),
-            "garp_master_refresh" => instance.garp.refresh = number(instance.garp.refresh),
-            "garp_master_refresh_repeat" => instance.garp.refresh_repeat = number(instance.garp.refresh_repeat).max(1),
-            "garp_lower_prio_delay" => self.lower.0 = Some(number(0)),
-            "garp_lower_prio_repeat" => self.lower.1 = Some(number(1)),
+            "smtp_alert" => set(&mut instance.smtp_alert, switch(one, self.notes)),
+            "lower_prio_no_advert" => set(&mut instance.lower_prio_no_advert, switch(one, self.notes)),
+            "higher_prio_send_advert" => set(&mut instance.higher_prio_send_advert, switch(one, self.notes)),
+            "garp_master_delay" => set(&mut instance.garp.delay, number(one, 0..=SECONDS_MAX, self.notes)),
+            "garp_master_repeat" => set(&mut instance.garp.repeat, count(one, self.notes)),
+            "garp_master_refresh" => set(&mut instance.garp.refresh, number(one, 0..=u32::MAX, self.notes)),
+            "garp_master_refresh_repeat" => set(&mut instance.garp.refresh_repeat, count(one, self.notes)),
+            "garp_lower_prio_delay" => self.lower.0 = number(one, 0..=SECONDS_MAX, self.notes).or(self.lower.0),
+            "garp_lower_prio_repeat" => self.lower.1 = number(one, 0..=u32::MAX, self.notes).or(self.lower.1),
             "authentication" => self.authenticate(one),
             "mcast_src_ip" | "unicast_src_ip" => match first.parse() {
-                Ok(source) => instance.source = Some(source),
+                Ok(source) if self.is_family(one, source, first) => instance.source = Some(source),
+                Ok(_) => {}
+                Err(_) => self.warn(one, format!("{first} is no address; keepalived ignores it")),
+            },
+            "mcast_dst_ip" => match first.parse::<IpAddr>() {
+                Ok(group) if !group.is_multicast() => {
+                    self.warn(one, format!("{first} is no multicast address; keepalived ignores it"));
+                }
+                Ok(group) => drop(self.is_family(one, group, first)),
                 Err(_) => self.warn(one, format!("{first} is no address; keepalived ignores it")),
             },
             "unicast_peer" => {
                 for line in &one.block {
-                    match line.word().parse() {
-                        Ok(peer) => instance.peers.push(peer),
+                    // A length behind a peer's address is no matter to keepalived.
+                    let text = line.word().split('/').next().unwrap_or_default();
+                    match text.parse() {
+                        Ok(peer) if self.is_family(line, peer, text) => instance.peers.push(peer),
+                        Ok(_) => {}
                         Err(_) => self.warn(line, format!("{} is no address; keepalived skips the line", line.word())),
                     }
                 }
             }
-            "virtual_ipaddress" => instance.addresses.extend(self.addresses(one)),
+            "virtual_ipaddress" => {
+                for address in self.addresses(one) {
+                    let place = Statement { words: Vec::new(), block: Vec::new(), place: address.place.clone() };
+                    if self.is_family(&place, address.ip, &address.ip.to_string()) {
+                        instance.addresses.push(address);
+                    }
+                }
+            }
             "virtual_ipaddress_excluded" => instance.excluded.extend(self.addresses(one)),
             "virtual_routes" => instance.routes.extend(one.block.iter().cloned()),
             "virtual_rules" => instance.rules.extend(one.block.iter().cloned()),
@@ -311,12 +362,49 @@ impl Reader<'_> {
     fn authenticate(&mut self, one: &Statement) {
         for line in &one.block {
             let value = line.argument(1).map(str::to_owned);
-            match line.word() {
-                "auth_type" => self.authentication.0 = value,
-                "auth_pass" => self.authentication.1 = value,
+            match (line.word(), value.as_deref()) {
+                ("auth_type", Some("PASS" | "AH")) => self.authentication.0 = value,
+                ("auth_type", kind) => {
+                    let kind = kind.unwrap_or("nothing").to_owned();
+                    self.warn(line, format!("auth_type is PASS or AH, not {kind}; keepalived ignores the line"));
+                }
+                ("auth_pass", Some(password)) => {
+                    let length = password.chars().count();
+                    if length > PASSWORD_MAX {
+                        let message = format!(
+                            "of the {length} characters of auth_pass keepalived takes {PASSWORD_MAX}: the rest protects nothing"
+                        );
+                        self.notes.push(Note::warning(line.place.clone(), message).about("auth_pass"));
+                    }
+                    self.authentication.1 = value;
+                }
                 _ => {}
             }
         }
+    }
+
+    /// The name of a virtual MAC's interface, or of an ipvlan; none for the one that keepalived makes up.
+    fn own_interface(&mut self, one: &Statement, name: Option<&str>) {
+        let fits = |name: &&str| name.len() <= INTERFACE_MAX;
+        if name.is_some_and(|name| !fits(&name)) {
+            self.warn(
+                one,
+                format!("an interface's name has {INTERFACE_MAX} characters at most; keepalived takes its own"),
+            );
+        }
+        self.vmac.own = Some(name.filter(fits).map(str::to_owned));
+    }
+
+    /// Whether an address is of the instance's family. The first that is named says which that is.
+    fn is_family(&mut self, one: &Statement, ip: IpAddr, word: &str) -> bool {
+        let same = *self.v6.get_or_insert(ip.is_ipv6()) == ip.is_ipv6();
+        if !same {
+            let message = format!(
+                "{ip} is not of the first address's family; keepalived skips it: put it among the excluded ones"
+            );
+            self.notes.push(Note::warning(one.place.clone(), message).about(word));
+        }
+        same
     }
 
     fn addresses(&mut self, one: &Statement) -> Vec<VirtualAddress> {
@@ -325,24 +413,10 @@ impl Reader<'_> {
 
     fn track(&mut self, instance: &mut Instance, kind: &'static str, one: &Statement) {
         for line in &one.block {
-            let name = line.word();
-            let known = kind != "track_script" || self.known.scripts.iter().any(|script| script.name == name);
-            if !known {
-                let message = format!(
-                    "there is no vrrp_script {name} above this line, so keepalived ignores it: it was never asked"
-                );
-                self.notes.push(Note::warning(line.place.clone(), message).about(name));
-                continue;
+            let before = instance.tracked.get(kind).map_or(&[][..], Vec::as_slice);
+            if let Some(tracked) = track::read(kind, line, before, self.known, self.notes) {
+                instance.tracked.entry(kind).or_default().push(tracked);
             }
-            let weight = line.words.iter().position(|word| word == "weight").and_then(|at| line.argument(at + 1));
-            let reverse = line.words.iter().any(|word| word == "reverse");
-            let tracked = Tracked {
-                name: name.to_owned(),
-                weight: weight.and_then(|weight| weight.parse().ok()),
-                reverse,
-                place: line.place.clone(),
-            };
-            instance.tracked.entry(kind).or_default().push(tracked);
         }
     }
 
@@ -363,14 +437,17 @@ impl Reader<'_> {
             say(format!("nopreempt does nothing in {name}, as its priority is 255"));
             instance.nopreempt = false;
         }
-        if instance.preempt_delay_us > 0 && (self.master == Some(true) || instance.nopreempt) {
+        if instance.preempt_delay_us > 0 && (instance.master || instance.nopreempt) {
             let why = if instance.nopreempt { "nopreempt" } else { "state MASTER" };
             say(format!("preempt_delay does nothing in {name}, because of {why}"));
             instance.preempt_delay_us = 0;
         }
+        if self.v6 == Some(true) {
+            instance.version = Version::Three;
+        }
         if let Some(advert) = self.advert {
             instance.advert_us = match instance.version {
-                Version::Two => (advert.div_ceil(1_000_000) * 1_000_000).clamp(1_000_000, 255_000_000),
+                Version::Two => ((advert + 500_000) / 1_000_000 * 1_000_000).max(1_000_000),
                 Version::Three => ((advert + 5_000) / 10_000 * 10_000).clamp(10_000, 40_950_000),
             };
             if instance.advert_us != advert {
@@ -379,75 +456,43 @@ impl Reader<'_> {
         }
         // What is not said follows global_defs, not the instance's own burst.
         let defaults = self.known.defaults;
-        let quiet = defaults.strict.then_some(0);
-        let (delay, repeat) = (defaults.garp_lower_prio_delay.or(quiet), defaults.garp_lower_prio_repeat.or(quiet));
-        instance.garp.lower_prio_delay = self.lower.0.or(delay).unwrap_or(defaults.garp_delay);
-        instance.garp.lower_prio_repeat = self.lower.1.or(repeat).unwrap_or(defaults.garp_repeat);
+        let delay = self.lower.0.or(defaults.garp_lower_prio_delay).unwrap_or(defaults.garp_delay);
+        let repeat = self.lower.1.or(defaults.garp_lower_prio_repeat).unwrap_or(defaults.garp_repeat);
+        (instance.garp.lower_prio_delay, instance.garp.lower_prio_repeat) = (delay, repeat);
+        if instance.strict {
+            (instance.garp.lower_prio_delay, instance.garp.lower_prio_repeat) = (0, 0);
+            instance.lower_prio_no_advert = true;
+            instance.higher_prio_send_advert = false;
+            // Only an address's owner may take packets to it; version 3 lets others be told so.
+            let told = self.accept.unwrap_or(false) && instance.version == Version::Three;
+            instance.accept = told || instance.priority == OWNER;
+        }
         instance.authentication = match (self.authentication.0.as_deref(), self.authentication.1.take()) {
             _ if instance.version == Version::Three || instance.strict => None,
             (Some("PASS"), Some(password)) => Some(Authentication::Pass(password.chars().take(PASSWORD_MAX).collect())),
             (Some("AH"), Some(password)) => Some(Authentication::Header(password.chars().take(PASSWORD_MAX).collect())),
-            (Some(kind), _) if !matches!(kind, "PASS" | "AH") => {
-                say(format!("auth_type {kind} of {name} is neither PASS nor AH; keepalived signs nothing"));
-                None
-            }
             (Some(_), None) => {
                 say(format!("{name} has no auth_pass; keepalived signs nothing"));
                 None
             }
             _ => None,
         };
-        self.families(instance);
-        if instance.addresses.len() > ADVERTISED_MAX {
-            let rest = instance.addresses.split_off(ADVERTISED_MAX);
+        let most = if self.v6 == Some(true) { ADVERTISED_MAX_V6 } else { ADVERTISED_MAX };
+        if instance.addresses.len() > most {
+            let rest = instance.addresses.split_off(most);
             instance.excluded.splice(0..0, rest);
         }
-        self.devices(instance);
-    }
-
-    /// Addresses in adverts are of one family, the first one's.
-    fn families(&mut self, instance: &mut Instance) {
-        let Some(first) = instance.addresses.first() else { return };
-        let v4 = first.ip.is_ipv4();
-        let (same, other): (Vec<_>, Vec<_>) =
-            instance.addresses.drain(..).partition(|address| address.ip.is_ipv4() == v4);
-        instance.addresses = same;
-        for address in other {
+        let needs = instance.strict || instance.version == Version::Three;
+        if needs && instance.addresses.is_empty() {
             let message = format!(
-                "{} is not of the first address's family; keepalived skips it: put it among the excluded ones",
-                address.ip
+                "{} has no address in its adverts, and with VRRPv3, IPv6 or strict_mode it needs one; keepalived does not start",
+                instance.name
             );
-            self.notes.push(Note::warning(address.place.clone(), message).about(&address.ip.to_string()));
+            self.notes.push(Note::error(instance.place.clone(), message).about(&instance.name));
         }
-    }
-
-    fn devices(&mut self, instance: &mut Instance) {
-        let v6 = instance.addresses.first().is_some_and(|address| address.ip.is_ipv6());
-        if let Some(named) = self.vmac.take() {
-            let made = format!("vrrp{}.{}", if v6 { "6" } else { "" }, instance.router_id);
-            let taken = |name: &String| self.known.instances.iter().any(|other| other.vmac.as_ref() == Some(name));
-            instance.vmac = match named {
-                Some(name) if taken(&name) => {
-                    let message = format!(
-                        "another instance has a virtual MAC interface {name}; keepalived calls this one {made}"
-                    );
-                    self.notes.push(Note::warning(instance.place.clone(), message).about(&name));
-                    Some(made)
-                }
-                named => Some(named.unwrap_or(made)),
-            };
-        }
-        let (own, below) = (instance.interface.clone(), instance.vmac.clone());
-        for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
-            match (&address.device, &below) {
-                (None, Some(vmac)) => {
-                    address.device = Some(vmac.clone());
-                    address.below.clone_from(&own);
-                }
-                (None, None) => address.device.clone_from(&own),
-                _ => {}
-            }
-        }
+        self.vmac.v6 = self.v6 == Some(true);
+        let wish = std::mem::take(&mut self.vmac);
+        vmac::place(instance, wish, self.known.instances, self.known.defaults, self.notes);
     }
 }
 
@@ -477,9 +522,10 @@ mod tests {
             (255, false, 0, 1_000_000)
         );
         assert_eq!(instance.authentication, Some(Authentication::Pass("12345678".into())));
-        assert_eq!(notes.len(), 3, "{notes:?}");
-        let (instance, notes) =
-            read("state backup\nversion 3\nadvert_int 0.304\nauthentication {\nauth_type PASS\nauth_pass x\n}");
+        assert_eq!(notes.len(), 4, "{notes:?}");
+        let (instance, notes) = read(
+            "state backup\nversion 3\nvirtual_ipaddress {\n10.0.0.1\n}\nadvert_int 0.304\nauthentication {\nauth_type PASS\nauth_pass x\n}",
+        );
         assert_eq!(
             (instance.advert_us, instance.authentication.is_none(), notes.len()),
             (300_000, true, 2),
@@ -496,7 +542,7 @@ mod tests {
         let expected = [
             "10.0.0.1 dev vrrp.7@eth0 scope global",
             "10.0.0.2/24 brd 10.0.0.255 dev eth1 scope link label eth1:x no_track",
-            "2001:db8::2 dev vrrp.7@eth0 scope global",
+            "2001:db8::2 dev eth0 scope global deprecated",
         ];
         assert_eq!(shown, expected);
         assert_eq!(notes.len(), 2, "{notes:?}");
@@ -510,5 +556,58 @@ mod tests {
         assert_eq!(instance.tracked["track_script"][0].weight, Some(-5));
         assert!(instance.tracked["track_interface"][0].reverse);
         assert!(notes[0].contains("never asked"), "{notes:?}");
+    }
+
+    /// Pairs of a line and what 2.2.7 itself has shown for it.
+    #[test]
+    fn lines_of_addresses_are_taken_as_by_keepalived() {
+        let shown = |line: &str| {
+            let (instance, _) = read(&format!("virtual_ipaddress {{\n{line}\n}}"));
+            instance.addresses.first().map_or("skipped".to_owned(), ToString::to_string)
+        };
+        for (line, expected) in [
+            ("10.1.0.1/33", "10.1.0.1 dev eth0 scope global"),
+            ("10.1.0.1/abc", "10.1.0.1/0 dev eth0 scope global"),
+            ("10.1.0.1/24/25", "10.1.0.1/24 dev eth0 scope global"),
+            ("10.1.0.1/255.255.255.0", "10.1.0.1 dev eth0 scope global"),
+            ("10.1.5.77/24 brd +", "10.1.5.77/24 brd 10.1.5.255 dev eth0 scope global"),
+            ("10.1.5.77/30 brd -", "10.1.5.77/30 brd 10.1.5.76 dev eth0 scope global"),
+            ("10.1.5.77/31 brd +", "10.1.5.77/31 dev eth0 scope global"),
+            ("10.1.0.1/24 brd abc", "skipped"),
+            ("10.1.0.1/24 dev", "skipped"),
+            ("10.1.0.1/24 dev eth1 dev eth2", "skipped"),
+            ("10.1.0.1/24 scope abc", "10.1.0.1/24 dev eth0 scope global"),
+            ("10.1.0.1/24 label eth0:aaaaaaaaaaaaaaaa", "skipped"),
+            ("10.1.0.1/24 peer 10.9.0.1", "10.1.0.1 dev eth0 scope global peer 10.9.0.1/32"),
+            ("10.1.0.1/24 peer abc", "10.1.0.1/24 dev eth0 scope global"),
+            ("2001:db8::1", "2001:db8::1 dev eth0 scope global deprecated"),
+            ("2001:db8::1/64 scope link", "2001:db8::1/64 dev eth0 scope global preferred_lft forever"),
+            ("2001:db8::1/64 preferred_lft 0", "2001:db8::1/64 dev eth0 scope global deprecated"),
+            ("2001:db8::1/64 brd +", "skipped"),
+        ] {
+            assert_eq!(shown(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_switches_are_those_of_keepalived() {
+        let (instance, notes) = read("garp_master_delay 86400\ngarp_master_repeat 0\ngarp_lower_prio_delay -1");
+        assert_eq!((instance.garp.delay, instance.garp.repeat, instance.garp.lower_prio_delay), (5, 1, 5));
+        assert_eq!(notes.len(), 3, "{notes:?}");
+        let (instance, _) = read("skip_check_adv_addr off\nlower_prio_no_advert 1\nadvert_int 2.4");
+        assert_eq!((instance.skip_check_adv_addr, instance.lower_prio_no_advert), (true, false));
+        assert_eq!(instance.advert_us, 2_000_000);
+        let (instance, _) = read("strict_mode\naccept\ngarp_lower_prio_delay 7\nvirtual_ipaddress {\n10.0.0.1\n}");
+        assert_eq!((instance.accept, instance.garp.lower_prio_delay, instance.lower_prio_no_advert), (false, 0, true));
+        let (instance, _) = read("strict_mode\npriority 255\nvirtual_ipaddress {\n10.0.0.1\n}");
+        assert!(instance.accept, "an owner takes packets");
+    }
+
+    #[test]
+    fn what_keepalived_does_not_start_with_is_an_error() {
+        for text in ["priority", "native_ipv6\nvirtual_ipaddress {\n10.0.0.1\n}", "version 3"] {
+            let text = format!("vrrp_instance A {{\n interface eth0\n virtual_router_id 7\n{text}\n}}\n");
+            assert!(Model::read(&Files::one("/k", text.as_str()), &Host::default()).has_errors(), "{text}");
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! `vrrp_script`: a command that is asked again and again.
 
-use crate::model::{micros, switch};
+use crate::model::number::{SECONDS_MAX, number, set};
 use crate::note::{Note, Place};
 use crate::statement::Statement;
+
+/// The largest weight a script may have.
+const WEIGHT_MAX: i32 = 253;
+/// Successes or failures in a row that may be asked for.
+const TIMES_MAX: u32 = i32::MAX as u32;
 
 /// A script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,32 +63,34 @@ pub(super) fn read(statement: &Statement, notes: &mut Vec<Note>) -> Option<Scrip
     for one in &statement.block {
         let first = one.argument(1).unwrap_or_default();
         match one.word() {
-            // A command in one pair of quotes is parted at its blanks.
-            "script" if one.words.len() == 2 => {
-                script.command = crate::words::quoted(first).unwrap_or_else(|_| vec![first.to_owned()])
-            }
-            "script" => script.command = one.words[1..].to_vec(),
-            "interval" => match micros(first).filter(|interval| *interval > 0) {
-                Some(interval) => script.interval_us = interval,
-                None => warn(notes, one, format!("interval {first} is no number of seconds; keepalived takes 1")),
-            },
-            "timeout" => match micros(first).filter(|timeout| *timeout > 0) {
-                Some(timeout) => script.timeout_us = timeout,
-                None => {
-                    warn(notes, one, format!("timeout {first} is no number of seconds; keepalived takes the interval"))
+            "script" => {
+                // A command in one pair of quotes is parted at its blanks.
+                script.command = crate::words::quoted(first).unwrap_or_else(|_| vec![first.to_owned()]);
+                if one.words.len() > 2 {
+                    let rest = one.words[2..].join(" ");
+                    let message = format!(
+                        "keepalived runs {first} alone, without `{rest}`: a command with arguments has to stand in quotes"
+                    );
+                    notes.push(Note::warning(one.place.clone(), message).about(&one.words[2]));
                 }
-            },
-            "weight" => match first.parse::<i32>().ok().filter(|weight| (-253..=253).contains(weight)) {
-                Some(weight) => {
+            }
+            "interval" => set(&mut script.interval_us, seconds(one, notes)),
+            "timeout" => set(&mut script.timeout_us, seconds(one, notes)),
+            "weight" => {
+                if let Some(weight) = weight(one, notes) {
                     script.weight = weight;
                     script.reverse = one.argument(2) == Some("reverse");
                 }
-                None => warn(notes, one, format!("weight {first} is not between -253 and 253; keepalived takes 0")),
-            },
-            "rise" => script.rise = first.parse().unwrap_or(1).max(1),
-            "fall" => script.fall = first.parse().unwrap_or(1).max(1),
+                if let Some(other) = one.argument(2).filter(|other| *other != "reverse") {
+                    let message =
+                        format!("behind a weight stands reverse or nothing, not {other}; keepalived ignores it");
+                    notes.push(Note::warning(one.place.clone(), message).about(other));
+                }
+            }
+            "rise" => script.rise = number(one, 1..=TIMES_MAX, notes).unwrap_or(1),
+            "fall" => script.fall = number(one, 1..=TIMES_MAX, notes).unwrap_or(1),
             "user" => script.user = one.words[1..].to_vec(),
-            "init_fail" => script.init_fail = switch(one).unwrap_or(true),
+            "init_fail" => script.init_fail = true,
             _ => {}
         }
     }
@@ -95,4 +102,58 @@ pub(super) fn read(statement: &Statement, notes: &mut Vec<Note>) -> Option<Scrip
         return None;
     }
     Some(script)
+}
+
+/// Whole seconds, of which there is at least one, in microseconds; nothing if keepalived ignores the line.
+fn seconds(one: &Statement, notes: &mut Vec<Note>) -> Option<u64> {
+    let seconds = number(one, 0..=SECONDS_MAX, notes)?;
+    if seconds == 0 {
+        let message = format!("{} is at least one second; keepalived takes that", one.word());
+        notes.push(Note::warning(one.place.clone(), message).about(one.argument(1).unwrap_or(one.word())));
+    }
+    Some(u64::from(seconds.max(1)) * 1_000_000)
+}
+
+/// A weight; nothing if keepalived ignores it.
+fn weight(one: &Statement, notes: &mut Vec<Note>) -> Option<i32> {
+    let text = one.argument(1)?;
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let end = unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len());
+    let size = if end == 0 { Some(0) } else { unsigned[..end].parse::<i32>().ok() };
+    let Some(size) = size.filter(|size| *size <= WEIGHT_MAX) else {
+        let message = format!("weight {text} is not between -{WEIGHT_MAX} and {WEIGHT_MAX}; keepalived takes 0");
+        notes.push(Note::warning(one.place.clone(), message).about(text));
+        return None;
+    };
+    let found = if text.starts_with('-') { -size } else { size };
+    if end == 0 || end < unsigned.len() {
+        let message = format!("weight {text} is no whole number; keepalived reads it as {found}");
+        notes.push(Note::warning(one.place.clone(), message).about(text));
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Files, Host, Model};
+
+    #[track_caller]
+    fn expect(text: &str, command: &str, numbers: (u64, u64, i32, u32, u32), notes: usize) {
+        let model = Model::read(&Files::one("/k", format!("vrrp_script s {{\n{text}\n}}\n")), &Host::default());
+        let script = &model.scripts[0];
+        let found = (script.interval_us, script.timeout_us, script.weight, script.rise, script.fall);
+        assert_eq!((script.command.join("|").as_str(), found), (command, numbers));
+        assert_eq!(model.notes.len(), notes, "{:?}", model.notes);
+    }
+
+    #[test]
+    fn as_keepalived_reads_them() {
+        let second = 1_000_000;
+        expect("script \"/bin/x -a 'b c'\"", "/bin/x|-a|b c", (second, second, 0, 1, 1), 0);
+        expect("script /bin/x -a\ninterval 2.5", "/bin/x", (2 * second, 2 * second, 0, 1, 1), 2);
+        expect("script /bin/x\nscript /bin/y\ntimeout 0\ninterval 4", "/bin/y", (4 * second, second, 0, 1, 1), 1);
+        expect("script /bin/x\nweight -253 reverse\nrise 3\nfall 0", "/bin/x", (second, second, -253, 3, 1), 1);
+        expect("script /bin/x\nweight 254\nrise abc", "/bin/x", (second, second, 0, 1, 1), 2);
+        expect("script /bin/x\nweight 3.5", "/bin/x", (second, second, 3, 1, 1), 1);
+    }
 }

@@ -1,7 +1,7 @@
 //! Addresses, routes and rules as resources: with exactly the prefix, interface, label and flags that let an address that
 //! is there already be taken for running.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use keepalived::model::{Instance, VirtualAddress};
@@ -78,10 +78,8 @@ fn parameters(address: &VirtualAddress, instance: &Instance, plain: bool) -> BTr
         set("nic", device.clone());
     }
     let has = |flag: &str| address.flags.iter().any(|other| other == flag);
-    match (address.ip, address.broadcast) {
-        (IpAddr::V4(_), Some(Some(broadcast))) => drop(set("broadcast", broadcast.to_string())),
-        (IpAddr::V4(ip), Some(None)) => drop(set("broadcast", broadcast(ip, address.prefix).to_string())),
-        _ => {}
+    if let Some(broadcast) = address.broadcast {
+        set("broadcast", broadcast.to_string());
     }
     let label = address.label.as_deref().and_then(|label| label.split_once(':'));
     let fits = |before: &str| device.as_deref().is_none_or(|device| device == before);
@@ -110,12 +108,6 @@ fn parameters(address: &VirtualAddress, instance: &Instance, plain: bool) -> BTr
         set("arp_count_refresh", instance.garp.refresh_repeat.to_string());
     }
     pairs
-}
-
-/// What `brd +` computes: all bits of the host set; a network of two has none.
-fn broadcast(ip: Ipv4Addr, prefix: u8) -> Ipv4Addr {
-    let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
-    if prefix >= 31 { Ipv4Addr::BROADCAST } else { Ipv4Addr::from(u32::from(ip) | host) }
 }
 
 /// Routes and rules, as ip(8) is told them.
@@ -212,14 +204,5 @@ mod tests {
         assert_eq!(shown("route", "192.168.0.0/24"), "192.168.0.0/24 dev eth0");
         assert_eq!(shown("route", "blackhole 10.9.0.0/16"), "blackhole 10.9.0.0/16");
         assert_eq!(shown("rule", "from 10.0.0.9 table 7 priority 5"), "from 10.0.0.9 table 7 priority 5");
-    }
-
-    #[test]
-    fn broadcasts_are_computed() {
-        let of = |prefix| broadcast(Ipv4Addr::new(10, 0, 1, 2), prefix).to_string();
-        assert_eq!(
-            [of(24), of(8), of(0), of(32)],
-            ["10.0.1.255", "10.255.255.255", "255.255.255.255", "255.255.255.255"]
-        );
     }
 }
