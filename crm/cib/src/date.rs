@@ -198,9 +198,9 @@ fn number(text: &str) -> Option<i64> {
 /// A length of calendar time, as the `duration` of a rule gives it.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Span {
-    /// Years, then months: the day is cut to the last of the month that is reached.
+    /// Years: they lead to the same day of the year, which after a February is not always the same date.
     pub years: i64,
-    /// Months.
+    /// Months, after the years: the day is cut to the last of the month that is reached.
     pub months: i64,
     /// Days, with weeks as seven of them.
     pub days: i64,
@@ -238,9 +238,10 @@ impl Span {
     /// The moment that lies this much after `unix`.
     pub fn after(&self, unix: i64) -> i64 {
         let at = Calendar::at(unix);
-        let months = (at.year + self.years) * 12 + at.month - 1 + self.months;
+        let (year, month, day) = civil_from_days(days_from_civil(at.year + self.years, 1, 1) + at.year_day - 1);
+        let months = year * 12 + month - 1 + self.months;
         let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
-        let day = at.day.min(days_in_month(year, month));
+        let day = day.min(days_in_month(year, month));
         (days_from_civil(year, month, day) + self.days) * DAY + unix.rem_euclid(DAY) + self.seconds
     }
 }
@@ -334,7 +335,8 @@ mod tests {
     fn adds_by_the_calendar() {
         let after = |start: &str, span: Span| format(span.after(parse(start, 0).unwrap()));
         assert_eq!(after("2024-01-31", Span { months: 1, ..Span::default() }), "2024-02-29 00:00:00Z");
-        assert_eq!(after("2024-02-29", Span { years: 1, ..Span::default() }), "2025-02-28 00:00:00Z");
+        assert_eq!(after("2024-02-29", Span { years: 1, ..Span::default() }), "2025-03-01 00:00:00Z");
+        assert_eq!(after("2023-03-01", Span { years: 1, ..Span::default() }), "2024-02-29 00:00:00Z");
         assert_eq!(after("2023-12-31", Span { days: 1, seconds: 3661, ..Span::default() }), "2024-01-01 01:01:01Z");
         assert_eq!(after("2024-03-31", Span { months: -13, ..Span::default() }), "2023-02-28 00:00:00Z");
     }

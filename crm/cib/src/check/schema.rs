@@ -1,5 +1,6 @@
 //! What the schema refuses and no rule has spoken of: Pacemaker's tools would not take it either.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::{Finding, Severity, finding};
@@ -7,6 +8,22 @@ use crate::document::{Document, Element};
 use crate::relaxng::{Fault, Problem, Schema};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::parse(schemas::CIB).expect("our own schema is one"));
+
+/// The schemas there are, by how many each series has: `pacemaker-1.0` to `1.3`, and so on.
+const SERIES: [(&str, u32); 4] = [("1.", 3), ("2.", 10), ("3.", 10), ("4.", 0)];
+
+/// Whether a CIB names a schema that there is, or none at all.
+fn names_a_schema(document: &Document) -> bool {
+    let Some(name) = document.attribute(document.root(), "validate-with") else { return true };
+    if name.eq_ignore_ascii_case("none") {
+        return true;
+    }
+    let version = name.strip_prefix("pacemaker-").unwrap_or_default();
+    SERIES.iter().any(|(series, last)| {
+        let minor = version.strip_prefix(series);
+        minor.is_some_and(|minor| (0..=*last).any(|number| minor == number.to_string()))
+    })
+}
 
 /// The faults of a CIB, but of elements with errors that are known.
 pub(super) fn check(document: &Document, known: &[Finding]) -> Vec<Finding> {
@@ -18,6 +35,12 @@ pub(super) fn check(document: &Document, known: &[Finding]) -> Vec<Finding> {
     }
     let errors = || known.iter().filter(|finding| finding.severity == Severity::Error);
     let mut findings: Vec<Finding> = Vec::new();
+    if !names_a_schema(document) {
+        let name = document.attribute(document.root(), "validate-with").unwrap_or_default();
+        let message = format!("validate-with=\"{name}\" is no schema that is known here");
+        let remedy = "name one from pacemaker-1.0 to pacemaker-4.0, the one it was written for".to_owned();
+        findings.push(finding(document, Severity::Error, document.root(), message, remedy));
+    }
     for fault in SCHEMA.validate(document) {
         let found =
             finding(document, Severity::Error, fault.element, message(document, &fault), remedy(document, &fault));
@@ -38,12 +61,38 @@ pub(super) fn takes_configuration(document: &Document) -> bool {
     if none {
         return true;
     }
+    if !names_a_schema(document) {
+        return false;
+    }
     let mut alone = Document::new(document.name(root));
     for (name, value) in document.attributes(root) {
         alone.set(alone.root(), name, value);
     }
     alone.graft(alone.root(), document, configuration);
-    SCHEMA.validate(&alone).is_empty()
+    SCHEMA.validate(&alone).is_empty() && references_lead_somewhere(document, configuration)
+}
+
+/// Whether each attribute that the schema calls a reference is the id of something. Of what, it does not ask.
+fn references_lead_somewhere(document: &Document, configuration: Element) -> bool {
+    let refers = |element: &str| matches!(element, "resource_ref" | "role_ref" | "obj_ref");
+    let ids: HashSet<&str> = document
+        .descendants(configuration)
+        .filter(|element| !refers(document.name(*element)))
+        .map(|element| document.id(element))
+        .collect();
+    document.descendants(configuration).all(|element| {
+        let name = document.name(element);
+        document.attributes(element).all(|(attribute, value)| {
+            let reference = match attribute {
+                "id-ref" => true,
+                "id" => refers(name),
+                "rsc" | "with-rsc" | "first" | "then" => name.starts_with("rsc_"),
+                "template" => name == "primitive",
+                _ => false,
+            };
+            !reference || ids.contains(value)
+        })
+    })
 }
 
 fn message(document: &Document, fault: &Fault) -> String {
@@ -116,6 +165,40 @@ mod tests {
         let text = format!("{REST}<resources><primitve id='x'/></resources>");
         let document = Document::parse(&format!("<cib><configuration>{text}</configuration></cib>")).unwrap();
         assert_eq!(strict(&document).len(), 1);
+    }
+
+    #[test]
+    fn a_schema_that_is_not_known() {
+        let of = |name: &str| {
+            let text =
+                format!("<cib validate-with='{name}'><configuration>{REST}<resources/></configuration><status/></cib>");
+            Document::parse(&text).unwrap()
+        };
+        assert_eq!(
+            strict(&of("pacemaker-9.9")).iter().map(Finding::to_string).collect::<Vec<_>>(),
+            ["error: cib: validate-with=\"pacemaker-9.9\" is no schema that is known here"]
+        );
+        for name in ["pacemaker-1.2", "pacemaker-2.10", "pacemaker-3.10", "pacemaker-4.0"] {
+            assert!(takes_configuration(&of(name)), "{name}");
+        }
+        for name in ["pacemaker-3.11", "pacemaker-4.1", "pacemaker-3.01", "3.9", ""] {
+            assert!(!takes_configuration(&of(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_reference_that_leads_nowhere_is_not_taken() {
+        let of = |constraint: &str| {
+            let resources = "<resources><primitive id='p' class='lsb' type='x'/></resources>";
+            let rest = "<crm_config/><nodes/>";
+            let text = format!(
+                "<cib><configuration>{rest}{resources}<constraints>{constraint}</constraints></configuration></cib>"
+            );
+            takes_configuration(&Document::parse(&text).unwrap())
+        };
+        assert!(of("<rsc_location id='l' rsc='p' node='n' score='1'/>"));
+        assert!(!of("<rsc_location id='l' rsc='q' node='n' score='1'/>"));
+        assert!(!of("<rsc_order id='o'><resource_set id='s'><resource_ref id='q'/></resource_set></rsc_order>"));
     }
 
     #[test]

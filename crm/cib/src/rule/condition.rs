@@ -131,6 +131,10 @@ fn compare(a: &str, b: &str, kind: Kind) -> Ordering {
 fn leading_number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let mut end = usize::from(text.starts_with(['-', '+']));
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    if let Some(number) = hexadecimal(&text[end..]) {
+        return Some(sign * number);
+    }
     let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits(end);
     end += whole;
@@ -150,6 +154,14 @@ fn leading_number(text: &str) -> Option<f64> {
         }
     }
     text[..end].parse().ok()
+}
+
+/// The whole number in C's hexadecimal form that a text begins with, such as `0x1f`.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let mut digits = digits.chars().map_while(|digit| digit.to_digit(16));
+    let first = f64::from(digits.next()?);
+    Some(digits.fold(first, |number, digit| number * 16.0 + f64::from(digit)))
 }
 
 /// Compares dotted versions number by number; missing numbers are 0, and what follows the last number does not count.
