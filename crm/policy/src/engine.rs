@@ -458,10 +458,28 @@ impl<'a> Engine<'a> {
     /// The node an active resource counts as being on, and on how many nodes and clean nodes it is.
     pub fn active_node(&self, rsc: RscId) -> (Option<NodeId>, u32, u32) {
         let resource = self.rsc(rsc);
+        let mut of_containers: Few<NodeId> = Few::new();
+        let nodes: &[NodeId] = match resource.bundle_data() {
+            None => &resource.active,
+            // A bundle is where its containers are, in their order; what runs in them does not count.
+            Some(data) => {
+                let containers = || data.replicas.iter().map(|replica| replica.container);
+                let mut active = containers().filter(|container| !self.rsc(*container).active.is_empty());
+                if let (Some(only), None) = (active.next(), active.next()) {
+                    return self.active_node(only);
+                }
+                for node in containers().flat_map(|container| &self.rsc(container).active) {
+                    if !of_containers.contains(node) {
+                        of_containers.push(*node);
+                    }
+                }
+                &of_containers
+            }
+        };
         let mut chosen: Option<NodeId> = None;
         let mut clean = 0;
         let happy = |node: NodeId| self.node(node).online() && !self.node(node).unclean();
-        for node in resource.active.iter().copied() {
+        for node in nodes.iter().copied() {
             if happy(node) {
                 clean += 1;
             }
@@ -476,7 +494,7 @@ impl<'a> Engine<'a> {
                 chosen = Some(node);
             }
         }
-        (chosen, resource.active.len() as u32, clean)
+        (chosen, nodes.len() as u32, clean)
     }
 
     pub fn current_node(&self, rsc: RscId) -> Option<NodeId> {

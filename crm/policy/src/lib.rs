@@ -182,7 +182,8 @@ impl Status<'_> {
 
 /// The document with everything in it that the configuration only implies, in the words of today.
 fn expand(cib: &Document) -> Cow<'_, Document> {
-    bundles::expand(guests::expand(templates::expand(cib::upgrade::upgrade(cib).0)))
+    // A template cannot launch nodes for all that have it, so guests come first.
+    bundles::expand(templates::expand(guests::expand(cib::upgrade::upgrade(cib).0)))
 }
 
 impl Engine<'_> {

@@ -61,14 +61,15 @@ impl<'a> Engine<'a> {
             return self.read_simple_colocation(element, &id, score, influence);
         }
         let mut last: Option<ResourceSet> = None;
+        // What is wrong in one set takes nothing from the others.
+        let mut ignored = Ok(());
         for set in sets.into_iter().filter(|set| !set.id.is_empty()) {
-            self.colocate_within(&set, score, influence)?;
-            if let Some(last) = &last {
-                self.colocate_sets(&id, last, &set, score, influence)?;
-            }
+            let within = self.colocate_within(&set, score, influence);
+            let between = last.as_ref().map_or(Ok(()), |last| self.colocate_sets(&id, last, &set, score, influence));
+            ignored = ignored.and(within).and(between);
             last = Some(set);
         }
-        Ok(())
+        ignored
     }
 
     /// A constraint about a tag, as two sets.

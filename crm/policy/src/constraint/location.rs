@@ -36,7 +36,9 @@ impl<'a> Engine<'a> {
         }
         if !sets.is_empty() {
             for set in sets {
-                for rsc in self.members(&set)? {
+                for member in &set.members {
+                    // What comes before an unknown one counts.
+                    let rsc = self.member(member)?;
                     let role = set.role.clone().or_else(|| role.clone());
                     self.add_location(element, rsc, role.as_deref(), set.score.as_deref(), &[])?;
                 }

@@ -58,7 +58,9 @@ impl Engine<'_> {
     /// The `<resource_set>` children of a constraint.
     pub fn read_sets(&mut self, constraint: Element) -> Result<Vec<ResourceSet>, String> {
         let mut sets = Vec::new();
-        for element in self.doc.children_named(constraint, "resource_set").collect::<Vec<_>>() {
+        let elements: Vec<Element> = self.doc.children_named(constraint, "resource_set").collect();
+        let expands = elements.iter().all(|element| self.names_what_is_there(*element));
+        for element in elements {
             let Some(element) = self.resolve(element) else {
                 return Err("it refers to a set that is not there".into());
             };
@@ -78,13 +80,23 @@ impl Engine<'_> {
             for reference in self.doc.children_named(element, "resource_ref") {
                 let id = self.doc.id(reference);
                 match self.named(id) {
-                    Ok(Named::Tag(members)) => set.members.extend(members),
+                    Ok(Named::Tag(members)) if expands => set.members.extend(members),
                     _ => set.members.push(id.to_owned()),
                 }
             }
             sets.push(set);
         }
         Ok(sets)
+    }
+
+    /// Whether all in a set is there, and all that its tags and templates stand for. If not, no tag of the constraint
+    /// is replaced, so that the constraint ends where it names one.
+    fn names_what_is_there(&self, set: Element) -> bool {
+        self.doc.children_named(set, "resource_ref").all(|reference| match self.named(self.doc.id(reference)) {
+            Ok(Named::Resource) => true,
+            Ok(Named::Tag(members)) => members.iter().all(|member| self.named(member).is_ok()),
+            Err(_) => false,
+        })
     }
 
     /// The set an attribute of a constraint stands for when the constraint is about a tag; a plain resource becomes a

@@ -11,8 +11,12 @@ use crate::place::table_order::table_order;
 use crate::reasons::Source;
 use crate::scores::ScoreLine;
 
+/// What is said of a name; nothing is 0. What is no number is less than anything, as with Pacemaker: it needs no room,
+/// and a node has none of it.
 fn amount(values: &Values, name: &str) -> i64 {
-    values.get(name).and_then(integer).unwrap_or(0)
+    let Some(text) = values.get(name) else { return 0 };
+    let (least, most) = (i64::from(i32::MIN), i64::from(i32::MAX));
+    integer(text).map_or(least, |number| number.clamp(least, most))
 }
 
 fn change(values: &mut Values, by: &Values, sign: i64) {
@@ -205,6 +209,10 @@ impl Engine<'_> {
         }
         for node in self.cluster.nodes_by_name.clone() {
             let record = self.node(node);
+            // What runs in a bundle takes no room.
+            if record.remote.is_some_and(|connection| self.is_bundled(connection)) {
+                continue;
+            }
             let values = record.utilization.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let node = record.name.clone();
             self.scores.push(ScoreLine::Capacity { when, node, values });

@@ -188,6 +188,13 @@ impl Engine<'_> {
                     self.notices.push(format!("Only 'private' parameters to {id} for unfencing {node} changed"));
                     Verdict::Match
                 } else {
+                    // Where secrets are hidden the full digest says nothing: whoever looks is told what would match.
+                    if self.sanitized && computed.secure.is_some() {
+                        let node = self.node(node).name.clone();
+                        self.notices.push(format!(
+                            "Parameters to {id} for unfencing {node} changed, try '{id}:{agent}:{secure}'"
+                        ));
+                    }
                     Verdict::Mismatch
                 }
             }
