@@ -59,7 +59,7 @@ impl Summary {
         summary
     }
 
-    /// Writes it; columns grow as wide as what came so far.
+    /// Writes it in columns that are wide enough for all of it.
     pub fn write(&self, list: &mut List) {
         for change in &self.nodes {
             // A change that nobody gives a reason for is not worth a line.
@@ -67,6 +67,7 @@ impl Summary {
                 list.item(&format!("{} {} '{reason}'", change.what, change.node));
             }
         }
+        // A column that has to grow for a name takes two blanks more, so the order of names shows in its width.
         let mut name_width = 5;
         let mut detail_width = 5;
         for change in &self.resources {
@@ -74,6 +75,8 @@ impl Summary {
                 name_width = change.resource.len() + 2;
             }
             detail_width = detail_width.max(change.details.len());
+        }
+        for change in &self.resources {
             let why = match (&change.reason, change.blocked) {
                 (Some(reason), true) => format!("  due to {reason} (blocked)"),
                 (Some(reason), false) => format!("  due to {reason}"),
@@ -360,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_grow_with_what_comes() {
+    fn columns_fit_all_of_it() {
         let change = |verb, resource: &str, details: &str, reason: Option<&str>, blocked| Change {
             verb,
             resource: resource.to_owned(),
@@ -386,7 +389,7 @@ mod tests {
         assert_eq!(
             list.take(),
             "Fence (off) a 'it is lost'\n\
-             Start      ip      (   one )\n\
+             Start      ip           (        one )\n\
              Move       database     ( one -> two )  due to standby\n\
              Restart    ip           (        one )  blocked\n\
              Stop       ip           (        one )  due to no quorum (blocked)\n"
@@ -418,8 +421,8 @@ mod tests {
         Summary::of(&plan.cluster).write(&mut list);
         assert_eq!(
             list.take(),
-            "Start      new     (   one )\n\
-             Move       moved   ( two -> one )\n\
+            "Start      new          (        one )\n\
+             Move       moved        ( two -> one )\n\
              Stop       unwanted     (        one )  due to node availability\n"
         );
     }

@@ -161,7 +161,10 @@ pub fn prepare(mut cib: Document) -> Result<Document, Failure> {
     let root = cib.root();
     if cib.name(root) != "cib" {
         let found = cib.name(root).to_owned();
-        return Err(Failure::new(NO_INPUT, format!("expected a CIB, whose element is <cib>, found <{found}>")));
+        return Err(Failure::new(
+            BAD_CONFIGURATION,
+            format!("expected a CIB, whose element is <cib>, found <{found}>"),
+        ));
     }
     if cib.child(root, "status").is_none() {
         cib.append(root, "status");

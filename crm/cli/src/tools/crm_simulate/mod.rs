@@ -146,11 +146,13 @@ pub fn foresee(cib: &Document) -> Result<(String, Plan, Document), Failure> {
 }
 
 fn read(options: &Options) -> Result<Document, Failure> {
-    match options.source() {
-        Source::File(path) => Ok(status::read_file(path)?.document),
-        Source::StandardInput => Ok(status::read_standard_input()?.document),
-        Source::Live => status::read_live(&options.socket),
-    }
+    let file = match options.source() {
+        Source::File(path) => status::read_file(path),
+        Source::StandardInput => status::read_standard_input(),
+        Source::Live => return status::read_live(&options.socket),
+    };
+    // To Pacemaker's tool no input and no CIB are the same.
+    file.map(|file| file.document).map_err(|failure| Failure { status: status::BAD_DATA, ..failure })
 }
 
 fn save<T: Display>(path: Option<&Path>, text: impl FnOnce() -> T) -> Result<(), Failure> {
