@@ -121,6 +121,9 @@ pub struct Model<'c> {
     pub quorum: Quorum,
 }
 
+/// The port of link 0; the next link has the next.
+const FIRST_PORT: u16 = 5405;
+
 impl<'c> Model<'c> {
     /// Reads the meaning of a file.
     pub fn of(conf: &'c Conf) -> Model<'c> {
@@ -143,6 +146,15 @@ impl<'c> Model<'c> {
         links.sort_unstable();
         links.dedup();
         links
+    }
+
+    /// The UDP port of a link, which may be one that no node has an address on yet.
+    pub fn port(&self, link: u32) -> u16 {
+        let said = self.interfaces.iter().filter(|interface| interface.link == link).find_map(|interface| {
+            number(self.conf.entry_in(interface.section, "mcastport")?).and_then(|port| u16::try_from(port.value).ok())
+        });
+        // Links have one each, and there are eight.
+        said.unwrap_or_else(|| FIRST_PORT.saturating_add(u16::try_from(link).unwrap_or(u16::MAX)))
     }
 
     /// The timers Corosync will use, in milliseconds.
@@ -338,6 +350,13 @@ mod tests {
         let conf = Conf::parse(THREE.replace(" token: 1000\n", ""));
         let timing = Model::of(&conf).timing();
         assert_eq!(timing, Timing { token: 3650, retransmit: 869, hold: 685, consensus: 4380, join: 50 });
+    }
+
+    #[test]
+    fn each_link_has_a_port() {
+        let conf = Conf::parse(THREE.replace("linknumber: 1\n", "linknumber: 1\n  mcastport: 6000\n"));
+        let model = Model::of(&conf);
+        assert_eq!([0, 1, 2].map(|link| model.port(link)), [5405, 6000, 5407]);
     }
 
     #[test]

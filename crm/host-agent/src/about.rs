@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use wire::host::{About, Engine, EngineDevice, EngineNode, EngineVotes, FileState, HostFile, hexadecimal};
 
 use crate::paths::Paths;
-use crate::{disk, operation, units};
+use crate::{certificates, disk, firewall, operation, units};
 
 /// No file that a host tells of is larger.
 const MAX_FILE: usize = 1 << 20;
@@ -37,6 +37,9 @@ pub fn about(paths: &Paths) -> anyhow::Result<About> {
     let host = host_name();
     Ok(About {
         clock_kept: clock_kept(),
+        certificates: certificates::of_this_host(paths),
+        watchdog: watchdog(Path::new(WATCHDOGS)),
+        firewall: firewall::of_this_host(&ports(paths)),
         free: free(paths),
         resolved: resolved(paths, &host),
         host,
@@ -86,6 +89,15 @@ fn files(paths: &Paths) -> anyhow::Result<Vec<FileState>> {
 pub fn engine() -> Option<Engine> {
     let status = corosync::Status::read().ok()?;
     let map = Cmap::connect(Map::Configuration).ok()?;
+    let statistics = Cmap::connect(Map::Statistics).ok();
+    let mtu = |node: u32, link: u8| -> Option<u32> {
+        let mtu = statistics.as_ref()?.text(&format!("stats.knet.node{node}.link{link}.mtu")).ok()??;
+        mtu.parse().ok().filter(|mtu| *mtu > 0)
+    };
+    let mtus = |node: &corosync::NodeStatus| {
+        let links = node.links.iter().filter(|link| link.connected);
+        links.filter_map(|link| Some((u32::from(link.number), mtu(node.id.0, link.number)?))).collect()
+    };
     let number = |key: &str| map.text(key).ok().flatten().and_then(|text| text.parse().ok());
     let nodes = status.nodes.iter().map(|node| EngineNode {
         id: node.id.0,
@@ -93,6 +105,7 @@ pub fn engine() -> Option<Engine> {
         member: node.member.unwrap_or(false),
         votes: node.votes,
         links: node.links.iter().map(|link| (u32::from(link.number), link.connected)).collect(),
+        mtus: mtus(node),
     });
     Some(Engine {
         cluster: status.cluster.clone(),
@@ -134,6 +147,29 @@ fn free(paths: &Paths) -> Vec<(String, u8)> {
         Some((folder.display().to_string(), u8::try_from(percent).unwrap_or(100)))
     };
     folders.filter_map(percent).collect()
+}
+
+/// Where the kernel shows its watchdogs.
+const WATCHDOGS: &str = "/sys/class/watchdog";
+
+/// What the first watchdog calls itself.
+fn watchdog(folder: &Path) -> Option<String> {
+    let mut all: Vec<_> = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    all.sort();
+    let identity = std::fs::read_to_string(all.first()?.join("identity")).unwrap_or_default();
+    Some(if identity.trim().is_empty() { "nameless".into() } else { identity.trim().to_owned() })
+}
+
+/// The ports that the cluster needs open on this host: the host agent's, one of Corosync's for each link, and QNetd's where
+/// its certificates are.
+fn ports(paths: &Paths) -> Vec<String> {
+    let text = disk::read(&paths.file(HostFile::CorosyncConf), MAX_FILE).ok().flatten().unwrap_or_default();
+    let conf = corosync_conf::Conf::parse(String::from_utf8_lossy(&text).into_owned());
+    let model = corosync_conf::Model::of(&conf);
+    let links = model.links().into_iter().map(|link| format!("{}/udp", model.port(link)));
+    let agent = format!("{}/tcp", wire::host::PORT);
+    let qnetd = paths.qnetd().exists().then(|| "5403/tcp".to_owned());
+    links.chain([agent]).chain(qnetd).collect()
 }
 
 /// What names stand for here: those in corosync.conf, and the host's own.

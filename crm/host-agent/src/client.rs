@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -10,7 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
-use wire::host::{Answer, Call, Envelope, MAX_LINE, PORT, PROTOCOL};
+use wire::host::{Answer, Call, Envelope, MAX_LINE, PORT, PROTOCOL, Secret};
 
 use crate::hosts::{Host, JoinToken};
 use crate::identity::Fingerprint;
@@ -19,7 +19,7 @@ use crate::server::Timed;
 /// The longest wait for a connection to one address.
 const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// The longest wait for an answer that needs no service to start or stop.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// And for one that does: longer than the host agent waits for systemd.
 const UNIT_TIME: Duration = Duration::from_secs(240);
 
@@ -47,6 +47,28 @@ pub fn enroll(addresses: &[String], token: &JoinToken, by: &str) -> anyhow::Resu
                 "the host calls itself {host:?}: it needs a name of letters, digits and dashes"
             );
             Ok(Host { name: host, fingerprint: token.fingerprint, access, addresses: addresses.to_vec() })
+        }
+        other => bail!("the host answered something else: {other:?}"),
+    }
+}
+
+/// Gives a password for the right to call a host. Its certificate is believed as it is shown, for nobody knows it yet: the
+/// fingerprint is in the answer, to be compared.
+///
+/// # Errors
+/// As [`call`].
+pub fn log_in(addresses: &[String], user: &str, password: &str, by: &str) -> anyhow::Result<Host> {
+    let call = Call::Login { user: user.into(), password: Secret(password.into()), by: by.into() };
+    let envelope = Envelope { protocol: PROTOCOL, access: None, call };
+    let seen = Arc::new(OnceLock::new());
+    match first(addresses, |address| talk(address, Known::Shown(seen.clone()), &envelope))? {
+        Answer::Enrolled { access, host } => {
+            ensure!(
+                crate::hosts::is_name(&host),
+                "the host calls itself {host:?}: it needs a name of letters, digits and dashes"
+            );
+            let fingerprint = *seen.get().context("the host showed no certificate")?;
+            Ok(Host { name: host, fingerprint, access, addresses: addresses.to_vec() })
         }
         other => bail!("the host answered something else: {other:?}"),
     }
@@ -94,9 +116,13 @@ fn connect(address: &str) -> anyhow::Result<TcpStream> {
 }
 
 fn exchange(stream: TcpStream, fingerprint: Fingerprint, envelope: &Envelope) -> anyhow::Result<Answer> {
+    talk(stream, Known::As(fingerprint), envelope)
+}
+
+fn talk(stream: TcpStream, known: Known, envelope: &Envelope) -> anyhow::Result<Answer> {
     let time = if matches!(envelope.call, Call::Unit { .. }) { UNIT_TIME } else { ANSWER_TIME };
     let provider = Arc::new(ring::default_provider());
-    let pinned = Arc::new(Pinned { fingerprint, provider: provider.clone() });
+    let pinned = Arc::new(Believer { known, provider: provider.clone() });
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .context("setting TLS up")?
@@ -126,14 +152,23 @@ fn explain(error: std::io::Error) -> anyhow::Error {
     }
 }
 
+/// The certificate that is believed.
+#[derive(Debug)]
+enum Known {
+    /// This one.
+    As(Fingerprint),
+    /// Whichever is shown; which that was is kept.
+    Shown(Arc<OnceLock<Fingerprint>>),
+}
+
 /// Believes one certificate.
 #[derive(Debug)]
-struct Pinned {
-    fingerprint: Fingerprint,
+struct Believer {
+    known: Known,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Believer {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -142,7 +177,12 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if Fingerprint::of(end_entity) == self.fingerprint {
+        let shown = Fingerprint::of(end_entity);
+        let expected = match &self.known {
+            Known::As(fingerprint) => fingerprint,
+            Known::Shown(seen) => seen.get_or_init(|| shown),
+        };
+        if shown == *expected {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

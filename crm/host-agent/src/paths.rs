@@ -60,6 +60,11 @@ impl Paths {
         self.state.join("qdevice.making")
     }
 
+    /// The figures of the last probe that was made from this host.
+    pub fn probe(&self) -> PathBuf {
+        self.state.join("probe")
+    }
+
     pub(crate) fn tokens(&self) -> PathBuf {
         self.state.join("tokens")
     }

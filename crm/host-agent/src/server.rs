@@ -19,7 +19,7 @@ use crate::identity::Identity;
 use crate::paths::Paths;
 use crate::throttle::Throttle;
 use crate::tokens::{self, Tokens};
-use crate::{disk, operation, qdevice, qnetd, units};
+use crate::{disk, operation, pam, probe, qdevice, qnetd, units};
 
 /// Connections at a time: each is a thread. A cluster's commands need one each.
 const MAX_CONNECTIONS: usize = 64;
@@ -175,14 +175,21 @@ impl Agent {
             Ok(Some(by)) => by,
             Ok(None) => {
                 let count = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).wrong(address, now);
-                warn!(%address, call = name, wrong_tries = count, "refused: a token that is not known here");
-                let reason = "the token is not known on that host: it was used before, is too old, or was revoked; make a \
-                              new one there with `systole host token`";
+                warn!(%address, call = name, wrong_tries = count, "refused: a token or a password that is not known here");
+                let reason = match envelope.call {
+                    Call::Login { .. } => {
+                        "the user or the password is wrong, or the user is not in the group haclient on that host"
+                    }
+                    _ => {
+                        "the token is not known on that host: it was used before, is too old, or was revoked; make a new \
+                         one there with `systole host-agent token`"
+                    }
+                };
                 return refused(Denied::Token, reason.into());
             }
             Err(error) => return refused(Denied::Failed, format!("{error:#}")),
         };
-        let result = self.perform(envelope.call);
+        let result = self.perform(envelope.call, &by);
         match &result {
             Ok(_) => info!(%address, by, call = name, "done"),
             Err(error) => warn!(%address, by, call = name, "failed: {error:#}"),
@@ -198,12 +205,15 @@ impl Agent {
             (Call::Enroll { token, by }, _) => {
                 Ok(tokens.has_join(token, crate::about::clock() / 1000).then(|| by.clone()))
             }
+            (Call::Login { user, password, by }, _) => {
+                Ok(pam::knows(user, &password.0)?.then(|| format!("{user}@{by}")))
+            }
             (_, Some(access)) => Ok(tokens.caller(access).map(|access| access.by.clone())),
             (_, None) => Ok(None),
         }
     }
 
-    fn perform(&self, call: Call) -> anyhow::Result<Answer> {
+    fn perform(&self, call: Call, caller: &str) -> anyhow::Result<Answer> {
         let paths = &self.paths;
         match call {
             Call::Enroll { token, by } => {
@@ -211,6 +221,12 @@ impl Agent {
                 let now = crate::about::clock() / 1000;
                 let traded = Tokens::change(paths, |tokens| tokens.trade(&token, &access, &by, now))?;
                 ensure!(traded, "the token was used in this moment by someone else");
+                return Ok(Answer::Enrolled { access, host: host_name() });
+            }
+            Call::Login { .. } => {
+                let access = tokens::new()?;
+                let now = crate::about::clock() / 1000;
+                Tokens::change(paths, |tokens| tokens.add_access(&access, caller, now))?;
                 return Ok(Answer::Enrolled { access, host: host_name() });
             }
             Call::About => return Ok(Answer::About(Box::new(about(paths)?))),
@@ -241,6 +257,12 @@ impl Agent {
                 ensure!(said.success, "corosync-cfgtool -R: {}", said.text.replace('\n', " "));
             }
             Call::Forget => forget(paths)?,
+            Call::ProbeListen { session, seconds, at } => {
+                return Ok(Answer::Listens(probe::listen(&session, seconds, &at)?));
+            }
+            Call::Probe { session, seconds, rate, to } => {
+                return Ok(Answer::Probed(Box::new(probe::ask(&session, seconds, rate, &to, &crate::about::clock)?)));
+            }
         }
         Ok(Answer::Done)
     }
@@ -275,6 +297,7 @@ fn read(tls: &mut StreamOwned<ServerConnection, Timed>) -> anyhow::Result<Envelo
 fn call_name(call: &Call) -> String {
     match call {
         Call::Enroll { .. } => "enroll".into(),
+        Call::Login { user, .. } => format!("log in as {user:?}"),
         Call::About => "about".into(),
         Call::Stage { operation, files } => {
             let files: Vec<&str> = files.iter().map(|new| new.file.called()).collect();
@@ -292,6 +315,8 @@ fn call_name(call: &Call) -> String {
         Call::QdeviceRequest { cluster, .. } => format!("make a key for the quorum device of cluster {cluster:?}"),
         Call::QdeviceKeys { .. } => "give the key for the quorum device".into(),
         Call::Forget => "forget".into(),
+        Call::ProbeListen { at, .. } => format!("answer probes at {} addresses", at.len()),
+        Call::Probe { to, .. } => format!("probe {} addresses", to.len()),
     }
 }
 

@@ -17,7 +17,7 @@ pub const PORT: u16 = 2224;
 pub struct Envelope {
     /// The sender's [`PROTOCOL`].
     pub protocol: u32,
-    /// The access token; every call but [`Call::Enroll`] needs one.
+    /// The access token; every call but [`Call::Enroll`] and [`Call::Login`] needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
     /// What is asked.
@@ -31,6 +31,15 @@ pub enum Call {
     Enroll {
         /// The join token, as it was printed on that host.
         token: String,
+        /// Who asks, for the list of those who may.
+        by: String,
+    },
+    /// Give a user's name and password for an access token, as pcs does: [`Answer::Enrolled`].
+    Login {
+        /// The user, whom that host knows.
+        user: String,
+        /// His password.
+        password: Secret,
         /// Who asks, for the list of those who may.
         by: String,
     },
@@ -99,6 +108,92 @@ pub enum Call {
     /// Forget the cluster's state that Corosync and Systole keep on this host; refused while either runs. The state
     /// is moved aside, not deleted.
     Forget,
+    /// Answer probes of other hosts for a while: [`Answer::Listens`].
+    ProbeListen {
+        /// What probes have to carry to be answered.
+        session: String,
+        /// For how long, in seconds.
+        seconds: u32,
+        /// At which of its addresses, and on which port each.
+        at: Vec<(String, u16)>,
+    },
+    /// Send probes to hosts that listen, and say what came back: [`Answer::Probed`].
+    Probe {
+        /// What they have to carry.
+        session: String,
+        /// For how long, in seconds.
+        seconds: u32,
+        /// How many a second to each.
+        rate: u32,
+        /// To whom.
+        to: Vec<ProbeTarget>,
+    },
+}
+
+/// A place that probes are sent to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProbeTarget {
+    /// The host.
+    pub host: String,
+    /// The link that the address is of.
+    pub link: u32,
+    /// The address.
+    pub address: String,
+    /// The port that answers there.
+    pub port: u16,
+    /// Where that host's agent listens; asked whether it can be reached, if it stands here.
+    pub agent: Option<String>,
+}
+
+/// A port that answers probes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listens {
+    /// The address.
+    pub address: String,
+    /// The port that was wished.
+    pub wished: u16,
+    /// The port that answers: another one where somebody holds that.
+    pub port: Option<u16>,
+    /// Why none answers.
+    pub reason: Option<String>,
+}
+
+/// What a host found out by probes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Probed {
+    /// What came back, in the order of the targets.
+    pub paths: Vec<ProbedPath>,
+    /// The longest that a program of this host was not run while it was due, in microseconds.
+    pub pause_us: u64,
+}
+
+/// What came back from one place.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ProbedPath {
+    /// The host.
+    pub host: String,
+    /// The link.
+    pub link: u32,
+    /// Probes that were sent.
+    pub sent: u64,
+    /// And that came back in time.
+    pub came: u64,
+    /// The round trips: all of them together, the shortest and the longest, in microseconds.
+    pub total_us: u64,
+    /// The shortest.
+    pub least_us: u64,
+    /// The longest.
+    pub most_us: u64,
+    /// What one differed from the next, all together, in microseconds.
+    pub jitter_us: u64,
+    /// The largest packet that comes through whole and back, headers included.
+    pub mtu: Option<u32>,
+    /// How far its clock is ahead of this host's, in milliseconds, as the shortest round trip tells.
+    pub clock_ms: Option<i64>,
+    /// Whether its host agent can be reached from here.
+    pub agent: Option<bool>,
+    /// Why nothing could be sent.
+    pub reason: Option<String>,
 }
 
 /// What a host answers.
@@ -118,6 +213,10 @@ pub enum Answer {
         /// What is in it.
         content: Option<Content>,
     },
+    /// To [`Call::ProbeListen`], in the order of the addresses.
+    Listens(Vec<Listens>),
+    /// To [`Call::Probe`].
+    Probed(Box<Probed>),
     /// Done.
     Done,
     /// Not done.
@@ -177,6 +276,17 @@ pub struct NewFile {
     pub file: HostFile,
     /// What is to be in it.
     pub content: Option<Content>,
+}
+
+/// A password. Never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("secret")
+    }
 }
 
 /// Bytes of a file; hexadecimal on the wire. Never shown: it may be a key.
@@ -275,7 +385,7 @@ impl UnitAct {
 }
 
 /// What a host is like.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct About {
     /// Its name, as `uname -n` says.
     pub host: String,
@@ -306,6 +416,24 @@ pub struct About {
     /// What the names in its corosync.conf, and its own, stand for there.
     #[serde(default)]
     pub resolved: Vec<(String, Vec<String>)>,
+    /// Certificates of the cluster's tools on this host: which, and until when, in seconds since 1970.
+    #[serde(default)]
+    pub certificates: Vec<(String, i64)>,
+    /// Its watchdog; nothing when it has none.
+    #[serde(default)]
+    pub watchdog: Option<String>,
+    /// What filters packets on this host, and the ports of the cluster that it does not name.
+    #[serde(default)]
+    pub firewall: Option<Firewall>,
+}
+
+/// What filters packets on a host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Firewall {
+    /// What it is: `firewalld`, `ufw`, `nftables`.
+    pub what: String,
+    /// Ports of the cluster that its rules do not let in, as far as can be told: `5405/udp`.
+    pub closed: Vec<String>,
 }
 
 /// A file that is there.
@@ -380,7 +508,7 @@ pub struct EngineDevice {
 }
 
 /// A node as a host's Corosync sees it.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct EngineNode {
     /// Its number.
     pub id: u32,
@@ -393,6 +521,9 @@ pub struct EngineNode {
     pub votes: Option<u32>,
     /// Its links: number, and whether it is connected.
     pub links: Vec<(u32, bool)>,
+    /// The largest packet that knet sends on each of them, headers left out: number, bytes; of those it has measured.
+    #[serde(default)]
+    pub mtus: Vec<(u32, u32)>,
 }
 
 /// An operation that is neither settled nor undone.
@@ -415,6 +546,7 @@ mod tests {
         assert_eq!(text, "\"007fff\"");
         assert_eq!(serde_json::from_str::<Content>(&text).unwrap(), content);
         assert_eq!(format!("{content:?}"), "3 bytes");
+        assert_eq!(format!("{:?}", Secret("x".into())), "secret");
         for wrong in ["\"0\"", "\"0g\"", "\"é\"", "\"+1\""] {
             assert!(serde_json::from_str::<Content>(wrong).is_err(), "{wrong}");
         }
