@@ -1,25 +1,34 @@
 //! What is wrong with a cluster's hosts, seen from all of them at once: one rule a file, listed in [`RULES`]. Each finding
 //! has its evidence and its remedy. What is wrong in corosync.conf itself is `corosync-conf`'s.
 
+mod certificates;
 mod clocks;
 mod device;
 mod engine;
+mod fencing;
 mod files;
+mod firewall;
 pub mod join;
 mod links;
 pub mod logs;
+mod moves;
+mod mtu;
 mod names;
 mod quorum;
 mod rest;
 mod services;
 mod silent;
 mod space;
+mod timing;
 mod versions;
+mod watchdog;
 
 use std::collections::BTreeMap;
 
 use corosync_conf::{Conf, Facts, Model, Severity, lint};
 use wire::host::About;
+
+use crate::probe::Figures;
 
 /// What is known of a cluster.
 #[derive(Clone, Debug)]
@@ -32,6 +41,42 @@ pub struct Seen<'s> {
     pub silent: &'s BTreeMap<String, String>,
     /// The time when they were asked, milliseconds since 1970.
     pub now: u64,
+    /// What the resources' configuration says; nothing where no daemon told it.
+    pub configured: Option<&'s Configured>,
+    /// What the last probe measured; nothing where none was made.
+    pub figures: Option<&'s Figures>,
+}
+
+/// What the doctor looks at in the configuration of resources.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Configured {
+    /// Whether fencing is switched on.
+    pub fencing: bool,
+    /// The fence devices.
+    pub devices: Vec<String>,
+    /// Those of which no proof is on record.
+    pub unproved: Vec<String>,
+    /// Nodes whose fencing is held, with the reason.
+    pub held: Vec<(String, String)>,
+    /// How long watchdogs are waited for, in milliseconds.
+    pub watchdog_wait_ms: Option<u64>,
+    /// What moves by hand left.
+    pub moves: Vec<Moved>,
+}
+
+/// What a move by hand left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// The constraint.
+    pub constraint: String,
+    /// The resource.
+    pub resource: String,
+    /// The node.
+    pub node: String,
+    /// Whether the resource is kept off the node, and not on it.
+    pub ban: bool,
+    /// Whether the time that it was given is over.
+    pub over: bool,
 }
 
 /// Something that is wrong.
@@ -63,9 +108,16 @@ const RULES: &[Rule] = &[
     quorum::check,
     device::check,
     links::check,
+    mtu::check,
+    firewall::check,
     services::check,
+    fencing::check,
+    watchdog::check,
+    timing::check,
+    moves::check,
     names::check,
     clocks::check,
+    certificates::check,
     space::check,
 ];
 
@@ -98,7 +150,7 @@ impl Seen<'_> {
 }
 
 impl Finding {
-    fn new(rule: &str, severity: Severity, message: impl Into<String>) -> Finding {
+    pub(crate) fn new(rule: &str, severity: Severity, message: impl Into<String>) -> Finding {
         Finding {
             rule: rule.to_owned(),
             severity,
@@ -109,17 +161,17 @@ impl Finding {
         }
     }
 
-    fn on(mut self, host: &str) -> Finding {
+    pub(crate) fn on(mut self, host: &str) -> Finding {
         self.host = Some(host.to_owned());
         self
     }
 
-    fn because(mut self, evidence: impl Into<String>) -> Finding {
+    pub(crate) fn because(mut self, evidence: impl Into<String>) -> Finding {
         self.evidence = evidence.into();
         self
     }
 
-    fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Finding {
         self.remedy = remedy.into();
         self
     }
@@ -148,6 +200,7 @@ mod tests {
             member: true,
             votes: Some(1),
             links: vec![(0, true), (1, true)],
+            mtus: vec![(0, 1397), (1, 1397)],
         };
         let engine = Engine {
             cluster: Some("hacl".into()),
@@ -176,6 +229,9 @@ mod tests {
             clock_kept: Some(true),
             free: vec![("/var/lib/corosync".into(), 50)],
             resolved: vec![(name.into(), vec!["10.0.0.1".into()])],
+            certificates: vec![("of the host agent".into(), NOW as i64 / 1000 + (1 << 30))],
+            watchdog: Some("iTCO_wdt".into()),
+            firewall: None,
         }
     }
 
@@ -188,7 +244,7 @@ mod tests {
 
     fn examined(known: &BTreeMap<String, About>, silent: &BTreeMap<String, String>) -> Vec<String> {
         let conf = conf();
-        let findings = examine(&Seen { conf: &conf, known, silent, now: NOW });
+        let findings = examine(&Seen { conf: &conf, known, silent, now: NOW, configured: None, figures: None });
         let worse = findings.iter().filter(|finding| finding.severity != Severity::Advice);
         worse
             .map(|finding| {
@@ -215,6 +271,21 @@ mod tests {
         let cases: Vec<(&str, Change)> = vec![
             ("versions: Corosync differs between the hosts", Box::new(|b| b.corosync = Some("3.0.1".into()))),
             ("versions: Systole differs between the hosts", Box::new(|b| b.systole = "0.2.0".into())),
+            (
+                "certificates@b: of the host agent ends in 2 days",
+                Box::new(|b| b.certificates[0].1 = NOW as i64 / 1000 + 2 * 86_400 + 1),
+            ),
+            ("certificates@b: of the host agent has ended", Box::new(|b| b.certificates[0].1 = NOW as i64 / 1000)),
+            (
+                "firewall@b: ufw does not name 5406/udp",
+                Box::new(|b| {
+                    b.firewall = Some(wire::host::Firewall { what: "ufw".into(), closed: vec!["5406/udp".into()] });
+                }),
+            ),
+            (
+                "mtu: link 1 takes packets of different length",
+                Box::new(|b| b.engine.as_mut().unwrap().nodes[2].mtus[1].1 = 1300),
+            ),
             ("versions@b: Corosync is not installed", Box::new(|b| b.corosync = None)),
             ("files: the hosts have different files corosync.conf", Box::new(|b| b.files[0].sha256 = "t".into())),
             ("files: the hosts have different files authkey", Box::new(|b| b.files[1].sha256 = "t".into())),
@@ -269,7 +340,8 @@ mod tests {
             let engine = about.engine.as_mut().unwrap();
             engine.device = device.map(|(alive, casts)| EngineDevice { votes: 2, alive, casts });
             let (known, silent) = ([("a".to_owned(), about)].into(), BTreeMap::new());
-            let findings = examine(&Seen { conf, known: &known, silent: &silent, now: NOW });
+            let findings =
+                examine(&Seen { conf, known: &known, silent: &silent, now: NOW, configured: None, figures: None });
             let of_device = findings.into_iter().filter(|finding| finding.rule == "device");
             of_device.map(|finding| finding.message).collect::<Vec<_>>().concat()
         };
@@ -282,10 +354,64 @@ mod tests {
     }
 
     #[test]
+    fn what_is_configured_is_looked_at() {
+        let well = || Configured { fencing: true, devices: vec!["pdu".into()], ..Configured::default() };
+        let moved =
+            |ban, over| Moved { constraint: "cli-x".into(), resource: "web".into(), node: "a".into(), ban, over };
+        let figures = Figures {
+            hosts: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            pause_us: 4_000_000,
+            paused: "b".into(),
+            ..Figures::default()
+        };
+        let told = |configured: &Configured, figures: Option<&Figures>, watchdogs: [Option<&str>; 3]| {
+            let conf = conf();
+            let known = ["a", "b", "c"].into_iter().zip(watchdogs).map(|(name, watchdog)| {
+                (name.to_owned(), About { watchdog: watchdog.map(str::to_owned), ..self::well(name) })
+            });
+            let (known, silent) = (known.collect(), BTreeMap::new());
+            let seen =
+                Seen { conf: &conf, known: &known, silent: &silent, now: NOW, configured: Some(configured), figures };
+            let told = examine(&seen).into_iter().filter(|finding| !finding.rule.starts_with("corosync.conf"));
+            let lines = told.map(|finding| {
+                assert!(!finding.remedy.is_empty() && !finding.evidence.is_empty(), "{finding:?}");
+                format!("{:?} {}", finding.severity, finding.message)
+            });
+            lines.collect::<Vec<_>>().join("; ")
+        };
+        let none = [None; 3];
+        assert_eq!(told(&well(), None, none), "");
+        assert_eq!(told(&Configured { fencing: false, ..well() }, None, none), "Error fencing is switched off");
+        let bare = Configured { devices: Vec::new(), ..well() };
+        assert_eq!(told(&bare, None, none), "Error no fence device is configured");
+        let relied = Configured { watchdog_wait_ms: Some(10_000), ..bare.clone() };
+        assert_eq!(told(&relied, None, [Some("iTCO_wdt"); 3]), "");
+        assert_eq!(
+            told(&relied, None, [Some("iTCO_wdt"), Some("Software Watchdog"), None]),
+            "Error it has no watchdog, and one is relied on; Warning its watchdog is a program of its own kernel"
+        );
+        let soon = Configured { watchdog_wait_ms: Some(2_000), ..bare };
+        assert!(told(&soon, None, [Some("x"); 3]).contains("relied on before the others miss its host"));
+        assert_eq!(told(&well(), None, [Some("x"), None, Some("x")]), "Advice it has no watchdog, and others have");
+        let unproved = Configured { unproved: vec!["pdu".into()], ..well() };
+        assert_eq!(told(&unproved, None, none), "Warning nobody has seen that pdu cuts a node off");
+        let held = Configured { held: vec![("b".into(), "too many".into())], ..well() };
+        assert_eq!(told(&held, None, none), "Error its fencing is held");
+        let moves = Configured { moves: vec![moved(false, false), moved(true, false), moved(true, true)], ..well() };
+        assert_eq!(
+            told(&moves, None, none),
+            "Warning web is bound to a; Warning web may not run on a; Advice a move of web by hand is over and still stands there"
+        );
+        assert_eq!(told(&well(), Some(&figures), none), "Warning a host that pauses as was measured is taken for lost");
+        let others = Figures { hosts: vec!["x".into()], ..figures };
+        assert_eq!(told(&well(), Some(&others), none), "", "other hosts' figures");
+    }
+
+    #[test]
     fn what_speaks_against_a_host_that_joins() {
         let known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
         let (conf, silent) = (conf(), BTreeMap::new());
-        let seen = Seen { conf: &conf, known: &known, silent: &silent, now: NOW };
+        let seen = Seen { conf: &conf, known: &known, silent: &silent, now: NOW, configured: None, figures: None };
         let fresh = || About {
             engine: None,
             files: Vec::new(),
@@ -328,7 +454,7 @@ mod tests {
         let mut known: BTreeMap<String, About> = ["a", "b", "c"].map(|name| (name.to_owned(), well(name))).into();
         let (conf, silent) = (conf(), BTreeMap::new());
         let told = |known: &BTreeMap<String, About>, name: &str| -> Vec<String> {
-            let seen = Seen { conf: &conf, known, silent: &silent, now: NOW };
+            let seen = Seen { conf: &conf, known, silent: &silent, now: NOW, configured: None, figures: None };
             join::leaves(&seen, name).into_iter().map(|finding| finding.message).collect()
         };
         assert!(told(&known, "c")[0].starts_with("2 nodes are left"));

@@ -12,7 +12,7 @@
 use core::time::Duration;
 
 /// Below this, a busy host is missed though nothing is wrong.
-const LEAST_TOKEN: u64 = 1_000;
+pub const LEAST_TOKEN: u64 = 1_000;
 /// Corosync's own, per node beyond the second.
 const COEFFICIENT: u64 = 650;
 /// From the membership to services that run again: a plan, a start, and the neighbours told.
@@ -68,7 +68,7 @@ impl Timers {
                 let left = milliseconds(within).saturating_sub(fencing).saturating_sub(RECOVERY);
                 left * 10 / 22
             }
-            Wish::ToleratePause(pause) => (milliseconds(pause) * (100 + PAUSE_MARGIN) / 100).max(LEAST_TOKEN),
+            Wish::ToleratePause(pause) => pause_needs(milliseconds(pause)).max(LEAST_TOKEN),
         };
         if effective < LEAST_TOKEN {
             let least = LEAST_TOKEN * 22 / 10 + fencing + RECOVERY;
@@ -136,6 +136,11 @@ impl Timers {
             ),
         ]
     }
+}
+
+/// The token's time that bears a pause, both in milliseconds.
+pub fn pause_needs(pause: u64) -> u64 {
+    pause.saturating_mul(100 + PAUSE_MARGIN) / 100
 }
 
 /// A time as `5s`, `1500ms`, `2m` or plain seconds.

@@ -85,6 +85,7 @@ impl World {
             member: true,
             votes: None,
             links: Vec::new(),
+            mtus: Vec::new(),
         });
         let engine = Engine {
             cluster: None,
@@ -133,6 +134,7 @@ fn nothing(host: &str) -> About {
         clock_kept: None,
         free: Vec::new(),
         resolved: Vec::new(),
+        ..About::default()
     }
 }
 
