@@ -58,6 +58,11 @@ impl Field {
         Some(bare(self.hosts.hosts.get(name)?.addresses.first()?).to_owned())
     }
 
+    /// Where a host's agent listens first.
+    pub fn agent(&self, name: &str) -> Option<String> {
+        self.hosts.hosts.get(name)?.addresses.first().cloned()
+    }
+
     /// The name of the host that is called so, or has this address.
     pub fn find(&self, named: &str) -> Option<String> {
         let names = self.hosts.hosts.keys();

@@ -17,6 +17,7 @@ mod failures;
 mod file;
 mod findings;
 mod follows;
+mod gone;
 mod hosts;
 
 mod all_failures;

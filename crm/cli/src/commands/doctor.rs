@@ -1,6 +1,8 @@
 //! `systole doctor`: what is wrong with the hosts of the cluster, with evidence and remedy; what speaks against a host that
 //! is to join, or against the removal of a node; and what a journal means.
 
+mod configured;
+
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +14,9 @@ use serde_json::json;
 use setup::doctor::{Finding, Seen, examine, join, logs};
 
 use super::Command;
-use super::cluster::this_hosts;
+use super::cluster::{probe, this_hosts};
+use crate::client::Client;
+use crate::cluster::Live;
 use crate::hosts::Field;
 use crate::terminal::{Paint, print, print_json};
 use crate::{EXIT_FAILURE, EXIT_OK};
@@ -25,7 +29,8 @@ fn grammar() -> clap::Command {
         .about("Say what is wrong with the cluster's hosts, with evidence and remedy")
         .after_help(
             "Asks all hosts at once: versions, names, clocks, files, what Corosync runs with, links, quorum and its margin, \
-             services, disk space, and what corosync.conf itself has wrong.\n\nThe exit status is 1 if there is an error, 0 \
+             MTU, firewalls, services, fencing and its proofs, watchdogs, what moves left, certificates, disk space, what \
+             corosync.conf itself has wrong, and the token's time against what the last `cluster probe` measured.\n\nThe exit status is 1 if there is an error, 0 \
              with warnings and advice alone.\n\nExamples:\n  systole doctor\n  systole doctor --json\n  \
              systole doctor join node4\n  systole doctor logs --since -1h",
         )
@@ -62,6 +67,12 @@ fn grammar() -> clap::Command {
                 ),
         )
         .arg(json_argument())
+        .arg(
+            Arg::new("probe")
+                .long("probe")
+                .action(ArgAction::SetTrue)
+                .help("Also probe the links for some seconds, as `cluster probe` does"),
+        )
 }
 
 fn json_argument() -> Arg {
@@ -82,8 +93,41 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
     let abouts = field.abouts(&nodes);
     let now = host_agent::about::clock();
-    let found = examine(&Seen { conf: &conf, known: &abouts.known, silent: &abouts.silent, now });
+    let mut measured = Vec::new();
+    if arguments.get_flag("probe") {
+        measured = probed(&field)?;
+    }
+    // Where no daemon answers, that is a finding of its own.
+    let live = Client::from_arguments(arguments).and_then(|mut client| Live::fetch(&mut client)).ok();
+    let configured = live.map(|live| configured::configured(&live.view.document, live.view.now));
+    let figures = probe::figures();
+    let seen = Seen {
+        conf: &conf,
+        known: &abouts.known,
+        silent: &abouts.silent,
+        now,
+        configured: configured.as_ref(),
+        figures: figures.as_ref(),
+    };
+    let mut found = examine(&seen);
+    found.extend(measured);
+    found.sort_by_key(|finding| finding.severity);
     tell(&found, arguments, &format!("Nothing is wrong on {} hosts.\n", nodes.len()))
+}
+
+/// How long a probe takes that only looks.
+const PROBE: Duration = Duration::from_secs(5);
+/// And how many packets a second it sends.
+const PROBE_RATE: u32 = 100;
+
+/// What a short probe finds; its figures are kept.
+fn probed(field: &Field) -> anyhow::Result<Vec<Finding>> {
+    let places = probe::places(field, &[])?;
+    let (measured, mut found) = probe::measure(field, &places, PROBE, PROBE_RATE)?;
+    probe::keep(&measured)?;
+    found.extend(measured.judge());
+    found.iter_mut().for_each(|finding| finding.rule.insert_str(0, "probe/"));
+    Ok(found)
 }
 
 fn tell(found: &[Finding], arguments: &ArgMatches, nothing: &str) -> anyhow::Result<u8> {
@@ -104,7 +148,8 @@ fn join_or_remove(arguments: &ArgMatches, joins: bool) -> anyhow::Result<u8> {
     let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
     let abouts = field.abouts(&nodes);
     let now = host_agent::about::clock();
-    let seen = Seen { conf: &conf, known: &abouts.known, silent: &abouts.silent, now };
+    let (known, silent) = (&abouts.known, &abouts.silent);
+    let seen = Seen { conf: &conf, known, silent, now, configured: None, figures: None };
     if !joins {
         let nothing = format!("Nothing speaks against it: `systole cluster node remove {name}`.\n");
         return tell(&join::leaves(&seen, name), arguments, &nothing);
@@ -178,7 +223,7 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
-fn text(found: &[Finding], nothing: &str, paint: Paint) -> String {
+pub(super) fn text(found: &[Finding], nothing: &str, paint: Paint) -> String {
     if found.is_empty() {
         return nothing.to_owned();
     }
@@ -196,7 +241,7 @@ fn text(found: &[Finding], nothing: &str, paint: Paint) -> String {
     found.iter().map(one).collect()
 }
 
-fn as_json(finding: &Finding) -> serde_json::Value {
+pub(super) fn as_json(finding: &Finding) -> serde_json::Value {
     json!({
         "rule": finding.rule,
         "severity": word(finding.severity),

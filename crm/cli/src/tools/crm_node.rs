@@ -173,15 +173,7 @@ fn remove(report: &mut Report<'_>, options: &Options, name: &str, node: Option<&
         return Err(Failure::new(status::UNSAFE, message));
     }
     Store::of(report.call).change(true, |document| {
-        let mut gone = Vec::new();
-        for path in [&["configuration", "nodes"][..], &["status"]] {
-            let list = document.descend(path);
-            gone.extend(list.into_iter().flat_map(|list| document.children(list)).filter(|element| {
-                document.attribute(*element, "uname") == Some(name)
-                    || node.is_some_and(|node| document.id(*element) == node.id)
-            }));
-        }
-        gone.into_iter().for_each(|element| document.remove(element));
+        crate::gone::forget(document, name);
         Ok(())
     })?;
     Ok(status::OK)

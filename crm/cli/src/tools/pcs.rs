@@ -55,6 +55,27 @@ const ELSEWHERE: &[(&[&str], &[&str])] = &[
     (&["stonith", "fence"], &["stonith", "fence"]),
     (&["stonith", "confirm"], &["stonith", "confirm"]),
     (&["stonith", "history"], &["stonith", "history"]),
+    (&["host"], &["host"]),
+    (&["cluster", "auth"], &["cluster", "auth"]),
+    (&["cluster", "authkey"], &["cluster", "authkey"]),
+    (&["cluster", "config"], &["cluster", "config"]),
+    (&["cluster", "destroy"], &["cluster", "destroy"]),
+    (&["cluster", "disable"], &["cluster", "disable"]),
+    (&["cluster", "enable"], &["cluster", "enable"]),
+    (&["cluster", "link"], &["cluster", "link"]),
+    (&["cluster", "node", "add"], &["cluster", "node", "add"]),
+    (&["cluster", "node", "clear"], &["cluster", "node", "clear"]),
+    (&["cluster", "node", "delete"], &["cluster", "node", "remove"]),
+    (&["cluster", "node", "remove"], &["cluster", "node", "remove"]),
+    (&["cluster", "reload"], &["cluster", "reload"]),
+    (&["cluster", "rename"], &["cluster", "rename"]),
+    (&["cluster", "setup"], &["cluster", "setup"]),
+    (&["cluster", "start"], &["cluster", "start"]),
+    (&["cluster", "stop"], &["cluster", "stop"]),
+    (&["cluster", "sync"], &["cluster", "sync"]),
+    (&["cluster", "uidgid"], &["cluster", "uidgid"]),
+    (&["quorum"], &["quorum"]),
+    (&["qdevice"], &["qdevice"]),
 ];
 
 /// Whether `systole` takes a command line for pcs's: its words are, and they are none of its own commands.
@@ -134,10 +155,18 @@ fn act_by_hand(call: &mut Call, line: &CommandLine) -> Option<Result<u8, (u8, St
 
 /// Does what needs a running cluster as `systole` does it, if it is such a command.
 fn elsewhere(words: &[String]) -> Option<u8> {
-    let bare = matches!(words, [family] if matches!(family.as_str(), "resource" | "stonith"));
-    let (theirs, ours): (&[&str], &[&str]) = match bare {
-        true => (&[""], &["status"]),
-        false => *ELSEWHERE.iter().find(|(theirs, _)| {
+    let bare = match words {
+        [family] => match family.as_str() {
+            "resource" | "stonith" => Some("status"),
+            "quorum" => Some("quorum config"),
+            _ => None,
+        },
+        _ => None,
+    };
+    let bare: Vec<&str> = bare.into_iter().flat_map(|ours| ours.split(' ')).collect();
+    let (theirs, ours): (&[&str], &[&str]) = match bare.is_empty() {
+        false => (&[""], &bare),
+        true => *ELSEWHERE.iter().find(|(theirs, _)| {
             words.len() >= theirs.len() && theirs.iter().zip(words).all(|(word, given)| word == given)
         })?,
     };

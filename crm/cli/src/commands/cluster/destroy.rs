@@ -17,13 +17,23 @@ fn grammar() -> clap::Command {
         .about("End the cluster on this host, or on all: services stop, its files and its memory are put aside")
         .after_help("Nothing is deleted: files are kept as a backup of the host agent, the CIB beside its folder.\n\nExample:\n  systole cluster destroy --all --yes")
         .arg(all_argument())
-        .arg(Arg::new("node").hide(true).action(ArgAction::Append))
         .arg(Arg::new("yes").long("yes").visible_alias("force").action(ArgAction::SetTrue).help("Do it"))
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
-    let cluster = Cluster::load()?;
-    let nodes = super::services::meant(&cluster, arguments)?;
+    let (cluster, nodes) = match arguments.get_flag("all") {
+        true => {
+            let cluster = Cluster::load()?;
+            let nodes = cluster.nodes.clone();
+            (cluster, nodes)
+        }
+        // A host that was removed while it was off has an old file, and the others are none of its business any more.
+        false => {
+            let cluster = Cluster::alone()?;
+            let nodes = vec![cluster.field.me.clone()];
+            (cluster, nodes)
+        }
+    };
     ensure!(
         arguments.get_flag("yes"),
         "this stops the cluster's services on {} and puts its configuration aside there: --yes does it",

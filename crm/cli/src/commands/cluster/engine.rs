@@ -1,18 +1,21 @@
 //! What all changes of the engine's configuration have in common: the file is the same on all hosts before and after,
 //! and what runs is compared with it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches};
 use corosync_conf::{Conf, Model};
 use setup::change::{Expect, Plan};
 use setup::conf::{self, version};
-use wire::host::{Answer, Call, Content, HostFile, NewFile, Unit};
+use setup::stale;
+use wire::host::{About, Answer, Call, Content, HostFile, NewFile, Unit};
 
-use crate::EXIT_OK;
 use crate::commands::Command;
-use crate::hosts::{Field, all_done};
+use crate::hosts::{Abouts, Field, all_done};
 use crate::proxmox::Proxmox;
 use crate::terminal::print;
+use crate::{EXIT_FAILURE, EXIT_OK};
 
 /// `cluster reload`.
 pub const RELOAD: Command = Command { name: "reload", grammar: reload_grammar, run: reload };
@@ -29,6 +32,17 @@ pub struct Cluster {
     pub conf: Conf,
     /// Nodes whose engine runs.
     pub running: Vec<String>,
+    /// Nodes whose host agent does not answer, with the reason.
+    pub silent: BTreeMap<String, String>,
+}
+
+/// What becomes of nodes that do not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Silent {
+    /// Nothing is done: a change is for all.
+    Refused,
+    /// They are left out.
+    LeftOut,
 }
 
 /// `--plan`.
@@ -46,31 +60,85 @@ impl Cluster {
     /// # Errors
     /// When a node does not answer, or the configurations differ: then nobody knows what is being changed.
     pub fn load() -> anyhow::Result<Cluster> {
-        ensure!(
-            Proxmox::here().is_none(),
-            "this is a Proxmox host, whose file system gives its nodes their corosync.conf: `systole cluster config update` \
-             and `link add|remove` change it by its rules; for the rest its own `pvecm` is there"
-        );
+        Cluster::look(Silent::Refused)
+    }
+
+    /// The same, where nodes may be left out that do not answer.
+    ///
+    /// # Errors
+    /// As [`Cluster::load`]; and where an earlier command was left half-way and not all answer who may hold it.
+    pub fn look(silent: Silent) -> anyhow::Result<Cluster> {
+        not_proxmoxs()?;
         let field = Field::load()?;
         let conf = this_hosts(&field)?;
         let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
         field.need(&nodes)?;
-        let abouts = field.settled(&nodes)?;
-        // An operation that was just taken back may have changed the file.
-        let conf = this_hosts(&field)?;
-        let sum = |name: &String| {
-            let file = abouts.get(name)?.files.iter().find(|state| state.file == HostFile::CorosyncConf)?;
-            Some(file.sha256.clone())
-        };
-        if let Some(other) = nodes.iter().find(|name| sum(name) != sum(&nodes[0])) {
+        let mut abouts = field.abouts(&nodes);
+        if silent == Silent::Refused || abouts.silent.is_empty() {
+            abouts = Abouts { known: field.settled(&nodes)?, silent: BTreeMap::new() };
+        } else if let Some((name, _)) = abouts.known.iter().find(|(_, about)| about.pending.is_some()) {
+            let (absent, reason) = abouts.silent.first_key_value().expect("it is not empty");
             bail!(
-                "{other} and {} have different configurations of Corosync: look at both, then `systole cluster sync` \
-                 gives this host's to all",
-                nodes[0]
+                "an earlier command ended half-way on {name}, and whether {absent} holds a part of it is not known \
+                 ({reason}): bring its host agent back first"
             );
         }
-        let running = nodes.iter().filter(|name| abouts[*name].engine.is_some()).cloned().collect();
-        Ok(Cluster { field, nodes, conf, running })
+        // An operation that was just taken back may have changed the file.
+        let conf = this_hosts(&field)?;
+        same_file(&field, &conf, &abouts.known)?;
+        let runs = |name: &&String| abouts.known.get(*name).is_some_and(|about| about.engine.is_some());
+        let running = nodes.iter().filter(runs).cloned().collect();
+        Ok(Cluster { field, nodes, conf, running, silent: abouts.silent })
+    }
+
+    /// This host alone, whatever the others hold.
+    ///
+    /// # Errors
+    /// When its agent does not answer, or it has no configuration.
+    pub fn alone() -> anyhow::Result<Cluster> {
+        not_proxmoxs()?;
+        let field = Field::load()?;
+        let me = vec![field.me.clone()];
+        field.settled(&me)?;
+        let conf = this_hosts(&field)?;
+        Ok(Cluster { field, nodes: me, conf, running: Vec::new(), silent: BTreeMap::new() })
+    }
+
+    /// Nodes that answer.
+    pub fn answering(&self) -> Vec<String> {
+        self.nodes.iter().filter(|name| !self.silent.contains_key(*name)).cloned().collect()
+    }
+
+    /// Fails if one of these does not answer.
+    ///
+    /// # Errors
+    /// With the reason.
+    pub fn need_answers(&self, names: &[String]) -> anyhow::Result<()> {
+        match names.iter().find_map(|name| Some((name, self.silent.get(name)?))) {
+            Some((name, reason)) => bail!("{name}: {reason}"),
+            None => Ok(()),
+        }
+    }
+
+    /// The nodes that any engine which answers has as members.
+    ///
+    /// # Errors
+    /// When a host that ran does not answer any more.
+    pub fn members(&self) -> anyhow::Result<Vec<String>> {
+        let abouts = self.field.abouts(&self.running);
+        if let Some((name, reason)) = abouts.silent.first_key_value() {
+            bail!("{name}: {reason}");
+        }
+        let nodes = abouts.known.into_values().filter_map(|about| about.engine).flat_map(|engine| engine.nodes);
+        Ok(nodes.filter(|node| node.member).filter_map(|node| node.name).collect())
+    }
+
+    /// Says which nodes were left out, and gives the exit status for that.
+    pub fn left_out(&self) -> u8 {
+        for (name, reason) in &self.silent {
+            eprintln!("{name} was left out: {reason}");
+        }
+        if self.silent.is_empty() { EXIT_OK } else { EXIT_FAILURE }
     }
 
     /// The plan that puts a file in force on these hosts.
@@ -129,6 +197,41 @@ impl Cluster {
         );
         Ok(())
     }
+}
+
+/// Fails on a Proxmox host, whose file is not ours to lay.
+fn not_proxmoxs() -> anyhow::Result<()> {
+    ensure!(
+        Proxmox::here().is_none(),
+        "this is a Proxmox host, whose file system gives its nodes their corosync.conf: `systole cluster config update` \
+         and `link add|remove` change it by its rules; for the rest its own `pvecm` is there"
+    );
+    Ok(())
+}
+
+/// Fails if hosts have another file than this one: then nobody knows what is being changed.
+///
+/// # Errors
+/// With whose the old one is, and what to do.
+fn same_file(field: &Field, conf: &Conf, known: &BTreeMap<String, About>) -> anyhow::Result<()> {
+    let sum = |name: &String| {
+        let file = known.get(name)?.files.iter().find(|state| state.file == HostFile::CorosyncConf)?;
+        Some(file.sha256.clone())
+    };
+    for other in known.keys().filter(|name| sum(name) != sum(&field.me)) {
+        let (_, answer) = field.ask(vec![(other.clone(), own_conf())]).remove(0);
+        match answer.map_err(|reason| anyhow::anyhow!("{other}: {reason}"))? {
+            Answer::File { content: Some(Content(bytes)) } => {
+                let theirs = Conf::parse(String::from_utf8_lossy(&bytes).into_owned());
+                bail!("{}", stale::differs(&field.me, conf, other, &theirs));
+            }
+            _ => bail!(
+                "{other} has no configuration of Corosync any more: `systole cluster sync` gives it this host's, \
+                 `systole cluster node remove {other}` lets it go"
+            ),
+        }
+    }
+    Ok(())
 }
 
 /// Carries a plan through and says so.
@@ -216,13 +319,17 @@ fn difference(old: &str, new: &str) -> String {
 /// When it has none.
 pub fn this_hosts(field: &Field) -> anyhow::Result<Conf> {
     field.need(std::slice::from_ref(&field.me))?;
-    let (_, answer) = field.ask(vec![(field.me.clone(), Call::Read { file: HostFile::CorosyncConf })]).remove(0);
+    let (_, answer) = field.ask(vec![(field.me.clone(), own_conf())]).remove(0);
     match answer.map_err(anyhow::Error::msg)? {
         Answer::File { content: Some(Content(bytes)) } => {
             Ok(Conf::parse(String::from_utf8(bytes).context("corosync.conf is no text")?))
         }
         _ => bail!("this host has no corosync.conf: it belongs to no cluster. `systole cluster setup` makes one"),
     }
+}
+
+fn own_conf() -> Call {
+    Call::Read { file: HostFile::CorosyncConf }
 }
 
 /// The name of the node that is called so, or has this address.
@@ -299,6 +406,7 @@ fn sync_grammar() -> clap::Command {
     clap::Command::new("")
         .about("Give this host's corosync.conf, shared key, list of hosts and certificates of a quorum device to all nodes")
         .after_help("The configuration gets a new version, so that engines that run take it.\n\nExample:\n  systole cluster sync --plan")
+        .arg(Arg::new("what").value_parser(["corosync"]).default_value("corosync").help("What is given to them"))
         .arg(plan_argument())
 }
 
@@ -308,13 +416,18 @@ fn sync(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
     field.need(&nodes)?;
     let abouts = field.settled(&nodes)?;
+    for (name, answer) in field.ask(nodes.iter().map(|name| (name.clone(), own_conf())).collect()) {
+        let Ok(Answer::File { content: Some(Content(bytes)) }) = answer else { continue };
+        let theirs = Conf::parse(String::from_utf8_lossy(&bytes).into_owned());
+        ensure!(!stale::is_removed(&field.me, &conf, &theirs), "{}", stale::differs(&field.me, &conf, &name, &theirs));
+    }
     let running: Vec<String> = nodes.iter().filter(|name| abouts[*name].engine.is_some()).cloned().collect();
     let newest = abouts.values().filter_map(|about| about.engine.as_ref()?.config_version).max().unwrap_or(0);
     let new = match version(&conf) {
         Some(version) if version >= newest => conf::finish(&conf)?,
         _ => conf::finish(&corosync_conf::edit::set(&conf, &["totem", "config_version"], &newest.to_string())?)?,
     };
-    let cluster = Cluster { field, nodes: nodes.clone(), conf: conf.clone(), running };
+    let cluster = Cluster { field, nodes: nodes.clone(), conf: conf.clone(), running, silent: BTreeMap::new() };
     let mut plan = cluster.plan(&new, &nodes)?;
     for file in [HostFile::Authkey, HostFile::QdeviceKeys] {
         if let Some(new) = own_file(&cluster.field, file)? {

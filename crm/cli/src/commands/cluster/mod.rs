@@ -1,16 +1,19 @@
 //! `systole cluster`: the cluster as a whole, from bare hosts on.
 
+mod auth;
 mod authkey;
 mod config;
 mod destroy;
 mod engine;
 mod link;
 mod node;
+pub(super) mod probe;
 mod rename;
 mod services;
 mod setup;
 mod status;
 mod stop;
+mod uidgid;
 
 pub(super) use engine::node_of;
 pub(super) use engine::{Cluster, finish, plan_argument, show, this_hosts};
@@ -22,6 +25,8 @@ pub const COMMAND: Command = Command { name: "cluster", grammar, run: |arguments
 
 const COMMANDS: &[Command] = &[
     setup::COMMAND,
+    auth::COMMAND,
+    probe::COMMAND,
     status::COMMAND,
     services::START,
     stop::COMMAND,
@@ -33,6 +38,7 @@ const COMMANDS: &[Command] = &[
     config::COMMAND,
     rename::COMMAND,
     authkey::COMMAND,
+    uidgid::COMMAND,
     engine::RELOAD,
     engine::SYNC,
 ];

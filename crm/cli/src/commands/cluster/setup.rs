@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches};
-use corosync_conf::Conf;
+use corosync_conf::{Conf, Model};
 use setup::change::{Act, Expect, Plan};
 use setup::conf::new::{Wish, read};
 use setup::timing::{self, Timers};
 use wire::host::{About, Call, Content, HostFile, NewFile, Unit, UnitAct};
 
 use super::engine::{conf_file, finish, hosts_file, operation, plan_argument, show};
+use super::probe;
 use crate::EXIT_OK;
 use crate::commands::Command;
 use crate::hosts::Field;
@@ -48,6 +49,7 @@ fn grammar() -> clap::Command {
         .arg(flag("start", "Start the cluster, and wait until all nodes are members"))
         .arg(flag("enable", "Start it at boot"))
         .arg(flag("force", "Also on hosts that belonged to a cluster: what they hold of it is kept aside"))
+        .arg(super::services::wait_is_taken())
         .arg(flag("no-cluster-uuid", "Taken for pcs's sake: there is none anyhow"))
         .arg(
             Arg::new("corosync_conf")
@@ -57,7 +59,13 @@ fn grammar() -> clap::Command {
                 .help("Only write corosync.conf here; no host is asked"),
         )
         .arg(time("failover-within", "Derive the timers: services run again so soon after a host is lost").conflicts_with("tolerate-pause"))
-        .arg(time("tolerate-pause", "Derive the timers: a host may say nothing for so long and still belong"))
+        .arg(
+            Arg::new("tolerate-pause")
+                .long("tolerate-pause")
+                .value_name("TIME|probed")
+                .value_parser(tolerance)
+                .help("Derive the timers: a host may say nothing for so long and still belong; `probed`: as long as `cluster probe` saw"),
+        )
         .arg(time("fencing-takes", "How long a fencing takes, for --failover-within"))
         .arg(plan_argument())
 }
@@ -66,11 +74,29 @@ fn time(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("TIME").value_parser(timing::parse).help(help)
 }
 
+/// A time, or nothing for the one that was probed.
+fn tolerance(text: &str) -> Result<Option<Duration>, String> {
+    if text == "probed" { Ok(None) } else { timing::parse(text).map(Some) }
+}
+
+/// The pause that the last probe between these hosts saw.
+fn probed(wish: &Wish) -> anyhow::Result<Duration> {
+    let names: Vec<String> = wish.nodes.iter().map(|node| node.name.clone()).collect();
+    let figures = probe::figures().filter(|figures| figures.cover(&names)).with_context(|| {
+        format!("no probe was made between these hosts on this one: `systole cluster probe {}`", names.join(" "))
+    })?;
+    Ok(Duration::from_micros(figures.pause_us + figures.round_trip_us))
+}
+
 /// Timers that follow from one number.
 fn derive(wish: &mut Wish, arguments: &ArgMatches) -> anyhow::Result<()> {
     let given = |name: &str| arguments.get_one::<Duration>(name).copied();
-    let wanted = given("failover-within").map(timing::Wish::FailoverWithin);
-    let Some(wanted) = wanted.or(given("tolerate-pause").map(timing::Wish::ToleratePause)) else { return Ok(()) };
+    let wanted = match (given("failover-within"), arguments.get_one::<Option<Duration>>("tolerate-pause")) {
+        (Some(within), _) => timing::Wish::FailoverWithin(within),
+        (None, Some(Some(pause))) => timing::Wish::ToleratePause(*pause),
+        (None, Some(None)) => timing::Wish::ToleratePause(probed(wish)?),
+        (None, None) => return Ok(()),
+    };
     let fencing = given("fencing-takes").unwrap_or_default();
     let timers = Timers::derive(wanted, wish.nodes.len(), fencing).map_err(anyhow::Error::msg)?;
     wish.derived(&timers.words())?;
@@ -92,6 +118,9 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         node.addresses.extend(field.address(&node.name));
     }
     let conf = wish.conf()?;
+    if let Some(said) = probe::against(&names, Model::of(&conf).timing().token) {
+        eprintln!("{said}");
+    }
     let abouts = field.settled(&names)?;
     let force = arguments.get_flag("force");
     let (errors, warnings) = look(&wish, &abouts, force);

@@ -69,6 +69,7 @@ fn line(about: &About) -> String {
             let members: Vec<String> = engine.nodes.iter().filter(|node| node.member).map(called).collect();
             let quorum = if engine.quorate { "with quorum" } else { "without quorum" };
             parts.push(format!("{quorum}, together with {}", members.join(", ")));
+            parts.extend(setup::votes::waits_for(engine));
             let down = engine.nodes.iter().flat_map(|node| {
                 node.links
                     .iter()

@@ -1,10 +1,13 @@
 //! `systole cluster stop`: lets this node go, or all nodes together.
 
+use anyhow::ensure;
 use clap::{Arg, ArgAction, ArgMatches};
+use setup::votes;
 use wire::host::{Call, UnitAct};
 use wire::{Reply, Request};
 
-use super::engine::Cluster;
+use super::engine::{Cluster, Silent};
+use super::services::{meant, nodes_argument};
 
 use crate::EXIT_OK;
 use crate::client::Client;
@@ -17,18 +20,28 @@ pub const COMMAND: Command = Command { name: "stop", grammar, run };
 
 fn grammar() -> clap::Command {
     let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("All nodes together");
+    let force = Arg::new("force")
+        .long("force")
+        .action(ArgAction::SetTrue)
+        .help("Also when the nodes that are left have no quorum then");
     clap::Command::new("")
-        .about("Let this node go: what it runs moves away, then its systoled ends, and its Corosync")
+        .about("Let this node go, or others: what they run moves away, then their systoled ends, and their Corosync")
         .after_help(
             "With --all every node is told in the same instant: services stop in their order and start nowhere else, and \
              nobody is fenced. Nodes told one after the other would hand their services on to those that are left. Corosync \
-             is stopped where host agents are enrolled.\n\nExamples:\n  systole cluster stop\n  systole cluster stop --all",
+             is stopped where host agents are enrolled.\n\nExamples:\n  systole cluster stop\n  systole cluster stop node3\n  \
+             systole cluster stop --all",
         )
-        .arg(all)
+        .arg(nodes_argument())
+        .arg(all.conflicts_with("node"))
+        .arg(force)
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let all = arguments.get_flag("all");
+    if arguments.contains_id("node") {
+        return stop_named(arguments);
+    }
     let enrolled = Field::load().ok().filter(|field| !field.names().is_empty());
     let daemon = Client::from_arguments(arguments).and_then(|mut client| stop(&mut client, all));
     match (enrolled, daemon) {
@@ -39,21 +52,42 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
                 Ok(said) => print(&said)?,
                 Err(error) => eprintln!("systoled of this host: {error:#}"),
             }
-            units(all)?;
+            return units(all);
         }
     }
     Ok(EXIT_OK)
 }
 
+/// Lets nodes go one after the other: each hands what it runs on to those that are left.
+fn stop_named(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let cluster = Cluster::look(Silent::LeftOut)?;
+    let nodes = meant(&cluster, arguments)?;
+    cluster.need_answers(&nodes)?;
+    ensure!(
+        arguments.get_flag("force") || votes::go_on_without(&cluster.conf, &cluster.running, &nodes),
+        "without {} the nodes that are left have no quorum and stop their services: --force does it all the same, \
+         `cluster stop --all` stops all nodes in order",
+        nodes.join(", ")
+    );
+    for name in &nodes {
+        for unit in cluster.units().into_iter().rev() {
+            all_done(&cluster.field.ask(vec![(name.clone(), Call::Unit { unit, act: UnitAct::Stop })]))?;
+        }
+        print(&format!("Stopped on {name}.\n"))?;
+    }
+    Ok(EXIT_OK)
+}
+
 /// Waits for the daemons to end, then stops the engines.
-fn units(all: bool) -> anyhow::Result<()> {
-    let cluster = Cluster::load()?;
-    let nodes = if all { cluster.nodes.clone() } else { vec![cluster.field.me.clone()] };
+fn units(all: bool) -> anyhow::Result<u8> {
+    let cluster = Cluster::look(Silent::LeftOut)?;
+    let nodes = if all { cluster.answering() } else { vec![cluster.field.me.clone()] };
     for unit in cluster.units().into_iter().rev() {
         let calls = nodes.iter().map(|name| (name.clone(), Call::Unit { unit, act: UnitAct::Stop }));
         all_done(&cluster.field.ask(calls.collect()))?;
     }
-    print(&format!("Stopped on {}.\n", nodes.join(", ")))
+    print(&format!("Stopped on {}.\n", nodes.join(", ")))?;
+    Ok(if all { cluster.left_out() } else { EXIT_OK })
 }
 
 fn stop(client: &mut Client, all: bool) -> anyhow::Result<String> {

@@ -31,11 +31,14 @@ fn grammar() -> clap::Command {
 }
 
 fn auth_grammar() -> clap::Command {
-    clap::Command::new("")
-        .about("Enroll hosts here, each with a token that was made on it")
+    credentials(clap::Command::new(""))
+        .about("Enroll hosts here, each with a token that was made on it, or with a user's password")
         .after_help(
             "Tokens are given in the order of the hosts; this host needs none. The names must be those that the hosts call \
-             themselves, as `uname -n` does.\n\nExample:\n  systole host auth node1 addr=10.0.0.1 node2 addr=10.0.0.2 --token TOKEN-OF-NODE2",
+             themselves, as `uname -n` does.\n\nWith -u a host is asked whether it knows the user and the password, and has him in \
+             the group haclient. Nobody has told its certificate beforehand, so it is believed as it is shown, and printed: \
+             compare it with what `systole host-agent token` prints there. Without -p the password is read from the \
+             terminal, or from standard input.\n\nExamples:\n  systole host auth node1 node2 -u hacluster\n  systole host auth node1 addr=10.0.0.1 node2 addr=10.0.0.2 --token TOKEN-OF-NODE2",
         )
         .arg(
             Arg::new("words")
@@ -44,14 +47,49 @@ fn auth_grammar() -> clap::Command {
                 .value_name("NAME [addr=ADDRESS[:PORT]]…")
                 .help("The hosts; without an address the name is looked up"),
         )
-        .arg(Arg::new("token").long("token").action(ArgAction::Append).value_name("TOKEN").help("A token of `systole host-agent token`, one for each host but this"))
 }
 
 fn auth(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let words: Vec<String> = arguments.get_many("words").into_iter().flatten().cloned().collect();
-    let wanted = wanted(&words)?;
+    auth_words(&words, arguments)
+}
+
+/// With what hosts are enrolled: a token each, or a user's password.
+pub fn credentials(command: clap::Command) -> clap::Command {
+    command
+        .arg(
+            Arg::new("token")
+                .long("token")
+                .action(ArgAction::Append)
+                .value_name("TOKEN")
+                .help("A token of `systole host-agent token`, one for each host but this")
+                .conflicts_with("user"),
+        )
+        .arg(Arg::new("user").short('u').value_name("USER").help("A user of these hosts who may set clusters up"))
+        .arg(
+            Arg::new("password")
+                .short('p')
+                .value_name("PASSWORD")
+                .requires("user")
+                .help("His password; whoever lists this host's processes sees it meanwhile"),
+        )
+}
+
+/// Enrolls the hosts that are named, with their addresses.
+///
+/// # Errors
+/// When one cannot be; those before it are enrolled then.
+pub fn auth_words(words: &[String], arguments: &ArgMatches) -> anyhow::Result<u8> {
+    let wanted = wanted(words)?;
     let given: Vec<&String> = arguments.get_many("token").into_iter().flatten().collect();
     let (me, paths) = (about::host_name(), Paths::default());
+    if let Some(user) = arguments.get_one::<String>("user") {
+        let password = match arguments.get_one::<String>("password") {
+            Some(password) => password.clone(),
+            None => ask_password(user)?,
+        };
+        return with_password(&paths, &me, wanted, user, &password);
+    }
     let needed = wanted.iter().filter(|(name, _)| *name != me).count();
     ensure!(
         given.len() == needed,
@@ -67,21 +105,79 @@ fn auth(arguments: &ArgMatches) -> anyhow::Result<u8> {
             let token = JoinToken::parse(text)
                 .with_context(|| format!("--token {text}: expected what `systole host-agent token` printed, whole"))?;
             let host = client::enroll(&addresses, &token, &me).with_context(|| format!("enrolling {name}"))?;
-            ensure!(
-                host.name == name,
-                "the host at {} calls itself {}, not {name}: give it that name, or enroll it as {}",
-                addresses.join(", "),
-                host.name,
-                host.name
-            );
-            host
+            named(host, &name)?
         };
-        Hosts::change(&paths, |hosts| {
-            hosts.hosts.insert(host.name.clone(), host);
-        })?;
+        keep(&paths, host)?;
         print(&format!("{name} is enrolled.\n"))?;
     }
     Ok(EXIT_OK)
+}
+
+/// Enrolls hosts that know a user, who proves with his password that he is it. This host needs none.
+fn with_password(
+    paths: &Paths,
+    me: &str,
+    wanted: Vec<(String, Vec<String>)>,
+    user: &str,
+    password: &str,
+) -> anyhow::Result<u8> {
+    for (name, addresses) in wanted {
+        if name == me {
+            keep(paths, enroll_me(paths, &name, addresses)?)?;
+            print(&format!("{name} is enrolled.\n"))?;
+            continue;
+        }
+        let host = client::log_in(&addresses, user, password, me).with_context(|| format!("enrolling {name}"))?;
+        let host = named(host, &name)?;
+        let fingerprint = host.fingerprint;
+        keep(paths, host)?;
+        print(&format!("{name} is enrolled; its certificate is SHA-256 {fingerprint}.\n"))?;
+    }
+    Ok(EXIT_OK)
+}
+
+/// A host that calls itself as it was called.
+fn named(host: Host, name: &str) -> anyhow::Result<Host> {
+    ensure!(
+        host.name == name,
+        "the host at {} calls itself {}, not {name}: give it that name, or enroll it as {}",
+        host.addresses.join(", "),
+        host.name,
+        host.name
+    );
+    Ok(host)
+}
+
+fn keep(paths: &Paths, host: Host) -> anyhow::Result<()> {
+    Hosts::change(paths, |hosts| {
+        hosts.hosts.insert(host.name.clone(), host);
+    })
+}
+
+/// Reads a password, on a terminal without showing it.
+fn ask_password(user: &str) -> anyhow::Result<String> {
+    use std::io::{IsTerminal as _, Write as _};
+    let terminal = std::io::stdin().is_terminal();
+    let show = |shown: bool| {
+        // Without the program the password is shown, which is no reason to refuse it.
+        let word = if shown { "echo" } else { "-echo" };
+        let _ = std::process::Command::new("stty").arg(word).status();
+    };
+    if terminal {
+        eprint!("Password of {user}: ");
+        std::io::stderr().flush().context("asking for the password")?;
+        show(false);
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    if terminal {
+        show(true);
+        eprintln!();
+    }
+    read.context("reading the password")?;
+    let password = line.trim_end_matches(['\n', '\r']);
+    ensure!(!password.is_empty(), "no password was given");
+    Ok(password.to_owned())
 }
 
 /// Names with their addresses; ports may stand behind them here.

@@ -284,7 +284,14 @@ mod tests {
         let conf = Conf::parse(
             "totem {\n  cluster_name: prod\n  config_version: 14\n  secauth: on\n}\nnodelist {\n  node {\n    name: pve1\n    nodeid: 1\n    ring0_addr: 10.0.1.11\n  }\n}\n",
         );
-        let node = EngineNode { id: 1, name: Some("pve1".into()), member: true, votes: Some(1), links: Vec::new() };
+        let node = EngineNode {
+            id: 1,
+            name: Some("pve1".into()),
+            member: true,
+            votes: Some(1),
+            links: Vec::new(),
+            mtus: Vec::new(),
+        };
         let engine = Engine {
             cluster: Some("prod".into()),
             config_version: Some(14),

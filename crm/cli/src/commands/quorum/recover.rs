@@ -128,6 +128,7 @@ mod tests {
             member,
             votes: Some(1),
             links: Vec::new(),
+            mtus: Vec::new(),
         };
         Engine {
             cluster: None,
@@ -157,6 +158,7 @@ mod tests {
             clock_kept: None,
             free: Vec::new(),
             resolved: Vec::new(),
+            ..wire::host::About::default()
         };
         let with = |engine| Abouts { known: [("n2".to_owned(), about(engine))].into(), silent: BTreeMap::new() };
         let silent = Abouts { known: BTreeMap::new(), silent: [("n2".to_owned(), "no route".to_owned())].into() };

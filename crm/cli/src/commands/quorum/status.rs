@@ -30,6 +30,9 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         print_json(&json!({"engine": engine}))?;
     } else {
         print(&(summary(&engine) + &members(&engine, &Shown::default())))?;
+        if let Some(waits) = setup::votes::waits_for(&engine) {
+            print(&format!("\nThere is no quorum: {waits}.\n"))?;
+        }
     }
     Ok(if engine.quorate { EXIT_OK } else { EXIT_FAILURE })
 }
@@ -137,6 +140,7 @@ mod tests {
             member,
             votes: Some(1),
             links: Vec::new(),
+            mtus: Vec::new(),
         };
         Engine {
             cluster: Some("hacl".into()),
