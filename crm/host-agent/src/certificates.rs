@@ -41,7 +41,12 @@ fn of_database(folder: &Path, name: &str) -> Option<i64> {
     let line = said.text.lines().find_map(|line| line.trim().strip_prefix("Not After : "))?.trim();
     // `Fri Nov 21 16:51:33 2146`: as C prints a time, and it is GMT.
     let parsed = jiff::fmt::strtime::parse("%a %b %d %H:%M:%S %Y", line).ok()?.to_datetime().ok()?;
-    Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+    Some(seconds(parsed))
+}
+
+/// Of a time in GMT; timestamps end before the last day of 9999, which certificates without an end have.
+fn seconds(time: jiff::civil::DateTime) -> i64 {
+    jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0).duration_until(time).as_secs()
 }
 
 /// The end of a certificate's validity, in seconds since 1970, of one in DER: the second time of the third field behind the version in what is signed.
@@ -64,7 +69,7 @@ pub fn not_after(certificate: &[u8]) -> Option<i64> {
         _ => text.to_owned(),
     };
     let parsed = jiff::fmt::strtime::parse("%Y%m%d%H%M%S", &text).ok()?.to_datetime().ok()?;
-    Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+    Some(seconds(parsed))
 }
 
 /// DER: the first element's tag and content, and what is behind it.

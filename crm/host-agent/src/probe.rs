@@ -17,7 +17,7 @@ use std::os::fd::AsRawFd as _;
 use anyhow::{Context as _, ensure};
 
 pub use ask::ask;
-pub use listen::listen;
+pub use listen::{end, listen};
 
 /// A session ends by itself after this, whatever was asked: whoever soaks a network begins a new one.
 const MAX_SECONDS: u32 = 40;
@@ -159,6 +159,10 @@ mod tests {
         assert_eq!(path.mtu, Some(MAX_PACKET as u32), "loopback takes all that is tried");
         assert!(path.clock_ms.unwrap() > 0, "its clock is not at 0");
         assert!(silent.sent > 0 && silent.came == 0 && silent.mtu.is_none(), "{silent:?}");
+        end(SESSION).unwrap();
+        end(SESSION).unwrap();
+        assert!(UdpSocket::bind(("127.0.0.1", port)).is_ok(), "the port is free again");
+        assert!(end("x").is_err());
     }
 
     #[test]

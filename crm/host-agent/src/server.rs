@@ -257,6 +257,7 @@ impl Agent {
                 ensure!(said.success, "corosync-cfgtool -R: {}", said.text.replace('\n', " "));
             }
             Call::Forget => forget(paths)?,
+            Call::ProbeEnd { session } => probe::end(&session)?,
             Call::ProbeListen { session, seconds, at } => {
                 return Ok(Answer::Listens(probe::listen(&session, seconds, &at)?));
             }
@@ -316,6 +317,7 @@ fn call_name(call: &Call) -> String {
         Call::QdeviceKeys { .. } => "give the key for the quorum device".into(),
         Call::Forget => "forget".into(),
         Call::ProbeListen { at, .. } => format!("answer probes at {} addresses", at.len()),
+        Call::ProbeEnd { .. } => "answer probes no more".into(),
         Call::Probe { to, .. } => format!("probe {} addresses", to.len()),
     }
 }

@@ -485,7 +485,7 @@ mod tests {
         assert!(figures.against(3650).ends_with("the token's 3650 ms leave 2650 ms of slack"));
         let slow = Figures { pause_us: 4_000_000, ..figures.clone() };
         assert!(
-            slow.against(3650).contains("they need a token of 4802 ms, and it is 3650 ms"),
+            slow.against(3650).contains("they need a token of 4801 ms, and it is 3650 ms"),
             "{}",
             slow.against(3650)
         );

@@ -117,6 +117,11 @@ pub enum Call {
         /// At which of its addresses, and on which port each.
         at: Vec<(String, u16)>,
     },
+    /// Answer the probes of a session no more, so that its ports are free. Again is no error.
+    ProbeEnd {
+        /// The session.
+        session: String,
+    },
     /// Send probes to hosts that listen, and say what came back: [`Answer::Probed`].
     Probe {
         /// What they have to carry.

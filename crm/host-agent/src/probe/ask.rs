@@ -54,8 +54,8 @@ impl Largest {
         let between = |passes: usize| (passes + 1 < self.fails).then_some((passes + self.fails) / 2);
         match self.passes {
             None => (self.fails > LEAST_USUAL).then_some(LEAST_USUAL),
-            Some(_) if self.fails > MAX_PACKET => Some(MAX_PACKET),
             Some(MAX_PACKET) => None,
+            Some(_) if self.fails > MAX_PACKET => Some(MAX_PACKET),
             Some(passes) if passes < ETHERNET && self.fails > ETHERNET => Some(ETHERNET),
             Some(ETHERNET) if self.fails > ETHERNET + 1 => Some(ETHERNET + 1),
             Some(passes) => between(passes),

@@ -2,7 +2,9 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -15,27 +17,35 @@ use crate::about::clock;
 /// What is left unread for the moment does not keep others waiting.
 const AT_ONCE: usize = 64;
 /// How often it is looked whether the time is over.
-const LOOK: u16 = 200;
+const LOOK: u16 = 100;
 
-/// Sessions that listen now.
-static SESSIONS: AtomicUsize = AtomicUsize::new(0);
-
-/// A session's place; free again when dropped.
-struct Place;
-
-impl Place {
-    fn take() -> anyhow::Result<Place> {
-        let taken = SESSIONS.fetch_add(1, Ordering::SeqCst);
-        let place = Place;
-        ensure!(taken < MAX_SESSIONS, "{MAX_SESSIONS} probes are under way on this host: wait for their end");
-        Ok(place)
-    }
+/// A session that listens.
+struct Session {
+    word: String,
+    end: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        SESSIONS.fetch_sub(1, Ordering::SeqCst);
+/// Those that listen now, or did a moment ago.
+static SESSIONS: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+
+fn sessions() -> MutexGuard<'static, Vec<Session>> {
+    SESSIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends a session, so that its ports are free again when this returns. One that is over already is no error.
+///
+/// # Errors
+/// When that is no session's word.
+pub fn end(session: &str) -> anyhow::Result<()> {
+    check_session(session, 1)?;
+    let over: Vec<Session> = sessions().extract_if(.., |one| one.word == session).collect();
+    for one in over {
+        one.end.store(true, Ordering::SeqCst);
+        // A thread that panicked has let its ports go as well.
+        let _ = one.thread.join();
     }
+    Ok(())
 }
 
 /// Gives back what comes at these addresses, on a thread of its own, for so long. A port that somebody else holds, as
@@ -46,7 +56,9 @@ impl Drop for Place {
 pub fn listen(session: &str, seconds: u32, at: &[(String, u16)]) -> anyhow::Result<Vec<Listens>> {
     check_session(session, seconds)?;
     ensure!(at.len() <= MAX_ADDRESSES, "a host listens at at most {MAX_ADDRESSES} addresses");
-    let place = Place::take()?;
+    let mut all = sessions();
+    all.retain(|one| !one.thread.is_finished());
+    ensure!(all.len() < MAX_SESSIONS, "{MAX_SESSIONS} probes are under way on this host: wait for their end");
     let (mut sockets, mut listens) = (Vec::new(), Vec::new());
     for (text, wished) in at {
         let bound = open(text, *wished);
@@ -55,14 +67,14 @@ pub fn listen(session: &str, seconds: u32, at: &[(String, u16)]) -> anyhow::Resu
         listens.push(Listens { address: text.clone(), wished: *wished, port, reason });
         sockets.extend(bound.ok());
     }
-    let (session, until) = (session.to_owned(), Instant::now() + Duration::from_secs(u64::from(seconds)));
-    std::thread::Builder::new()
+    let (word, until) = (session.to_owned(), Instant::now() + Duration::from_secs(u64::from(seconds)));
+    let end = Arc::new(AtomicBool::new(false));
+    let (asked, ended) = (word.clone(), end.clone());
+    let thread = std::thread::Builder::new()
         .name("probes".into())
-        .spawn(move || {
-            let _place = place;
-            give_back(&sockets, &session, until);
-        })
+        .spawn(move || give_back(&sockets, &asked, until, &ended))
         .context("starting a thread for probes")?;
+    all.push(Session { word, end, thread });
     Ok(listens)
 }
 
@@ -76,9 +88,9 @@ fn open(text: &str, port: u16) -> anyhow::Result<UdpSocket> {
     opened.with_context(|| format!("listening at {text}"))
 }
 
-fn give_back(sockets: &[UdpSocket], session: &str, until: Instant) {
+fn give_back(sockets: &[UdpSocket], session: &str, until: Instant, ended: &AtomicBool) {
     let mut packet = vec![0; MAX_PACKET];
-    while Instant::now() < until && !sockets.is_empty() {
+    while Instant::now() < until && !ended.load(Ordering::SeqCst) && !sockets.is_empty() {
         let mut waits: Vec<PollFd<'_>> =
             sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
         if poll(&mut waits, PollTimeout::from(LOOK)).is_err() {

@@ -6,7 +6,6 @@ use setup::change::{Act, Plan};
 use wire::host::{Call, HostFile, NewFile, Unit, UnitAct};
 
 use super::engine::{Cluster, finish, operation};
-use super::services::all_argument;
 use crate::commands::Command;
 
 /// The command.
@@ -16,7 +15,7 @@ fn grammar() -> clap::Command {
     clap::Command::new("")
         .about("End the cluster on this host, or on all: services stop, its files and its memory are put aside")
         .after_help("Nothing is deleted: files are kept as a backup of the host agent, the CIB beside its folder.\n\nExample:\n  systole cluster destroy --all --yes")
-        .arg(all_argument())
+        .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("All nodes"))
         .arg(Arg::new("yes").long("yes").visible_alias("force").action(ArgAction::SetTrue).help("Do it"))
 }
 

@@ -189,7 +189,11 @@ pub fn measure(field: &Field, places: &Places, soak: Duration, rate: u32) -> any
             let to = places.targets(name, &listens, &agents);
             (name.clone(), Call::Probe { session: session.clone(), seconds: round, rate, to })
         });
-        for (name, answer) in field.ask(calls.collect()) {
+        let answers = field.ask(calls.collect());
+        // Ports that are not let go are in the way of the next round, and of Corosync. Who does not answer lets them go when
+        // the session's time is over.
+        field.ask(listens.keys().map(|name| (name.clone(), Call::ProbeEnd { session: session.clone() })).collect());
+        for (name, answer) in answers {
             match answer {
                 Ok(Answer::Probed(probed)) => measured.take(&name, *probed),
                 Ok(other) => drop(silent.insert(name, format!("it answered something else: {other:?}"))),

@@ -39,7 +39,7 @@ pub fn nodes_argument() -> Arg {
 }
 
 /// All nodes.
-pub fn all_argument() -> Arg {
+fn all_argument() -> Arg {
     Arg::new("all").long("all").action(ArgAction::SetTrue).conflicts_with("node").help("All nodes")
 }
 

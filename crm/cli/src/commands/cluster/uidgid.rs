@@ -121,6 +121,8 @@ fn add(folder: &Path, who: &Who) -> anyhow::Result<String> {
     if !known(who) {
         eprintln!("warning: this host does not know {}: Corosync leaves it out until it does", who.called());
     }
+    // Debian's package brings the folder; a host that was set up otherwise may lack it.
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let name = format!("systole-uidgid-{}-{}", who.uid, who.gid);
     disk::write(&folder.join(name), who.text().as_bytes(), 0o644)?;
     Ok(format!("{} is let in once Corosync reads it: `systole cluster reload corosync`.\n", who.called()))
