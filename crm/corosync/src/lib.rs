@@ -2,7 +2,7 @@
 //! votequorum, names from its configuration.
 //!
 //! Its libraries are opened when they are needed, so all programs build and start on a machine without them, and say
-//! which package is missing. This is the only crate of ours that calls into C.
+//! which package is missing. Besides this crate only the host agent calls a library of C, PAM.
 //!
 //! ```text
 //!   daemon ── Client ═ queues ═ thread "corosync" ── Session ── Cpg, Quorum, Votequorum, Cmap   (shell)

@@ -80,7 +80,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         short @ 0..=0x7f => (usize::from(*short), rest),
         long @ 0x81..=0x84 => {
             let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            (digits.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+            (digits.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)), rest)
         }
         _ => return None,
     };

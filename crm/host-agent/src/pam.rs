@@ -78,7 +78,7 @@ extern "C" fn answer(
     data: *mut c_void,
 ) -> c_int {
     let Ok(length) = usize::try_from(count) else { return CONVERSATION };
-    if count < 1 || count > MAX_PROMPTS || messages.is_null() || responses.is_null() || data.is_null() {
+    if !(1..=MAX_PROMPTS).contains(&count) || messages.is_null() || responses.is_null() || data.is_null() {
         return CONVERSATION;
     }
     #[allow(unsafe_code)] // PAM asks so.
