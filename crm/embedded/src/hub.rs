@@ -25,7 +25,7 @@ const PINGS_PER_TOKEN: u32 = 4;
 pub const FIRST_WORD: Duration = Duration::from_secs(15);
 
 /// For so long a node whose member said nothing may not send another one, or the others would wait again and again.
-pub const MUTE_PAUSE: Duration = Duration::from_secs(300);
+pub const MUTE_PAUSE: Duration = Duration::from_secs(60);
 
 /// A connection, numbered by the shell; a number is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
