@@ -423,13 +423,21 @@ impl Reader<'_> {
     /// keepalived's own corrections.
     fn finish(&mut self, instance: &mut Instance) {
         let place = instance.place.clone();
+        let mut refuse = |what: &str| {
+            let message = format!("{} has no {what}; keepalived does not start", instance.name);
+            self.notes.push(Note::error(place.clone(), message).about(&instance.name));
+        };
+        if instance.router_id == 0 {
+            refuse("virtual_router_id");
+        }
+        let in_vrf = instance.statement.block.iter().any(|one| one.word() == "vrf");
+        if instance.interface.is_none() && !in_vrf {
+            refuse("interface, and global_defs no default_interface");
+        }
         let mut say = |message: String| self.notes.push(Note::warning(place.clone(), message));
         instance.master = self.master == Some(true) || self.master.is_none() && self.priority == Some(OWNER);
         instance.priority = self.priority.unwrap_or(if instance.master { OWNER } else { 100 });
         let name = &instance.name;
-        if instance.router_id == 0 {
-            say(format!("{name} has no virtual_router_id; keepalived drops the instance"));
-        }
         if instance.nopreempt && self.master == Some(true) {
             say(format!("nopreempt does nothing in {name}, as its state is MASTER"));
             instance.nopreempt = false;
@@ -608,6 +616,10 @@ mod tests {
         for text in ["priority", "native_ipv6\nvirtual_ipaddress {\n10.0.0.1\n}", "version 3"] {
             let text = format!("vrrp_instance A {{\n interface eth0\n virtual_router_id 7\n{text}\n}}\n");
             assert!(Model::read(&Files::one("/k", text.as_str()), &Host::default()).has_errors(), "{text}");
+        }
+        for words in ["interface eth0", "virtual_router_id 7"] {
+            let text = format!("vrrp_instance A {{\n{words}\n}}\n");
+            assert!(Model::read(&Files::one("/k", text), &Host::default()).has_errors(), "{words} alone");
         }
     }
 }
