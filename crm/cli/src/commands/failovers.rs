@@ -1,4 +1,4 @@
-//! `systole history failovers`: the receipt of each failover that this node has seen, and how long they took as a histogram.
+//! `systole failovers`: the receipt of each failover that this node has seen, and how long they took as a histogram.
 
 use std::fmt::Write as _;
 
@@ -27,8 +27,8 @@ fn grammar() -> clap::Command {
         .about("Show the receipt of each failover, newest first")
         .after_help(
             "Each node keeps the receipts of what happened while it was up. Times are since it was noticed. What clients saw \
-             is told by `systole probe --report`, and only then is known.\n\nExamples:\n  systole history failovers\n  \
-             systole history failovers --histogram > /var/lib/node_exporter/systole.prom",
+             is told by `systole probe --report`, and only then is known.\n\nExamples:\n  systole failovers\n  \
+             systole failovers --histogram > /var/lib/node_exporter/systole.prom",
         )
         .arg(flag("histogram", "How long they took until each step, in the text form of Prometheus").conflicts_with("json"))
         .arg(flag("json", "For programs: what the daemon keeps"))

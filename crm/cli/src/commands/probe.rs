@@ -69,7 +69,7 @@ fn grammar() -> clap::Command {
         .arg(flag("until-recovered", "End when a target that was silent answers again"))
         .arg(file("hold", "Make this file if need be, and hold its lock as long as the command runs"))
         .arg(file("histogram", "Keep the lengths of silences in this file, in the text form of Prometheus"))
-        .arg(flag("report", "Tell the cluster of silences, for `systole history failovers`"))
+        .arg(flag("report", "Tell the cluster of silences, for `systole failovers`"))
         .arg(flag("json", "A line of JSON for each event: {\"event\", \"target\", \"at_us\", …}"))
 }
 
