@@ -91,12 +91,14 @@ impl Parser<'_> {
             return None;
         };
         let words = if word.shape == Shape::Command { quoted(&line.text) } else { plain(&line.text) };
+        // Of a line with an open quote keepalived does not look for what is missing.
+        let whole = words.is_ok();
         let words = words.unwrap_or_else(|error| {
             let message = format!("a {} that is not closed; keepalived ignores what follows {first}", error.quote);
             self.notes.push(Note::warning(line.place.clone(), message).about(first));
             vec![first.to_owned()]
         });
-        if word.needs && words.len() < 2 && self.reads(word) {
+        if word.needs && whole && words.len() < 2 && self.reads(word) {
             let message = format!("{first} has nothing behind it; keepalived ends at this line, and does not start");
             self.notes.push(Note::error(line.place.clone(), message).about(first));
         }
@@ -220,6 +222,19 @@ mod tests {
             read("vrrp_instance A\n state MASTER\n}\nvirtual_server 1.2.3.4 80 {\n nonsense {\n}\n}\nglobal_defs {\n");
         assert_eq!(text, "vrrp_instance A (state MASTER), global_defs");
         assert_eq!(notes, ["1 vrrp_instance"], "the servers are another process's; braces are even");
+    }
+
+    #[test]
+    fn what_stands_behind_a_word_may_be_missing_or_not_be_closed() {
+        let severe = |text: &str| {
+            let (lines, _) = expand(&Files::one("/k", text), &Host::default());
+            let (_, notes) = parse(&lines, Side::Vrrp);
+            notes.iter().map(|note| note.severity).collect::<Vec<_>>()
+        };
+        use crate::note::Severity::{Error, Warning};
+        assert_eq!(severe("vrrp_instance A {\n notify_master\n}\n"), [Error]);
+        assert_eq!(severe("vrrp_instance A {\n notify_master \"/bin/true\n}\n"), [Warning]);
+        assert_eq!(severe("virtual_server 10.0.0.1 80 {\n quorum\n}\n"), [], "another process reads it");
     }
 
     #[test]
