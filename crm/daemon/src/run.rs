@@ -19,9 +19,11 @@ use crate::alerting::Alerting;
 use crate::clock::Clock;
 use crate::engines::{self, Chosen, ClusterEngine};
 use crate::evidence::Looker;
+use crate::expiring::{Expiring, OWN};
 use crate::kept::Kept;
 use crate::leftovers::Leftovers;
 use crate::log;
+use crate::memory::Keeper;
 use crate::metadata::Descriptions;
 use crate::options::Run;
 use crate::processes::{self, Agents, Running};
@@ -106,6 +108,8 @@ struct Shell {
     /// Failovers, likewise.
     failovers: watch::Sender<String>,
     alerting: Alerting,
+    keeper: Keeper,
+    expiring: Expiring,
     exit: Option<Result<(), String>>,
 }
 
@@ -116,6 +120,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let listening = socket::listen(&options.socket)?;
     // Only now is it certain that no other daemon works here.
     let (told, mut from_disk) = mpsc::channel(EVENTS);
+    let keeper = Keeper::start(&options.state, &name, told.clone(), events.clone())?;
     let (writer, found) = Writer::start(&options.state, told)?;
     let cib = first_cib(found, &options, &chosen)?;
     let (fencings, failovers) = (Kept::fencings(&options.state), Kept::failovers(&options.state));
@@ -195,6 +200,8 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         fencings,
         failovers,
         alerting,
+        keeper,
+        expiring: Expiring::default(),
         exit: None,
     };
     shell.note(&Note::new(Level::Info, "started", format!("systoled {} runs", env!("CARGO_PKG_VERSION"))));
@@ -211,6 +218,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
             () = sleep_until(deadline) => shell.tell(Event::Timeout),
         }
         shell.carry_out();
+        shell.expire();
         // Here and nowhere else: a loop that hangs feeds nobody.
         shell.feed();
     }
@@ -310,6 +318,12 @@ impl Shell {
                         self.reply(client, reply);
                     }
                 }
+                Command::Record(record) => self.keeper.record(record),
+                Command::Recall { client, request } => {
+                    if let Some(reply) = self.keeper.recall(client, request) {
+                        self.reply(client, reply);
+                    }
+                }
                 Command::KeepFenceHistory(text) => drop(self.fencings.send_replace(text)),
                 Command::KeepFailovers(text) => drop(self.failovers.send_replace(text)),
                 Command::SetAside(cib) => {
@@ -342,13 +356,16 @@ impl Shell {
     fn plan(&self, generation: u64, cib: Arc<Cib>) {
         let (events, unix) = (self.events.clone(), self.now().unix);
         let (name, warned) = (self.name.clone(), Arc::clone(&self.warned));
+        let plans = self.keeper.plans();
         tokio::task::spawn_blocking(move || {
             let plan = || policy::plan(&policy::Input::new(cib.document(), unix));
             // A panic is a fault of ours; it must cost a plan, not the coordinator.
             let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(plan));
+            let mut changes = false;
             let (event, plan) = match made {
                 Ok(mut plan) => {
                     let transition = std::mem::take(&mut plan.transition);
+                    changes = !transition.is_empty();
                     (Event::Planned { generation, transition }, Some(plan))
                 }
                 Err(panic) => (Event::NotPlanned { generation, reason: said(panic.as_ref()) }, None),
@@ -356,10 +373,27 @@ impl Shell {
             // A failover waits for this one; telling the rest and putting it away does not hurry.
             let _ = events.blocking_send(event);
             if let Some(plan) = plan {
+                if changes {
+                    plans.keep(unix, Arc::clone(&cib));
+                }
                 let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
                 warned.news(cib.version(), plan.warnings).iter().for_each(|news| log::note(&name, news));
             }
         });
+    }
+
+    /// Asks for the end of what was to last until now, if it is for this node to see to that.
+    fn expire(&mut self) {
+        if !self.node.is_coordinator() || !self.node.in_step() {
+            self.expiring.forget();
+            return;
+        }
+        let now = self.now();
+        if let Some(asked) = self.expiring.due(self.node.cib(), &self.name, now.unix, Instant::now()) {
+            asked.told.iter().for_each(|text| self.note(&Note::new(Level::Info, "expired", text.clone())));
+            self.tell(Event::Asked { client: OWN, request: asked.request });
+            self.carry_out();
+        }
     }
 
     fn reply(&mut self, client: node::ClientId, reply: wire::Reply) {
@@ -384,7 +418,8 @@ impl Shell {
         let machine = self.node.deadline().map(|deadline| self.clock.started() + deadline);
         let busy = (!self.outbox.is_empty()).then(|| Instant::now() + BUSY_WAIT);
         let meal = self.watchdog.as_ref().map(Watchdog::next_meal);
-        [machine, busy, meal].into_iter().flatten().min()
+        let ends = self.expiring.wake(self.now().unix, Instant::now());
+        [machine, busy, meal, ends].into_iter().flatten().min()
     }
 
     /// Feeds the watchdog, when it is time and the node may live.

@@ -45,6 +45,10 @@ impl Node {
                 self.out.push_back(Command::History { client, version: Some(version) });
                 None
             }
+            Request::Records { .. } | Request::Plan(_) => {
+                self.out.push_back(Command::Recall { client, request });
+                None
+            }
             Request::Query { section, xpath, what } => Some(self.query(section.as_deref(), xpath.as_deref(), what)),
         };
         if let Some(reply) = reply {

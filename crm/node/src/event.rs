@@ -11,7 +11,7 @@ use executor::{Agent, End, Operation, Signal};
 use ocf::Metadata;
 use store::Entry;
 use transition::Transition;
-use wire::{Reply, Request};
+use wire::{Record, Reply, Request};
 
 use crate::clients::ClientId;
 
@@ -150,6 +150,8 @@ pub enum Event {
         /// Why it could not, if so.
         error: Option<String>,
     },
+    /// Something happened that all nodes are to keep.
+    Record(Record),
     /// This node is to leave; what runs here moves away first.
     Shutdown,
     /// The deadline has come.
@@ -206,6 +208,15 @@ pub enum Command {
         client: ClientId,
         /// `admin_epoch`, `epoch` of the configuration; `None` for the list of changes.
         version: Option<(u64, u64)>,
+    },
+    /// Keep this among what happened.
+    Record(Record),
+    /// Answer a tool with what is kept of that: [`Request::Records`] or [`Request::Plan`].
+    Recall {
+        /// Whom.
+        client: ClientId,
+        /// What it asks.
+        request: Request,
     },
     /// Keep this history of fencing, in the place of the one before.
     KeepFenceHistory(String),

@@ -188,6 +188,7 @@ impl Node {
             Event::Asked { client, request } => self.asked(now, client, request),
             Event::Gone { client } => self.clients.gone(client),
             Event::Persisted { number, configuration, error } => self.persisted(now, number, configuration, error),
+            Event::Record(record) => self.record(record),
             Event::Shutdown => self.shutdown(now),
             Event::Timeout => {
                 self.controller.handle(now.monotonic, controller::Event::Timeout);
@@ -439,6 +440,7 @@ impl Node {
                 self.fencing_ended(now, &order, FenceOutcome::Failed(reason.clone()));
                 self.controller.handle(now.monotonic, controller::Event::FenceFailed { order, reason });
             }
+            Message::Record(record) => self.out.push_back(Command::Record(record)),
             Message::Held { admin_epoch, epoch } => {
                 self.clients.held(from, (admin_epoch, epoch));
                 self.answer_clients();

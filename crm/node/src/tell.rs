@@ -3,6 +3,7 @@
 use cib::OpResult;
 use controller::{Level, Note};
 use engine::{Membership, NodeId};
+use wire::{Message, Record};
 
 use crate::event::Command;
 use crate::machine::Node;
@@ -31,6 +32,16 @@ impl Node {
                 Note::new(Level::Warning, "quorum_lost", "there is no quorum")
             };
             self.note(note);
+        }
+    }
+
+    /// Tells all nodes what happened; where not all know how to keep it, this node keeps it alone.
+    pub(crate) fn record(&mut self, record: Record) {
+        let message = Message::Record(record);
+        match (message, self.replica.in_step()) {
+            (message, true) if message.protocol() <= self.speaks => self.send(&message),
+            (Message::Record(record), _) => self.out.push_back(Command::Record(record)),
+            _ => {}
         }
     }
 

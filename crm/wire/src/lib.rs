@@ -11,6 +11,7 @@ pub mod frame;
 pub mod host;
 pub mod message;
 pub mod order;
+pub mod record;
 pub mod request;
 pub mod stonith;
 pub mod write;
@@ -18,13 +19,15 @@ pub mod write;
 pub use attribute::{AttributeChange, AttributeState, AttributeValue, Dampening, Update};
 pub use message::{Again, Chunk, Hello, Message, Origin, State, Taken};
 pub use order::{FenceOrder, OrderId, Resource, RunOrder};
-pub use request::{Kept, QueryWhat, Reply, Request, Status, Why};
+pub use record::{Happening, Record};
+pub use request::{Kept, QueryWhat, Reply, Request, Status, WhichPlan, Why};
 
 /// The newest protocol that this build speaks; it speaks all below as well, and members speak the newest that all of
 /// them know. 2 brought attributes that are gathered, and writes of several attributes at once; 3 that what was cut by a
-/// membership is said again, and that a disk which could not take the configuration is told to all.
+/// membership is said again, and that a disk which could not take the configuration is told to all; 4 records of what
+/// happened.
 ///
 /// A node that hears a higher one says so and leaves the message alone.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// The protocol in which members meet: whatever they speak later, a `Hello` must be read by all.
 pub const FIRST_PROTOCOL: u32 = 1;

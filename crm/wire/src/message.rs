@@ -79,12 +79,15 @@ pub enum Message {
         /// Their names.
         names: Vec<String>,
     },
+    /// Something happened: kept by all, and nothing follows from it.
+    Record(crate::record::Record),
 }
 
 impl Message {
     /// The protocol that a member must know to read it.
     pub fn protocol(&self) -> u32 {
         match self {
+            Message::Record(_) => 4,
             Message::NotHeld { .. } => 3,
             Message::Chunk(_)
             | Message::Taken(_)

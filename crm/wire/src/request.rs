@@ -43,6 +43,13 @@ pub enum Request {
     },
     /// The failovers that this node has seen: [`Reply::Failovers`].
     Failovers,
+    /// What happened since then, in seconds since 1970, as this node keeps it, oldest first: [`Reply::Records`].
+    Records {
+        /// Since when.
+        since: i64,
+    },
+    /// A plan that this node made and keeps: [`Reply::Plan`].
+    Plan(WhichPlan),
     /// Let this node go: its resources move away, then its daemon ends. [`Reply::Done`] at once.
     Shutdown,
     /// Let all nodes go together: services are stopped in their order, nothing moves, then all daemons end.
@@ -100,6 +107,10 @@ pub enum Reply {
         /// The CIB without its status.
         xml: String,
     },
+    /// To [`Request::Records`].
+    Records(Vec<crate::record::Record>),
+    /// To [`Request::Plan`].
+    Plan(Box<crate::record::Kept>),
     /// Done, or begun.
     Done,
 }
@@ -109,6 +120,15 @@ impl Reply {
     pub fn refused(reason: impl Into<String>) -> Reply {
         Reply::Refused { why: Why::Other, reason: reason.into() }
     }
+}
+
+/// Which of the plans that a node keeps is meant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WhichPlan {
+    /// The last one at that time or before it, in seconds since 1970.
+    At(i64),
+    /// The one whose input is in this file, such as `pe-input-12.bz2`.
+    Input(String),
 }
 
 /// What of the elements that were found is wanted.

@@ -7,9 +7,10 @@ use crate::{Finding, finding};
 pub const LAYERS: &[&[&str]] = &[
     &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived", "listen", "probe"],
     &["cib"],
-    &["transition", "wire", "store", "pcs"],
+    &["transition", "wire", "store", "pcs", "desired", "secrets"],
     &[
         "policy",
+        "expiring",
         "controller",
         "executor",
         "alerts",
@@ -20,7 +21,7 @@ pub const LAYERS: &[&[&str]] = &[
         "resource-agents",
         "fence-agents",
     ],
-    &["node", "host-agent", "migrate"],
+    &["node", "host-agent", "migrate", "outline", "picture"],
     &["daemon", "cli"],
 ];
 

@@ -20,6 +20,11 @@ pub const PURE: &[&str] = &[
     "crm/keepalived",
     "crm/migrate",
     "crm/pcs",
+    "crm/expiring",
+    "crm/desired",
+    "crm/outline",
+    "crm/secrets",
+    "crm/picture",
     "fencing/fencer",
     "schemas",
 ];

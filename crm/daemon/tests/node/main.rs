@@ -3,6 +3,7 @@
 mod alerts;
 mod bad_input;
 mod disk;
+mod memory;
 mod serving;
 mod small;
 mod watching;
