@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use cib::{Document, patch};
 use clap::{Arg, ArgAction, ArgMatches};
+use expiring::{Kind, mark};
 use policy::Plan;
 use serde_json::json;
 use wire::write::{AuthorForm, ExpectedForm, WriteForm};
@@ -14,9 +15,10 @@ use wire::write::{AuthorForm, ExpectedForm, WriteForm};
 use crate::client::Client;
 use crate::cluster::{Live, View, now};
 use crate::follows;
+use crate::lasting;
 use crate::output::list::List;
 use crate::output::resources::{self, Show};
-use crate::terminal::{print, print_json};
+use crate::terminal::{ask, print, print_json};
 use crate::{EXIT_FAILURE, EXIT_OK};
 
 /// How often a change is made anew when someone else's came first. More than a few in a row means that a program
@@ -59,6 +61,19 @@ pub struct How {
     pub wait: Option<Duration>,
     /// For programs.
     pub json: bool,
+    /// Ask on the terminal before anything is written.
+    pub confirm: bool,
+    /// When it ends by itself.
+    pub ends: Option<Ends>,
+}
+
+/// When a change ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends {
+    /// Whether confirming it is expected.
+    pub kind: Kind,
+    /// In seconds since 1970.
+    pub until: i64,
 }
 
 impl How {
@@ -66,7 +81,9 @@ impl How {
     pub fn options(command: clap::Command) -> clap::Command {
         let flag = |name, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
         command.args([
-            flag("dry-run", "Say what would be done, and do nothing"),
+            flag("dry-run", "Say what would be done, and do nothing").visible_alias("plan"),
+            flag("confirm", "Say what would be done, and ask on the terminal whether to do it")
+                .conflicts_with_all(["dry-run", "json"]),
             flag("force", "Also without quorum, and against advice"),
             Arg::new("wait")
                 .long("wait")
@@ -80,6 +97,11 @@ impl How {
         ])
     }
 
+    /// Adds the options of a change that may end by itself.
+    pub fn expiring(command: clap::Command) -> clap::Command {
+        How::options(command).args(lasting::arguments())
+    }
+
     /// Reads them.
     pub fn from_arguments(arguments: &ArgMatches) -> How {
         How {
@@ -87,6 +109,8 @@ impl How {
             force: arguments.get_flag("force"),
             wait: arguments.get_one::<u64>("wait").map(|seconds| Duration::from_secs(*seconds)),
             json: arguments.get_flag("json"),
+            confirm: arguments.get_flag("confirm"),
+            ends: lasting::of(arguments),
         }
     }
 }
@@ -111,11 +135,21 @@ pub fn write(
 ) -> anyhow::Result<(Edit, Plan, Made)> {
     for _ in 0..TRIES {
         let live = Live::fetch(client)?;
-        let edit = edit(&live)?;
-        let changes = patch::diff(&live.view.document, &edit.document);
+        let mut edit = edit(&live)?;
+        let mut changes = patch::diff(&live.view.document, &edit.document);
+        if let Some(ends) = how.ends.filter(|_| !changes.changes.is_empty()) {
+            edit.notes.push(until(&live, &mut edit.document, ends)?);
+            changes = patch::diff(&live.view.document, &edit.document);
+        }
         let plan = live.view.with(edit.document.clone()).plan();
         if changes.changes.is_empty() || how.dry_run {
             return Ok((edit, plan, Made::Nothing { would: !changes.changes.is_empty() }));
+        }
+        if how.confirm {
+            print(&text(&edit, &plan, Made::Nothing { would: true }, false))?;
+            if !ask("Do it?")? {
+                bail!("nothing was changed: you said no");
+            }
         }
         let expected = live.configuration_version();
         let write = WriteForm::Configure {
@@ -124,6 +158,10 @@ pub fn write(
             author: author(),
         };
         match client.write(write, how.force)? {
+            Ok(version) if how.confirm => {
+                let told = Edit { done: vec!["Done.".to_owned()], notes: Vec::new(), ..edit };
+                return Ok((told, plan, Made::Told(version)));
+            }
             Ok(version) => return Ok((edit, plan, Made::Written(version))),
             Err(reason) => {
                 if Live::fetch(client)?.configuration_version() == expected {
@@ -133,6 +171,22 @@ pub fn write(
         }
     }
     bail!("nothing was changed: someone else changed the configuration {TRIES} times meanwhile; try again")
+}
+
+/// Marks the change so that it ends; a sentence that says so.
+///
+/// # Errors
+/// When the way back is too long to be kept.
+pub fn until(live: &Live, document: &mut Document, ends: Ends) -> anyhow::Result<String> {
+    let number = mark::add(&live.view.document, document, ends.kind, ends.until, &author().command)?;
+    let at = lasting::local(ends.until);
+    Ok(match ends.kind {
+        Kind::Trial => format!(
+            "It is on trial: the cluster takes it back at {at}, whatever becomes of this session, unless \
+             `systole confirm {number}` comes before."
+        ),
+        Kind::Wish => format!("It ends by itself at {at}; `systole confirm {number}` makes it last."),
+    })
 }
 
 /// What came of a change.

@@ -138,6 +138,8 @@ impl Client {
             Reply::History(_) => "a history",
             Reply::Failovers(_) => "failovers",
             Reply::Configuration { .. } => "a configuration",
+            Reply::Records(_) => "what happened",
+            Reply::Plan(_) => "a plan",
             Reply::Done => "\"done\"",
         };
         anyhow!(

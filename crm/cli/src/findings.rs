@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use cib::Document;
 use cib::check::{Finding, Severity, strict};
+use expiring::mark;
 use serde_json::{Value, json};
 
 use crate::file::CibFile;
@@ -19,7 +20,12 @@ pub fn ocf_root() -> PathBuf {
 
 /// What is wrong in a file's configuration, errors first.
 pub fn of(file: &CibFile) -> Vec<Finding> {
-    strict(&file.document)
+    let mut document = file.document.clone();
+    // Marks of changes that end are the cluster's own, and no options.
+    for of in mark::all(&document) {
+        mark::remove(&mut document, of.number);
+    }
+    strict(&document)
 }
 
 /// Whether any finding is an error.

@@ -1,11 +1,11 @@
 //! What a plan would do, said for people and for programs.
 
+use outline::{Change, Summary};
 use policy::Plan;
 use serde_json::{Value, json};
 use transition::ActionKind;
 
 use crate::output::list::List;
-use crate::output::summary::{Change, Summary};
 
 /// Whether a plan leaves everything as it is.
 pub fn is_nothing(plan: &Plan) -> bool {

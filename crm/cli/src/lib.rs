@@ -10,6 +10,7 @@ pub mod commands;
 pub mod output;
 pub mod tools;
 
+mod attention;
 mod change;
 mod client;
 mod cluster;
@@ -19,6 +20,7 @@ mod findings;
 mod follows;
 mod gone;
 mod hosts;
+mod lasting;
 
 mod all_failures;
 mod by_hand;
@@ -30,6 +32,7 @@ mod settle;
 mod stonith;
 mod terminal;
 
+use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -69,11 +72,15 @@ pub fn grammar() -> clap::Command {
 }
 
 fn run_command(argv: Vec<OsString>) -> u8 {
+    let first = argv.get(1).and_then(|word| word.to_str()).map(str::to_owned);
     let matches = match grammar().try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
             // A closed pipe is the reader's choice; there is nobody left to tell.
             let _ = error.print();
+            if let (ErrorKind::InvalidSubcommand, Some(near)) = (error.kind(), first.as_deref().and_then(near)) {
+                terminal::complain(&format!("  tip: `systole {near}` is a command of pcs's, which systole knows"));
+            }
             return if error.use_stderr() { EXIT_USAGE } else { EXIT_OK };
         }
     };
@@ -93,6 +100,12 @@ fn run_command(argv: Vec<OsString>) -> u8 {
     }
 }
 
+/// The family of pcs's commands that a mistyped word may mean.
+fn near(word: &str) -> Option<&'static str> {
+    let families = ::pcs::commands::all().map(|command| command.path[0]);
+    ::pcs::command_line::nearest(word, families).filter(|family| *family != word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +123,13 @@ mod tests {
     fn what_is_not_understood_is_a_usage_error() {
         assert_eq!(run(argv("systole no-such-command")), EXIT_USAGE);
         assert_eq!(run(argv("systole --help")), EXIT_OK);
+    }
+
+    #[test]
+    fn a_mistyped_family_of_pcs_is_known() {
+        for (word, family) in [("constrain", Some("constraint")), ("proprety", Some("property")), ("xyz", None)] {
+            assert_eq!(near(word), family, "{word}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// Prints to standard output. A reader that went away is no error of ours.
 ///
@@ -30,6 +30,26 @@ pub fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
+/// Asks a question that is answered by yes or no.
+///
+/// # Errors
+/// When there is nobody to ask.
+pub fn ask(question: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!(
+            "nothing was changed: --confirm asks on a terminal, and there is none; look with --plan and leave --confirm out"
+        );
+    }
+    print(&format!("{question} [y/N] "))?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("reading the answer")?;
+    Ok(is_yes(&answer))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
 /// Colours, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
@@ -41,6 +61,11 @@ impl Paint {
     pub fn for_output() -> Paint {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Paint { on: io::stdout().is_terminal() && !forbidden }
+    }
+
+    /// No colours, whatever the terminal.
+    pub fn plain() -> Paint {
+        Paint { on: false }
     }
 
     /// No colours.
@@ -75,6 +100,13 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_plain_yes_is_one() {
+        for (answer, yes) in [("y\n", true), ("YES\n", true), ("\n", false), ("yep\n", false), ("", false)] {
+            assert_eq!(is_yes(answer), yes, "{answer:?}");
+        }
+    }
 
     #[test]
     fn colours_are_for_terminals_only() {

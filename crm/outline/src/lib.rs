@@ -60,7 +60,7 @@ impl Summary {
 fn node_change(cluster: &Cluster, action: &Action) -> Option<NodeChange> {
     let what = match &*action.task {
         "do_shutdown" => "Shutdown".to_owned(),
-        "stonith" => format!("Fence ({})", action.meta.get("stonith_action").map_or("", String::as_str)),
+        "stonith" => format!("Fence ({})", action.meta.get("stonith_action").unwrap_or_default()),
         _ => return None,
     };
     let id = action.node?;

@@ -32,6 +32,7 @@ const FLAGS: &[&str] = &[
     "--autodelete",
     "--brief",
     "--config",
+    "--confirm",
     "--corosync",
     "--debug",
     "--defaults",
@@ -65,7 +66,13 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Which every command knows.
-const EVERYWHERE: &[&str] = &["-f", "--debug", "--help", "--plan", "--wait", "--yes", "--request-timeout"];
+pub const EVERYWHERE: &[&str] =
+    &["-f", "--confirm", "--debug", "--help", "--plan", "--wait", "--yes", "--request-timeout"];
+
+/// Whether an option takes a value.
+pub fn takes_value(option: &str) -> bool {
+    WITH_VALUE.contains(&option)
+}
 
 /// A command line, read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -51,11 +51,6 @@ const NOT_HERE: &[(&[&str], &str)] = &[
     (&["resource", "master"], "use 'pcs resource promotable'"),
     (&["cluster", "standby"], "use 'pcs node standby'"),
     (&["cluster", "unstandby"], "use 'pcs node unstandby'"),
-    (&["cluster", "edit"], "save the CIB with 'pcs cluster cib FILE', edit it and 'pcs cluster cib-push FILE'"),
-    (
-        &["cluster", "report"],
-        "'pcs cluster cib FILE' saves the CIB with its status, 'pcs config checkpoint' lists what was",
-    ),
     (
         &["config", "backup"],
         "'pcs cluster cib FILE' saves the configuration, and 'pcs cluster cib-push FILE' puts it back",

@@ -20,6 +20,9 @@ pub const COMMANDS: &[&[Command]] = &[&[
     here(&["resource", "debug-demote"], "<resource id>", BY_HAND, DEBUG),
     here(&["resource", "debug-monitor"], "<resource id>", BY_HAND, DEBUG),
     here(&["status", "resources"], "[<resource id>] [node=<node>]", "Shows where resources run", &["--hide-inactive"]),
+    here(&["cluster", "edit"], "[scope=<scope>]", "Edits the CIB in an editor", &["--config", "--force"]),
+    here(&["cluster", "report"], "<directory>", "Gathers what tells what happened", &["--from"]),
+    here(&["status", "quorum"], "", "Shows votes and quorum", &[]),
     here(&["status", "xml"], "", "Shows how the cluster is, for programs", &[]),
 ]];
 

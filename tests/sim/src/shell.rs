@@ -111,10 +111,7 @@ impl World {
                 }
             }
             // What is kept for people: a host that lost power may have lost it.
-            Command::KeepFenceHistory(_)
-            | Command::KeepFailovers(_)
-            | Command::Record(_)
-            | Command::Recall { .. } => {}
+            Command::KeepFenceHistory(_) | Command::KeepFailovers(_) | Command::Record(_) | Command::Recall { .. } => {}
             Command::Alert(call) => self.say(id, format_args!("calls {} of {}", call.path, call.id)),
             Command::History { client, version } => {
                 let reply = self.host(id).disk.history(version);

@@ -1,13 +1,19 @@
 //! The commands of `systole`: one file each, and one line each in the list below.
 
+mod ban;
 pub(crate) mod cib;
 mod cleanup;
 mod clear;
 mod cluster;
+mod completions;
 mod config;
+mod confirm;
 mod corosync;
 mod doctor;
+mod export;
 mod failovers;
+mod graph;
+mod history;
 mod host;
 mod host_agent;
 mod migrate;
@@ -17,6 +23,7 @@ mod probe;
 mod pvecm;
 mod qdevice;
 mod quorum;
+mod report;
 mod resource;
 mod simulate;
 mod standby;
@@ -41,27 +48,36 @@ pub struct Command {
 pub const COMMANDS: &[Command] = &[
     status::COMMAND,
     why::COMMAND,
+    why::WHY_NOT,
+    history::COMMAND,
+    graph::COMMAND,
+    report::COMMAND,
     simulate::COMMAND,
     standby::STANDBY,
     standby::UNSTANDBY,
     node::COMMAND,
     move_resource::COMMAND,
+    ban::COMMAND,
     clear::COMMAND,
     cleanup::COMMAND,
     resource::COMMAND,
     stonith::COMMAND,
     cluster::COMMAND,
+    cib::APPLY,
+    export::COMMAND,
+    confirm::COMMAND,
     cib::COMMAND,
     config::COMMAND,
     doctor::COMMAND,
     probe::COMMAND,
-    failovers::COMMAND,
     host::COMMAND,
     host_agent::COMMAND,
     corosync::COMMAND,
     quorum::COMMAND,
     qdevice::COMMAND,
     pvecm::COMMAND,
+    completions::COMPLETIONS,
+    completions::MAN,
     tools::COMMAND,
     migrate::COMMAND,
 ];

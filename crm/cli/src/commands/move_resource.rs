@@ -19,8 +19,8 @@ fn grammar() -> clap::Command {
     let resource = Arg::new("resource").value_name("RESOURCE").required(true).help("Resource, group or clone");
     let node = Arg::new("node").value_name("NODE").help("Where to; without it: away from where it is");
     let after = "A constraint is left behind that keeps it there (cli-prefer-RESOURCE) or away (cli-ban-RESOURCE-on-NODE), \
-                 until `systole clear RESOURCE`.\n\nExamples:\n  systole move web node2 --wait\n  systole move web";
-    How::options(clap::Command::new("").about("Move a resource to a node, or away from where it is").after_help(after))
+                 until `systole clear RESOURCE`, or for the time that --for or --until gives.\n\nExamples:\n  systole move web node2 --wait\n  systole move web --for 2h";
+    How::expiring(clap::Command::new("").about("Move a resource to a node, or away from where it is").after_help(after))
         .args([resource, node])
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wire::Status;
 
 use super::Command;
+use crate::attention::{self, Count};
 use crate::client::Client;
 use crate::cluster::Live;
 use crate::failures::{self, Failure};
@@ -24,13 +25,14 @@ pub const COMMAND: Command = Command { name: "status", grammar, run };
 const JSON_KEYS: &str = "\
 --json keys, all always there:
   cluster, node (who answers), program (its version), version (of the CIB), coordinator, quiet, synced
-  quorum: {quorate, votes, expected_votes}
+  quorum: {quorate, votes, expected_votes, margin (votes that may yet be lost; null: not known)}
   faults: [sentence]
   nodes: [{name, id, state, online, unclean, standby, maintenance, quarantine, coordinator}]
   resources: [{id, kind, agent, role, nodes, managed, disabled, failed, blocked, reason, members}], as a tree
   failed: [{resource, node, operation, interval_ms, rc, text, reason, at (Unix seconds)}]
   fencing: {unproved (devices): [id], held: [{node, reason}]}
-  under_way: [sentence]
+  counted: [{resource, node, failures (null: for ever), threshold, forgotten (Unix seconds), next (node)}]
+  by_hand, ending, under_way: [sentence]
   planned: [{verb, resource or node, details, reason, blocked}]";
 
 fn grammar() -> clap::Command {
@@ -49,12 +51,18 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
+/// What is shown, without colours.
+pub fn text(live: Live) -> String {
+    Report::of(live).text(Paint::plain())
+}
+
 /// Everything that is shown.
 struct Report {
     live: Live,
     cluster: Cluster,
     plan: Plan,
     failures: Vec<Failure>,
+    counts: Vec<Count>,
     faults: Vec<String>,
 }
 
@@ -66,7 +74,8 @@ impl Report {
         let document = &live.view.document;
         let mut faults = faults(&live.status, &cluster, &plan, &failures, &proof::held(document), live.view.now);
         faults.extend(quarantined(document, live.view.now));
-        Report { live, cluster, plan, failures, faults }
+        let counts = attention::counts(&live.view, &cluster);
+        Report { counts, live, cluster, plan, failures, faults }
     }
 
     fn text(&self, paint: Paint) -> String {
@@ -90,6 +99,15 @@ impl Report {
             self.failures.iter().for_each(|failure| list.item(&failed_line(failure)));
             list.end();
         }
+        let mut sections = vec![("Failures Counted", self.counts.iter().map(Count::sentence).collect::<Vec<_>>())];
+        sections.push(("Wanted By Hand", attention::by_hand(&self.live.view.document)));
+        sections.push(("Ending By Itself", self.ending()));
+        for (title, lines) in sections.into_iter().filter(|(_, lines)| !lines.is_empty()) {
+            list.space();
+            list.begin(title);
+            lines.iter().for_each(|line| list.item(line));
+            list.end();
+        }
         if !status.under_way.is_empty() {
             list.space();
             list.begin("Under Way");
@@ -99,13 +117,24 @@ impl Report {
         paint_titles(&list.take(), paint)
     }
 
+    /// Changes that wait for their end.
+    fn ending(&self) -> Vec<String> {
+        let marks = expiring::mark::all(&self.live.view.document);
+        marks.iter().map(|mark| super::confirm::line(&self.live.view, mark)).collect()
+    }
+
     fn summary(&self, list: &mut List) {
         let status = &self.live.status;
         let (admin_epoch, epoch, num_updates) = status.version;
         list.plain(&format!("Cluster name: {}", status.cluster));
         list.begin("Cluster Summary");
         let quorum = if status.quorate { "partition with quorum" } else { "partition WITHOUT quorum" };
-        list.item(&format!("Quorum: {quorum}, {} of {} votes", status.votes, status.expected_votes));
+        list.item(&format!(
+            "Quorum: {quorum}, {} of {} votes{}",
+            status.votes,
+            status.expected_votes,
+            attention::margin_words(status)
+        ));
         list.item(&format!("Coordinator: {}", status.coordinator.as_deref().unwrap_or("none")));
         list.item(&format!("Seen by: {} (systoled {})", status.node, status.program));
         list.item(&format!("Configuration: version {admin_epoch}.{epoch}.{num_updates}{}", self.last_change()));
@@ -173,7 +202,7 @@ impl Report {
             "coordinator": status.coordinator,
             "quiet": status.quiet,
             "synced": status.synced,
-            "quorum": {"quorate": status.quorate, "votes": status.votes, "expected_votes": status.expected_votes},
+            "quorum": {"quorate": status.quorate, "votes": status.votes, "expected_votes": status.expected_votes, "margin": attention::margin(status)},
             "faults": self.faults,
             "nodes": nodes,
             "resources": self.cluster.top.iter().map(|id| self.resource(*id)).collect::<Vec<_>>(),
@@ -191,6 +220,16 @@ impl Report {
                 "unproved": proof::unproved(&self.live.view.document),
                 "held": proof::held(&self.live.view.document).iter().map(|(node, why)| json!({"node": node, "reason": why})).collect::<Vec<_>>(),
             },
+            "counted": self.counts.iter().map(|count| json!({
+                "resource": count.resource,
+                "node": count.node,
+                "failures": count.failures,
+                "threshold": count.threshold,
+                "forgotten": count.forgotten,
+                "next": count.next,
+            })).collect::<Vec<_>>(),
+            "by_hand": attention::by_hand(&self.live.view.document),
+            "ending": self.ending(),
             "under_way": status.under_way,
             "planned": follows::list(&self.plan),
         })
@@ -387,7 +426,7 @@ mod tests {
                      at 2023-11-14 22:13:20Z (10 min ago)\n\nCluster name: demo\nCluster Summary:\n";
         assert!(text.starts_with(first), "{text}");
         for line in [
-            "  * Quorum: partition with quorum, 3 of 3 votes\n",
+            "  * Quorum: partition with quorum, 3 of 3 votes; one more may be lost\n",
             "  * Coordinator: one\n",
             "  * Node three: standby\n",
             "  * Resource Group: services:\n    * ip\t(ocf:heartbeat:Dummy):\t Started two\n",

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use cib::Document;
 use clap::{Arg, ArgAction, ArgMatches};
 use policy::Plan;
 use policy::model::{NodeId, RscId};
 use serde_json::{Value, json};
+use wire::{Reply, Request, WhichPlan};
 
 use super::Command;
 use crate::all_failures::fencing::Fencing;
@@ -19,10 +20,12 @@ use crate::failures::{self, Failure};
 use crate::remedy::{self, Answer};
 use crate::settle::settle;
 use crate::terminal::{complain, print, print_json};
-use crate::{EXIT_OK, explain, file, names};
+use crate::{EXIT_OK, explain, file, lasting, names};
 
 /// The command.
 pub const COMMAND: Command = Command { name: "why", grammar, run };
+/// The same for a node where it is not.
+pub const WHY_NOT: Command = Command { name: "why-not", grammar: grammar_of_why_not, run };
 
 fn grammar() -> clap::Command {
     let resource = Arg::new("resource").value_name("RESOURCE").required(true).help("Resource, group or clone");
@@ -40,18 +43,38 @@ fn grammar() -> clap::Command {
                  --json keys: \"resource\", \"sentences\", \"quorum\", \"parts\" (for each primitive in it: \"id\", \"on\", \"role\", \"next\", \
                  \"next_role\", \"nodes\" with \"score\" and \"reasons\", \"actions\"), \"change\" (\"wanted_on\", \"needed\", \"what\", \
                  \"command\", \"then\", \"besides\", \"tried\").\n\n\
-                 Examples:\n  systole why web\n  systole why web --on node2\n  systole why web --on node2 cib.xml";
+                 Examples:\n  systole why web\n  systole why web --at 06:00\n  systole why web --on node2\n  systole why web --on node2 cib.xml";
+    let at = Arg::new("at")
+        .long("at")
+        .value_name("TIME")
+        .value_parser(|text: &str| lasting::past(text))
+        .conflicts_with("file")
+        .help("As it was then, from the plan that was kept: 2h (ago), 06:00, 2026-12-24 18:00");
     clap::Command::new("")
         .about("Say why a resource is where it is, or not, and what would change that")
         .after_help(after)
-        .args([resource, file, on, json])
+        .args([resource, file, on, json, at])
+}
+
+fn grammar_of_why_not() -> clap::Command {
+    let after = "The same as `systole why RESOURCE --on NODE`.\n\nExamples:\n  systole why-not web node2\n  \
+                 systole why-not web node2 --at 06:00";
+    let node = Arg::new("on").value_name("NODE").required(true).help("The node where it is not");
+    grammar()
+        .about("Say why a resource is not on a node, and what would bring it there")
+        .after_help(after)
+        .mut_arg("on", |_| node)
+        .mut_arg("file", |file| file.long("file"))
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let name = arguments.get_one::<String>("resource").expect("it is required");
     let view = match arguments.get_one::<PathBuf>("file") {
         Some(path) => recorded(file::read(path)?.document),
-        None => Live::fetch(&mut Client::from_arguments(arguments)?)?.view,
+        None => match arguments.get_one::<i64>("at") {
+            Some(at) => at_the_time(&mut Client::from_arguments(arguments)?, *at, arguments.get_flag("json"))?,
+            None => Live::fetch(&mut Client::from_arguments(arguments)?)?.view,
+        },
     };
     let why = Why::ask(&view, name, arguments.get_one::<String>("on").map(String::as_str))?;
     match arguments.get_flag("json") {
@@ -59,6 +82,19 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         false => print(&why.text())?,
     }
     Ok(EXIT_OK)
+}
+
+/// The CIB that was planned from last at that time. What happened then is planned again, which gives the same.
+fn at_the_time(client: &mut Client, at: i64, json: bool) -> anyhow::Result<View> {
+    let kept = match client.ask(&Request::Plan(WhichPlan::At(at)))? {
+        Reply::Plan(kept) => kept,
+        Reply::Refused { reason, .. } => bail!("{reason}"),
+        _ => bail!("systoled answered to another question; are both of the same release?"),
+    };
+    if !json {
+        print(&format!("As it was at {}, in {}:\n", lasting::local(kept.at), kept.input))?;
+    }
+    Ok(View::new(Document::parse(&kept.xml).context("reading the CIB of that time")?))
 }
 
 /// A CIB from a file. One that has no status is taken as a cluster that was started and has come to rest.

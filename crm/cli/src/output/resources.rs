@@ -1,5 +1,6 @@
 //! The list of resources as text: each primitive with its state and node, groups and clones with what they hold.
 
+use outline::current_node;
 use policy::Cluster;
 use policy::model::{NodeFlags, NodeId, Resource, Role, RscFlags, RscId, RscKind};
 
@@ -138,21 +139,6 @@ pub fn active_nodes(cluster: &Cluster, id: RscId) -> Vec<NodeId> {
         }
     }
     nodes
-}
-
-/// The node that counts as the current one: the source of a migration under way; else, where no fencing is needed,
-/// the first in order; else the first.
-pub fn current_node(cluster: &Cluster, id: RscId) -> Option<NodeId> {
-    let resource = cluster.resource(id);
-    let first = resource.active.first().copied();
-    if let Some(source) = resource.migration_source {
-        return resource.active.iter().copied().find(|node| *node == source).or(first);
-    }
-    if resource.is(RscFlags::NEEDS_FENCING) {
-        return first;
-    }
-    let in_order = |node: &NodeId| cluster.node(*node).online() && !cluster.node(*node).unclean();
-    resource.active.iter().copied().find(in_order).or(first)
 }
 
 /// The name operators know a resource by: without instance number for anonymous instances.

@@ -2,6 +2,7 @@
 //! back there whole or not at all. `systole COMMAND` takes the same commands where it has no command of that name.
 
 mod by_hand;
+mod edit;
 pub mod foresight;
 
 use std::cell::OnceCell;
@@ -26,7 +27,7 @@ use super::store::{self, Store};
 use crate::cluster::{View, now};
 use crate::commands::cib::differences;
 use crate::output::list::List;
-use crate::{change, follows};
+use crate::{change, follows, terminal};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -48,6 +49,8 @@ const ELSEWHERE: &[(&[&str], &[&str])] = &[
     (&["resource", "status"], &["status"]),
     (&["stonith", "status"], &["status"]),
     (&["cluster", "status"], &["status"]),
+    (&["cluster", "report"], &["report"]),
+    (&["status", "quorum"], &["quorum", "status"]),
     (&["config", "checkpoint", "view"], &["config", "show"]),
     (&["config", "checkpoint", "diff"], &["config", "diff"]),
     (&["config", "checkpoint", "restore"], &["config", "restore"]),
@@ -90,7 +93,8 @@ pub fn takes(arguments: &[OsString], own: &clap::Command) -> bool {
         match command.find_subcommand(word) {
             Some(below) if at == 0 || below.has_subcommands() => command = below,
             Some(_) => return false,
-            None => return at == 0 || command.has_subcommands(),
+            // A command that takes no words has none of its own there.
+            None => return at == 0 || command.has_subcommands() || command.get_positionals().next().is_none(),
         }
     }
     // Every word is one of ours: what stands alone there shows something here.
@@ -119,6 +123,20 @@ fn run(call: &mut Call, usage: u8) -> u8 {
             return if status == USAGE { usage } else { status };
         }
         None => {}
+    }
+    if line.words.starts_with(&["cluster".to_owned(), "edit".to_owned()]) && !line.options.has("--help") {
+        return match edit::run(call, &line) {
+            Ok(Ok(status)) if status == USAGE => usage,
+            Ok(Ok(status)) => status,
+            Ok(Err(message)) => {
+                call.complain(message);
+                usage
+            }
+            Err(failure) => {
+                call.complain(format!("Error: {}", failure.message.unwrap_or_default()));
+                FAILED
+            }
+        };
     }
     if let Some(status) = elsewhere(&words) {
         return status;
@@ -175,6 +193,7 @@ fn elsewhere(words: &[String]) -> Option<u8> {
         match word.split_once('=') {
             // What these hide or add, ours shows or not by itself.
             None if matches!(word.as_str(), "--full" | "--hide-inactive" | "--strict") => {}
+            None if word == "--from" => argv.push("--since".to_owned()),
             Some(("node", node)) => argv.extend(["--node".to_owned(), node.to_owned()]),
             _ => argv.push(word.clone()),
         }
@@ -205,6 +224,9 @@ fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answ
         if let (Some(next), false) = (&answer.next, store.is_live()) {
             let message = "nothing was changed: this ends when a cluster has done its part, and a file has none";
             return Err(Failure::new(FAILED, format!("{message} ({} there)", next.left)));
+        }
+        if let (true, Some(after)) = (line.options.has("--confirm"), &answer.cib) {
+            confirm(call, document, after)?;
         }
         let changes = answer.cib.is_some();
         if let Some(after) = answer.cib.take() {
@@ -289,18 +311,38 @@ fn begin(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Shows what would change and asks whether to do it.
+fn confirm(call: &Call, before: &Document, after: &Document) -> Result<(), Failure> {
+    if !call.is_read() {
+        return Err(Failure::new(
+            FAILED,
+            "nothing was changed: --confirm asks on a terminal, and there is none".to_owned(),
+        ));
+    }
+    let failed = |error: anyhow::Error| Failure::new(FAILED, format!("{error:#}"));
+    terminal::print(&foreseen(before, after)).map_err(failed)?;
+    match terminal::ask("Do it?").map_err(failed)? {
+        true => Ok(()),
+        false => Err(Failure::new(FAILED, "nothing was changed: you said no".to_owned())),
+    }
+}
+
+fn foreseen(before: &Document, after: &Document) -> String {
+    let mut list = List::new();
+    list.begin("What would change in the configuration");
+    differences::lines(before, after).iter().for_each(|line| list.item(line));
+    list.end();
+    follows::write(&mut list, &View::new(after.clone()).plan(), "What would follow");
+    list.take()
+}
+
 /// Says what a command would change, and what the cluster would do then; writes nothing.
 fn plan(store: &Store, words: &[String], world: &Machine<'_>) -> Result<Answer, Failure> {
     let found = store.read()?;
     let mut answer = ::pcs::run(words, &found.document, world);
     let Some(after) = answer.cib.take() else { return Ok(answer) };
-    let mut list = List::new();
-    list.begin("What would change in the configuration");
-    differences::lines(&found.document, &after).iter().for_each(|line| list.item(line));
-    list.end();
-    follows::write(&mut list, &View::new(after).plan(), "What would follow");
-    list.plain("Nothing was written (--plan).");
-    answer.out.push_str(&list.take());
+    answer.out.push_str(&foreseen(&found.document, &after));
+    answer.out.push_str("Nothing was written (--plan).\n");
     Ok(answer)
 }
 

@@ -1,8 +1,11 @@
-//! `systole cib apply`: puts a configuration from a file in the place of the one there is, after saying what changes.
+//! `systole apply` and `systole cib apply`: puts a configuration from a file, a CIB or its short form in TOML, in the place of
+//! the one there is, after saying what changes.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use cib::{Document, Element};
 use clap::ArgMatches;
 
@@ -11,8 +14,9 @@ use crate::change::{self, Edit, How, Made};
 use crate::client::Client;
 use crate::cluster::Live;
 use crate::commands::Command;
+use crate::lasting;
 use crate::output::list::List;
-use crate::terminal::print;
+use crate::terminal::{ask, print};
 use crate::{file, findings, follows};
 use cib::patch;
 use wire::write::{ExpectedForm, WriteForm};
@@ -34,21 +38,50 @@ const OF_THE_CLUSTER: [&str; 10] = [
 /// The command.
 pub const COMMAND: Command = Command { name: "apply", grammar, run };
 
+/// The file may be longer than this only if somebody means ill.
+const MAX_BYTES: u64 = 512 * 1024 * 1024;
+
 fn grammar() -> clap::Command {
-    let after = "The configuration is checked first, and what would change and what the cluster would do is shown before \
+    let after = "The file is a CIB as XML, or its short form in TOML, as `systole export` writes it. It is the whole of what is \
+                 wanted: what it does not name is removed, nodes excepted. Where nothing differs, nothing is done.\n\n\
+                 With --revert-after the cluster itself takes the change back at that time, whatever becomes of this session \
+                 or its host, unless `systole confirm` comes before; changes that others make meanwhile stay.\n\n\
+                 The configuration is checked first, and what would change and what the cluster would do is shown before \
                  it is made. A file that is older than the cluster's configuration (its admin_epoch and epoch say so) is \
                  refused, as it would undo someone's change; so is one with errors: --force applies them. The status in \
-                 the file does not count.\n\nExamples:\n  systole cib apply cib.xml --dry-run\n  systole cib apply cib.xml --wait";
+                 the file does not count.\n\nExamples:\n  systole apply cluster.toml --plan\n  systole apply cluster.toml --revert-after 2m\n  systole apply cib.xml --confirm --wait";
     How::options(clap::Command::new("").about("Apply a configuration from a file").after_help(after))
         .arg(file::argument())
+        .args(lasting::arguments())
+        .arg(lasting::revert_argument().conflicts_with_all(["for", "until"]))
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let how = How::from_arguments(arguments);
-    let file = file::read(arguments.get_one::<PathBuf>("file").expect("it is required"))?;
-    findings::refuse_errors(&file, how.force)?;
+    let path = arguments.get_one::<PathBuf>("file").expect("it is required");
+    let short = short_form(path)?;
+    let file = match &short {
+        Some(_) => None,
+        None => Some(file::read(path)?),
+    };
+    if let Some(file) = &file {
+        findings::refuse_errors(file, how.force)?;
+    }
     let mut client = Client::from_arguments(arguments)?;
     let live = Live::fetch(&mut client)?;
+    let file = match (file, short) {
+        (Some(file), _) => file,
+        (None, short) => {
+            let desired = short.unwrap_or_default();
+            let document = desired::build(&desired, &live.view.document)
+                .map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
+            let text = document.to_xml();
+            let built =
+                file::CibFile { name: format!("{} as a CIB", path.display()), document: Document::parse(&text)?, text };
+            findings::refuse_errors(&built, how.force)?;
+            built
+        }
+    };
     let older = if how.force { None } else { older(&file.document, live.configuration_version()) };
     if let Some(older) = older.as_ref().filter(|_| !how.dry_run) {
         bail!("nothing was changed: {older}");
@@ -59,6 +92,9 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         kept.iter().map(|node| format!("Node {node} is a member and stays in the configuration.")).collect();
     notes.extend(older.map(|older| format!("Warning: it would be refused: {older}.")));
     let mut edit = Edit { document, done: Vec::new(), notes };
+    if let Some(ends) = how.ends.filter(|_| !changes.is_empty()) {
+        edit.notes.push(change::until(&live, &mut edit.document, ends)?);
+    }
     let plan = live.view.with(edit.document.clone()).plan();
     if changes.is_empty() {
         edit.done.push("The cluster has this configuration already; nothing was changed.".to_owned());
@@ -76,6 +112,9 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         follows::write(&mut list, &plan, "What follows");
         print(&list.take())?;
     }
+    if how.confirm && !ask("Do it?")? {
+        bail!("nothing was changed: you said no");
+    }
     let (admin_epoch, epoch) = live.configuration_version();
     let expected = ExpectedForm::Configuration(admin_epoch, epoch);
     let write = WriteForm::Configure {
@@ -91,6 +130,26 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let done = format!("The configuration is applied: it is version {admin_epoch}.{epoch} now.");
     edit.done = if how.json { changes } else { vec![done] };
     change::tell(&mut client, how, &edit, &plan, Made::Told(version))
+}
+
+/// The short form, if it is one: a CIB begins with an angle bracket. Standard input is a CIB.
+fn short_form(path: &Path) -> anyhow::Result<Option<desired::Desired>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let Ok(file) = fs::File::open(path) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    if file.take(MAX_BYTES + 1).read_to_end(&mut bytes).is_err() {
+        return Ok(None);
+    }
+    let is_xml = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| matches!(byte, b'<' | 0xEF));
+    let named = path.extension().is_some_and(|extension| extension == "toml");
+    match String::from_utf8(bytes) {
+        Ok(text) if named || !is_xml => {
+            desired::read(&text).map(Some).map_err(|problem| anyhow!("{}, {problem}", path.display()))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// When a file was made from an older configuration than there is. One that was never in a cluster has no version, or

@@ -5,7 +5,7 @@ mod check;
 pub mod differences;
 mod show;
 
-pub use apply::merged;
+pub use apply::{COMMAND as APPLY, merged};
 
 use super::{Command, one_of};
 

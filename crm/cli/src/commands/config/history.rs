@@ -58,7 +58,8 @@ fn text(changes: &[Kept]) -> String {
     changes.iter().map(line).collect()
 }
 
-fn line(change: &Kept) -> String {
+/// A change in one line.
+pub fn line(change: &Kept) -> String {
     let author = &change.author;
     let who = match (author.user.as_str(), author.host.as_str()) {
         ("", "") => "the cluster".to_owned(),

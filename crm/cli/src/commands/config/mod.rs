@@ -11,7 +11,9 @@ use clap::Arg;
 use wire::{Kept, Reply, Request};
 
 use super::{Command, one_of};
+
 use crate::client::Client;
+pub use history::line;
 
 /// The command, with those below it.
 pub const COMMAND: Command = Command { name: "config", grammar, run: |arguments| one_of(COMMANDS, arguments) };

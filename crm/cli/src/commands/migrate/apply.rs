@@ -27,9 +27,9 @@ use crate::change::{self, Edit, How};
 use crate::client::Client;
 use crate::cluster::{Live, now};
 use crate::commands::Command;
-use crate::output::summary::Summary;
 use crate::terminal::{Paint, print};
 use crate::{EXIT_FAILURE, EXIT_OK};
+use outline::Summary;
 
 /// The command.
 pub const COMMAND: Command = Command { name: "apply", grammar, run };

@@ -15,7 +15,9 @@ use super::options::{Format, Options};
 use super::step::Tell;
 use crate::output::list::List;
 use crate::output::resources::Show;
-use crate::output::summary::Summary;
+use outline::Summary;
+
+use crate::output::summary;
 use crate::output::xml::Tree;
 use crate::output::{attributes, nodes, resources, xml};
 use crate::terminal;
@@ -271,14 +273,14 @@ impl<'a> Report<'a> {
             return;
         }
         self.space();
-        let summary = Summary::of(&plan.cluster);
+        let changes = Summary::of(&plan.cluster);
         match &mut self.form {
             Form::Text(list) => {
                 list.begin("Transition Summary");
-                summary.write(list);
+                summary::write(&changes, list);
                 list.end();
             }
-            Form::Xml { tree, .. } => summary.write_xml(tree),
+            Form::Xml { tree, .. } => summary::write_xml(&changes, tree),
         }
     }
 
