@@ -108,7 +108,7 @@ struct Shell {
     /// Failovers, likewise.
     failovers: watch::Sender<String>,
     alerting: Alerting,
-    keeper: Keeper,
+    memory: Keeper,
     expiring: Expiring,
     exit: Option<Result<(), String>>,
 }
@@ -120,7 +120,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
     let listening = socket::listen(&options.socket)?;
     // Only now is it certain that no other daemon works here.
     let (told, mut from_disk) = mpsc::channel(EVENTS);
-    let keeper = Keeper::start(&options.state, &name, told.clone(), events.clone())?;
+    let memory = Keeper::start(&options.state, &name, told.clone(), events.clone())?;
     let (writer, found) = Writer::start(&options.state, told)?;
     let cib = first_cib(found, &options, &chosen)?;
     let (fencings, failovers) = (Kept::fencings(&options.state), Kept::failovers(&options.state));
@@ -200,7 +200,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         fencings,
         failovers,
         alerting,
-        keeper,
+        memory,
         expiring: Expiring::default(),
         exit: None,
     };
@@ -318,9 +318,9 @@ impl Shell {
                         self.reply(client, reply);
                     }
                 }
-                Command::Record(record) => self.keeper.record(record),
+                Command::Record(record) => self.memory.record(record),
                 Command::Recall { client, request } => {
-                    if let Some(reply) = self.keeper.recall(client, request) {
+                    if let Some(reply) = self.memory.recall(client, request) {
                         self.reply(client, reply);
                     }
                 }
@@ -356,7 +356,7 @@ impl Shell {
     fn plan(&self, generation: u64, cib: Arc<Cib>) {
         let (events, unix) = (self.events.clone(), self.now().unix);
         let (name, warned) = (self.name.clone(), Arc::clone(&self.warned));
-        let plans = self.keeper.plans();
+        let plans = self.memory.plans();
         tokio::task::spawn_blocking(move || {
             let plan = || policy::plan(&policy::Input::new(cib.document(), unix));
             // A panic is a fault of ours; it must cost a plan, not the coordinator.
