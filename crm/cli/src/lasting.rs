@@ -75,7 +75,7 @@ fn moment(text: &str, now: &Zoned) -> Result<i64, String> {
     let has_zone = text.ends_with('Z') || text.rsplit_once('T').is_some_and(|(_, time)| time.contains(['+', '-']));
     let at = if has_zone {
         date::parse(text, now.timestamp().as_second()).ok_or_else(wrong)?
-    } else if let Ok(time) = text.parse::<Time>() {
+    } else if let Some(time) = time_alone(text) {
         let today = now.date().to_datetime(time).to_zoned(zone.clone()).map_err(|_| wrong())?;
         let next = if today.timestamp() > now.timestamp() {
             today
@@ -95,6 +95,11 @@ fn moment(text: &str, now: &Zoned) -> Result<i64, String> {
     }
 }
 
+/// A time of day without a date: of a date with a time the time would be read as well.
+fn time_alone(text: &str) -> Option<Time> {
+    if text.contains('-') { None } else { text.parse().ok() }
+}
+
 /// A moment in the past, for what looks back: as [`moment`], a time alone means the last one; `2h` means so long ago.
 pub fn past(text: &str) -> Result<i64, String> {
     past_of(text, &Zoned::now())
@@ -108,7 +113,7 @@ fn past_of(text: &str, now: &Zoned) -> Result<i64, String> {
     let wrong =
         || format!("'{text}' is no moment; expected such as 2h (ago), 06:00, 2026-12-24 18:00 or 2026-12-24T18:00:00Z");
     let text = text.trim();
-    if let Ok(time) = text.parse::<Time>() {
+    if let Some(time) = time_alone(text) {
         let on = |days: i64| {
             let day = now.date().checked_sub(days.days()).ok()?;
             Some(day.to_datetime(time).to_zoned(now.time_zone().clone()).ok()?.timestamp().as_second())
@@ -166,6 +171,7 @@ mod tests {
             ("06:00", 12 * 3600 + 1800),
             ("2026-11-21 18:30", 3600),
             ("2026-11-21T18:30", 3600),
+            ("2026-11-23 18:30", 2 * 24 * 3600 + 3600),
             ("2026-11-21T16:30:00Z", 3600),
         ] {
             assert_eq!(moment(text, &now), Ok(unix + ahead), "{text}");

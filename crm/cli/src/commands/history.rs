@@ -175,7 +175,7 @@ mod tests {
         ]);
         let told = lines(&all);
         assert!(
-            told[0].ends_with("Fence (reboot) two               because: peer is no longer part of the cluster\n"),
+            told[0].ends_with("Fence (reboot) two                because: peer is no longer part of the cluster\n"),
             "{told:?}"
         );
         assert!(told[1].ends_with("Move     web              two -> one\n"), "{told:?}");
