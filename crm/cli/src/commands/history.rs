@@ -20,7 +20,7 @@ const SHOWN: usize = 200;
 fn grammar() -> clap::Command {
     let after = "A line for each change that a plan makes of a resource or node. Every node keeps the same; a node that was \
                  away lacks what happened then. `systole why RESOURCE --at TIME` tells more of one of them, \
-                 `systole config history` who changed the configuration, `systole history failovers` how long failovers took.\n\n\
+                 `systole config history` who changed the configuration, `systole failovers` how long failovers took.\n\n\
                  Examples:\n  systole history\n  systole history web --since 2h\n  systole history node1 --since \"2026-11-20 06:00\"";
     let command = clap::Command::new("").about("Show what moved, when, and because of what").after_help(after);
     let below = (failovers::COMMAND.grammar)().name(failovers::COMMAND.name);

@@ -70,6 +70,7 @@ pub const COMMANDS: &[Command] = &[
     config::COMMAND,
     doctor::COMMAND,
     probe::COMMAND,
+    failovers::COMMAND,
     host::COMMAND,
     host_agent::COMMAND,
     corosync::COMMAND,
