@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Defaults, Instance};
+use crate::model::{Defaults, Instance, VirtualAddress};
 use crate::note::Note;
 
 /// Numbers that are tried for a name that is taken.
@@ -30,7 +30,16 @@ pub(super) fn place(
     defaults: &Defaults,
     notes: &mut Vec<Note>,
 ) {
-    let mut taken: Vec<String> = before.iter().flat_map(names).collect();
+    // Most instances ask for none, and there may be tens of thousands: the names are looked at only then.
+    let asks = |address: &VirtualAddress| address.flags.iter().any(|flag| flag == "use_vmac");
+    let any = wish.own.is_some() || wish.addresses || instance.addresses.iter().chain(&instance.excluded).any(asks);
+    let mut taken: Vec<String> = Vec::new();
+    if any {
+        let id = format!(".{}", instance.router_id);
+        let named = wish.own.as_ref().and_then(Option::as_deref);
+        let may_meet = |name: &&str| name.ends_with(&id) || Some(*name) == named;
+        taken.extend(before.iter().flat_map(names).filter(may_meet).map(str::to_owned));
+    }
     if let Some(named) = wish.own {
         let found = match named {
             Some(name) if !taken.contains(&name) => name,
@@ -53,7 +62,7 @@ pub(super) fn place(
     let mut made_here: BTreeMap<(String, bool), String> = BTreeMap::new();
     let (own, vmac) = (instance.interface.clone(), instance.vmac.clone().filter(|_| !wish.ipvlan));
     for address in instance.addresses.iter_mut().chain(&mut instance.excluded) {
-        let asks = address.flags.iter().any(|flag| flag == "use_vmac");
+        let asks = asks(address);
         let elsewhere = address.device.as_ref().is_some_and(|device| Some(device) != own.as_ref());
         let v6 = address.ip.is_ipv6();
         let below = address.device.clone().or(own.clone());
@@ -80,10 +89,10 @@ pub(super) fn place(
 }
 
 /// The interfaces that an instance has keepalived make.
-fn names(instance: &Instance) -> Vec<String> {
+fn names(instance: &Instance) -> impl Iterator<Item = &str> {
     let addresses = instance.addresses.iter().chain(&instance.excluded);
-    let made = addresses.filter(|address| address.below.is_some()).filter_map(|address| address.device.clone());
-    instance.vmac.iter().cloned().chain(made).collect()
+    let made = addresses.filter(|address| address.below.is_some()).filter_map(|address| address.device.as_deref());
+    instance.vmac.as_deref().into_iter().chain(made)
 }
 
 /// The name keepalived makes up: `vrrp.51`; where that is taken `vrrp6.51` for IPv6, then `vrrp1.51` and on.
