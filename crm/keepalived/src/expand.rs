@@ -15,6 +15,8 @@ const LINE_MAX: usize = 1_023;
 const LINES_MAX: usize = 4_000_000;
 /// Includes within includes.
 const INCLUDE_DEPTH: usize = 32;
+/// Files that are read in all: one that includes itself twice would be read 2^32 times.
+const INCLUDES_MAX: usize = 2_000;
 /// Replacements within replacements on one line.
 const REPLACE_MAX: usize = 10_000;
 
@@ -46,6 +48,7 @@ pub fn expand(files: &Files, host: &Host) -> (Vec<Line>, Vec<Note>) {
         lines: Vec::new(),
         notes: Vec::new(),
         full: false,
+        included: 0,
     };
     match files.text(files.main()) {
         Some(_) => reader.file(files.main(), 0),
@@ -83,6 +86,7 @@ struct Reader<'f> {
     lines: Vec<Line>,
     notes: Vec<Note>,
     full: bool,
+    included: usize,
 }
 
 impl Reader<'_> {
@@ -216,6 +220,14 @@ impl Reader<'_> {
         }
         let kept = self.definitions.remove("_PWD");
         for path in found {
+            self.included += 1;
+            if self.included > INCLUDES_MAX && !self.full {
+                self.full = true;
+                self.notes.push(Note::error(place.clone(), format!("more than {INCLUDES_MAX} files are included")));
+            }
+            if self.full {
+                return;
+            }
             self.file(&path, depth + 1);
         }
         self.definitions.extend(kept.map(|value| ("_PWD".to_owned(), value)));
@@ -537,6 +549,12 @@ mod tests {
         let (lines, notes) = expand(&files, &Host::default());
         assert_eq!(lines[1].text, "x /etc/keepalived/conf.d");
         assert!(notes.iter().any(|note| note.message.contains("include each other")) && lines.len() < 200);
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_twice_comes_to_an_end() {
+        let (lines, notes) = expand(&Files::one("/k", "include *\ninclude *\nx\n"), &Host::default());
+        assert!(lines.len() <= INCLUDES_MAX && notes.iter().any(|note| note.message.contains("are included")));
     }
 
     #[test]
