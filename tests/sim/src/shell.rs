@@ -168,6 +168,8 @@ impl World {
             | Reply::History(_)
             | Reply::Failovers(_)
             | Reply::Configuration { .. }
+            | Reply::Records(_)
+            | Reply::Plan(_)
             | Reply::Done => "done".to_owned(),
         };
         self.say(id, format_args!("answers client {}: {text}", client.0));
