@@ -83,19 +83,11 @@ impl Small {
 
     /// The same, for a node that gives itself another name than its files have.
     pub fn start_as(&mut self, name: &str, says: &str, id: u32) {
-        self.run(name, says, id, Command::new(systoled()));
+        self.start_by(name, says, id, Command::new(systoled()));
     }
 
-    /// The same, where no file may grow longer than about so many bytes: what a disk without room comes to, for any user.
-    pub fn start_with_room(&mut self, name: &str, id: u32, bytes: u64) {
-        // The signal that comes with the error is of no use to anyone.
-        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 512);
-        let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(script).arg(systoled());
-        self.run(name, name, id, shell);
-    }
-
-    fn run(&mut self, name: &str, says: &str, id: u32, mut command: Command) {
+    /// The same, by a command that ends in the daemon's program and takes its arguments.
+    pub fn start_by(&mut self, name: &str, says: &str, id: u32, mut command: Command) {
         let log = fs::File::create(self.at(&format!("{name}.log"))).unwrap();
         command.args(["run", "--name", says, "--id", &id.to_string(), "--engine"]).arg(self.at("hub.sock"));
         for (option, file) in [
