@@ -6,15 +6,27 @@ use cib::{OpResult, OpStatus, digest};
 use executor::{Agent, Cancel, Event, Operation, Outcome, Status};
 use wire::{OrderId, RunOrder};
 
+/// OCF: it is active, as a promotable one in its unpromoted role.
+const OK: i32 = 0;
+/// OCF: it is active in its promoted role.
+const PROMOTED: i32 = 8;
+
 /// The orders that this node has been given and still owes an answer, or repeats.
 #[derive(Debug, Default)]
 pub struct Orders {
     next: u64,
     given: BTreeMap<u64, RunOrder>,
     owed: BTreeMap<OrderId, u64>,
-    /// What each resource that may be active here was last given as its own parameters. A resource that is taken out of
-    /// the configuration must be stopped too, and nobody else knows any more with what. One entry a resource.
-    parameters: BTreeMap<String, BTreeMap<String, String>>,
+    /// What each resource that may be active here was given as its own parameters. One entry a resource.
+    parameters: BTreeMap<String, Given>,
+}
+
+/// Parameters without which a resource cannot be stopped: the configuration may have others by now, or none.
+#[derive(Debug)]
+struct Given {
+    parameters: BTreeMap<String, String>,
+    /// The resource was seen active with them.
+    is_active: bool,
 }
 
 impl Orders {
@@ -42,19 +54,23 @@ impl Orders {
         event
     }
 
-    /// The parameters of an order: its own, or for a stop that has none those that the resource was started with.
+    /// The parameters of an order: its own, or for a stop those that the resource is active with. With others it would
+    /// leave behind what it has: its former address, when another one is configured.
     fn parameters_for(&mut self, order: &RunOrder) -> BTreeMap<String, String> {
-        let mut own = order.parameters.clone();
-        own.retain(|name, _| !name.starts_with("CRM_meta_") && name != "crm_feature_set");
-        let mut parameters = order.parameters.clone();
-        match order.operation.as_str() {
-            "start" | "monitor" => drop(self.parameters.insert(order.resource.id.clone(), own)),
-            "stop" if own.is_empty() => {
-                parameters.extend(self.parameters.get(&order.resource.id).cloned().unwrap_or_default());
+        let resource = &order.resource.id;
+        let own = own_parameters(order);
+        match (order.operation.as_str(), self.parameters.get(resource)) {
+            ("start" | "monitor", known) if known.is_none_or(|given| !given.is_active) => {
+                self.parameters.insert(resource.clone(), Given { parameters: own, is_active: false });
+            }
+            // What a start that failed was given may be what it failed of: then the configuration counts, if it has any.
+            ("stop", Some(given)) if given.is_active || own.is_empty() => {
+                let about = order.parameters.iter().filter(|(name, _)| !own.contains_key(*name));
+                return about.chain(&given.parameters).map(|(name, value)| (name.clone(), value.clone())).collect();
             }
             _ => {}
         }
-        parameters
+        order.parameters.clone()
     }
 
     /// What is owed an answer: other members must know when they meet us.
@@ -78,6 +94,13 @@ impl Orders {
         let order = self.given.get(&outcome.operation.id)?.clone();
         let result = result(&order, outcome, unix);
         self.answered(outcome.operation.id);
+        let is_active =
+            matches!(order.operation.as_str(), "start" | "monitor" | "reload" | "reload-agent" | "migrate_from")
+                && matches!(outcome.rc, OK | PROMOTED);
+        if is_active && order.interval_ms == 0 && outcome.status == Status::Done {
+            let given = Given { parameters: own_parameters(&order), is_active };
+            self.parameters.insert(order.resource.id.clone(), given);
+        }
         // OCF: 7 is a monitor's word for what is not running.
         let is_stopped = matches!((order.operation.as_str(), outcome.rc), ("stop", 0) | ("monitor", 7));
         if is_stopped && outcome.status == Status::Done {
@@ -113,6 +136,13 @@ impl Orders {
         let owed: Vec<u64> = self.owed.values().copied().collect();
         self.given.retain(|id, old| owed.contains(id) || old.interval_ms == 0 || !which(old));
     }
+}
+
+/// What of an order's parameters is the resource's, and not about the operation.
+fn own_parameters(order: &RunOrder) -> BTreeMap<String, String> {
+    let is_own = |name: &str| !name.starts_with("CRM_meta_") && name != "crm_feature_set";
+    let own = order.parameters.iter().filter(|(name, _)| is_own(name));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn operation(id: u64, order: &RunOrder, action: &str) -> Operation {
@@ -191,14 +221,53 @@ mod tests {
         operation.parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
+    /// Gives an order, and answers it.
+    fn carry_out(orders: &mut Orders, order: RunOrder, rc: i32) {
+        let action = order.operation.clone();
+        let Event::Run(operation) = orders.take(order, &action) else { panic!("expected an operation") };
+        let outcome = Outcome {
+            operation: operation.into(),
+            status: Status::Done,
+            rc,
+            exit_reason: String::new(),
+            queued_ms: 0,
+            ran_ms: 0,
+            call_id: 1,
+        };
+        orders.outcome(&outcome, 1).unwrap();
+    }
+
     #[test]
     fn what_was_taken_out_of_the_configuration_is_stopped_with_what_it_was_started_with() {
-        let mut orders = Orders::default();
         let timeout = ("CRM_meta_timeout", "1000");
-        orders.take(order(1, "start", &[("port", "80"), timeout]), "start");
-        let stopped = orders.take(order(2, "stop", &[timeout]), "stop");
-        assert_eq!(parameters(stopped), ["CRM_meta_timeout=1000", "port=80"]);
-        let changed = orders.take(order(3, "stop", &[("port", "81"), timeout]), "stop");
-        assert_eq!(parameters(changed), ["CRM_meta_timeout=1000", "port=81"], "what the configuration says counts");
+        for rc in [0, 1] {
+            let mut orders = Orders::default();
+            carry_out(&mut orders, order(1, "start", &[("port", "80"), timeout]), rc);
+            let stopped = orders.take(order(2, "stop", &[timeout]), "stop");
+            assert_eq!(parameters(stopped), ["CRM_meta_timeout=1000", "port=80"]);
+        }
+    }
+
+    #[test]
+    fn what_runs_is_stopped_with_what_it_runs_with_whatever_is_configured_by_now() {
+        let (old, timeout) = ([("port", "80"), ("log", "x")], ("CRM_meta_timeout", "1000"));
+        let new = [("port", "81"), timeout];
+        let stopped = |orders: &mut Orders| parameters(orders.take(order(9, "stop", &new), "stop"));
+        for (active_by, rc) in [("start", 0), ("monitor", 0), ("monitor", 8), ("reload-agent", 0)] {
+            let mut orders = Orders::default();
+            carry_out(&mut orders, order(1, active_by, &old), rc);
+            // A start with the new ones comes after the stop, so what else is asked with them is no proof.
+            carry_out(&mut orders, order(2, "monitor", &new), 1);
+            assert_eq!(stopped(&mut orders), ["CRM_meta_timeout=1000", "log=x", "port=80"], "{active_by}");
+        }
+        // It may have failed of what it was given.
+        let mut orders = Orders::default();
+        carry_out(&mut orders, order(1, "start", &old), 6);
+        assert_eq!(stopped(&mut orders), ["CRM_meta_timeout=1000", "port=81"]);
+        // It is stopped: what it was started with is over.
+        let mut orders = Orders::default();
+        carry_out(&mut orders, order(1, "start", &old), 0);
+        carry_out(&mut orders, order(2, "stop", &new), 0);
+        assert_eq!(stopped(&mut orders), ["CRM_meta_timeout=1000", "port=81"]);
     }
 }

@@ -11,12 +11,16 @@ use super::course::{Course, is_event};
 use super::orders;
 use crate::cluster;
 use crate::control;
+use crate::holdings::Thing;
 use crate::node::Node;
+use crate::story::What;
 
 /// What is typed to furnish it.
 const SCRIPT: &str = include_str!("walk.pcs");
 /// What the script makes that runs.
 const RUNNING: [&str; 3] = ["nfs-disk", "vip", "answer"];
+/// What the second address becomes.
+const OTHER: &str = "ip=192.168.122.199";
 /// And what it makes beside that.
 const DISABLED: [&str; 2] = ["nfs-daemon", "nfs-root"];
 
@@ -36,6 +40,12 @@ pub fn walk(course: &Course) -> Result<()> {
     says(&first, &["constraint"], &["nfs-disk", "vip", "kind:Optional"])?;
     says(&first, &["property", "config"], &["no-quorum-policy: stop"])?;
     pcs(&first, &["cluster", "verify"])?;
+
+    // The second address is to be another one: the former goes, though the configuration does not know it any more.
+    let former = course.spare()?;
+    let spare = &course.scene().vips.get(1).context("the configuration has no second address")?.id;
+    pcs(&first, &["resource", "update", spare, OTHER])?;
+    course.sees("the former address to go", |one| one.what == What::Released(Thing::Address(former)))?;
 
     // One failure of the address, and all of it moves.
     course.strike(&first);
