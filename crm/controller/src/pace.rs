@@ -177,7 +177,7 @@ mod tests {
     fn a_storm_of_attributes_is_called_so_and_one_of_failures_is_not() {
         for (every, expected) in [(1, Some("attribute load of a")), (3, None)] {
             let mut pace = Pace::default();
-            let because = |number: u32| (number % every == 0).then(|| "attribute load of a".to_owned());
+            let because = |number: u32| (number.is_multiple_of(every)).then(|| "attribute load of a".to_owned());
             let wait = (0..).find_map(|number| pace.plan(Duration::from_millis(number.into()), because(number)));
             let Some(Wait::Storm { because, .. }) = wait else { panic!("{wait:?}") };
             assert_eq!(because.as_deref(), expected, "every {every}");

@@ -206,11 +206,12 @@ impl Archive {
                 Reply::Records(self.records().into_iter().filter(|record| record.at >= *since).collect())
             }
             Request::Plan(WhichPlan::At(at)) => {
-                let plans = self.records().into_iter().filter_map(|record| match record.what {
+                // The newest one of them.
+                let plan = self.records().into_iter().rev().find_map(|record| match record.what {
                     Happening::Planned(planned) if record.at <= *at => Some((record.node, planned.input)),
                     _ => None,
                 });
-                match plans.last() {
+                match plan {
                     None => {
                         return Ok(missing("no plan of that time or before it is kept; `systole history` lists them"));
                     }

@@ -185,7 +185,7 @@ mod tests {
             ..Failover::default()
         };
         assert_eq!((failover.first_answer_ms(), failover.locks_kept()), (Some(40), Some(false)));
-        assert_eq!(failovers_from_text(&failovers_to_text(&[failover.clone()])), [failover]);
+        assert_eq!(failovers_from_text(&failovers_to_text(std::slice::from_ref(&failover))), [failover]);
         assert!(failovers_from_text("garbage").is_empty());
     }
 }
