@@ -30,6 +30,7 @@ pub mod route;
 mod routing_table;
 mod run_directory;
 pub mod serve;
+mod startable;
 pub mod stateful;
 mod supervised;
 pub mod tcp_file;

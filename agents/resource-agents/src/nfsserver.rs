@@ -27,6 +27,7 @@ use ocf::{Agent, Context, Failure, Metadata, Status};
 use crate::bounded::Deadline;
 use crate::command;
 use crate::run_directory::{Level, log};
+use crate::startable::startable;
 use settings::{Manner, Settings};
 
 /// The agent.
@@ -83,7 +84,9 @@ impl Agent for Nfsserver {
     }
 
     fn stop(&self, call: &Context) -> Result<(), Failure> {
-        let (settings, deadline) = (Settings::read(call)?, Deadline::of(call));
+        // With parameters that make no sense there may still be a server, of this host's own: it is not ours.
+        let Some(settings) = startable(Settings::read(call))? else { return Ok(()) };
+        let deadline = Deadline::of(call);
         // Without the programs nothing of it can run here.
         let Ok(manner) = settings.manner() else { return Ok(()) };
         notify::end(deadline)?;

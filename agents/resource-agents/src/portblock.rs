@@ -22,6 +22,7 @@ use ocf::{Agent, Context, Failure, Metadata, Status};
 
 use crate::bounded::{Deadline, within};
 use crate::run_directory::{Level, log, run_directory};
+use crate::startable::startable;
 use firewall::{Firewall, Rule};
 use settings::{Settings, Side};
 
@@ -55,7 +56,8 @@ impl Agent for Portblock {
     }
 
     fn stop(&self, call: &Context) -> Result<(), Failure> {
-        let (settings, deadline) = (Settings::read(call)?, Deadline::of(call));
+        let Some(settings) = startable(Settings::read(call))? else { return Ok(()) };
+        let deadline = Deadline::of(call);
         let firewall = Firewall::find(&settings, deadline)?;
         match settings.side {
             Side::Block => firewall.remove(&settings.rules())?,

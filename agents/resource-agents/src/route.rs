@@ -7,6 +7,7 @@ use ocf::{ActionMetadata, Agent, Context, ExitCode, Failure, Metadata, Parameter
 
 use crate::netlink::{Netlink, PROTOCOL_BOOT, ROUTE_UNICAST, Route as KernelRoute, SCOPE_LINK};
 use crate::routing_table::table_number;
+use crate::startable::startable;
 
 /// The agent.
 pub struct Route;
@@ -58,7 +59,7 @@ impl Agent for Route {
     }
 
     fn stop(&self, call: &Context) -> Result<(), Failure> {
-        let settings = Settings::read(call)?;
+        let Some(settings) = startable(Settings::read(call))? else { return Ok(()) };
         let mut netlink = open()?;
         // A route over an interface goes with it.
         let Some(wanted) = settings.resolve(&mut netlink)? else { return Ok(()) };

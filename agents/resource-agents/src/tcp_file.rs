@@ -18,6 +18,7 @@ use ocf::{ActionMetadata, Agent, Context, Failure, Metadata, Parameter, Status};
 
 use crate::bounded::{Deadline, within};
 use crate::run_directory::{Level, log, run_file};
+use crate::startable::startable;
 
 /// The agent.
 pub struct TcpFile;
@@ -78,7 +79,7 @@ impl Agent for TcpFile {
     }
 
     fn stop(&self, call: &Context) -> Result<(), Failure> {
-        Settings::read(call)?.end(Deadline::of(call))
+        startable(Settings::read(call))?.map_or(Ok(()), |settings| settings.end(Deadline::of(call)))
     }
 
     fn monitor(&self, call: &Context) -> Result<Status, Failure> {

@@ -48,6 +48,21 @@ fn routes_come_and_go() {
 }
 
 #[test]
+fn what_cannot_have_been_started_is_stopped() {
+    let here = Space::new();
+    for call in [
+        "Route stop",
+        "Route stop destination=here",
+        "portblock stop protocol=tcp action=block",
+        "TcpFile stop",
+        "nfsserver stop nfs_ip=host",
+    ] {
+        here.expect(0, call);
+        here.expect(6, &call.replace(" stop", " start"));
+    }
+}
+
+#[test]
 fn connections_come_from_the_address() {
     let (here, _there) = cable();
     here.run("ip route add default via 192.0.2.2 mtu 1400");
