@@ -116,7 +116,7 @@ fn come(one: &Host, two: &Host, witness: &Host) -> Result<()> {
     refused(one, ADD, "the cluster has a quorum device")?;
     until("the doctor has nothing to say of it", || {
         let report = findings(one)?;
-        ensure!(!report.contains("device"), "{report}");
+        ensure!(!["witness", "quorum device", "qdevice"].iter().any(|word| report.contains(word)), "{report}");
         Ok(())
     })
 }

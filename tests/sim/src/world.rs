@@ -598,8 +598,11 @@ impl World {
                 }
             }
             Job::Lie(target) if good => {
-                if let Some(target) = self.named(target) {
-                    self.watch.lied_about(self.now, target);
+                match self.named(target) {
+                    // Of one that has no power anyhow it is the truth.
+                    Some(target) if !self.hosts[&target].powered => self.watch.fenced(target),
+                    Some(target) => self.watch.lied_about(self.now, target),
+                    None => {}
                 }
             }
             Job::Operation { resource, action, .. } if action == "monitor" => {
