@@ -214,7 +214,7 @@ fn without_what_it_must_be_told() {
     let cases = [
         ("IPaddr2", [6, 6, 6, 0], "ip"),
         ("Filesystem", [6, 6, 6, 6], "device"),
-        ("Route", [6, 6, 6, 6], "destination"),
+        ("Route", [6, 6, 6, 0], "destination"),
         ("IPsrcaddr", [6, 6, 6, 0], "ipaddress"),
         ("ping", [6, 6, 6, 0], "host_list"),
         ("ethmonitor", [6, 6, 6, 0], "interface"),
