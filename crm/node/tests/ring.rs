@@ -372,20 +372,20 @@ fn changes(version: &str, action: &str, mode: &str) -> Vec<Vec<String>> {
 fn a_parameter_that_can_be_reloaded_is_reloaded_and_no_other() {
     let (new, old) = ("<version>1.1</version>", "<version>1.0</version>");
     let (reload_agent, reload) = ("<action name='reload-agent' timeout='1'/>", "<action name='reload' timeout='1'/>");
-    let restart =
-        |mode: &str, path: &str| vec![format!("stop at 1: {mode} {path}"), format!("start at 1: {mode} {path}")];
+    // What runs is stopped with what it runs with.
+    let restart = |before: &str, after: &str| vec![format!("stop at 1: {before}"), format!("start at 1: {after}")];
     let nothing: Vec<String> = Vec::new();
     for (version, action, mode, first) in [
         (new, reload_agent, "reloadable='1'", vec!["reload-agent at 1: new /a".to_owned()]),
-        (new, reload_agent, "", restart("new", "/a")),
-        (new, reload, "reloadable='1'", restart("new", "/a")),
+        (new, reload_agent, "", restart("old /a", "new /a")),
+        (new, reload, "reloadable='1'", restart("old /a", "new /a")),
         // Before OCF 1.1 what need not be unique can be reloaded, by `reload`.
         (old, reload, "unique='0'", vec!["reload at 1: new /a".to_owned()]),
-        (old, reload, "unique='1'", restart("new", "/a")),
-        (old, reload_agent, "", restart("new", "/a")),
+        (old, reload, "unique='1'", restart("old /a", "new /a")),
+        (old, reload_agent, "", restart("old /a", "new /a")),
     ] {
         let found = changes(version, action, mode);
-        assert_eq!(found, [first, restart("new", "/b"), nothing.clone()], "{version} {action} {mode}");
+        assert_eq!(found, [first, restart("new /a", "new /b"), nothing.clone()], "{version} {action} {mode}");
     }
 }
 
