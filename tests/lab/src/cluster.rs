@@ -285,6 +285,32 @@ impl Cluster {
         said
     }
 
+    /// What each node says of the cluster, and its Corosync of itself: a line each, for the reader of a wait in vain.
+    pub fn views(&self) -> String {
+        self.nodes.iter().map(|node| format!("\n  {}: {}", node.name(), self.view(node))).collect()
+    }
+
+    fn view(&self, node: &Node) -> String {
+        if !node.is_on() {
+            return "is off".to_owned();
+        }
+        let daemon = match control::status(node) {
+            Some(status) => format!(
+                "sees {} with {} as coordinator, {}, {} {}",
+                status.members.join(" "),
+                status.coordinator.as_deref().unwrap_or("nobody"),
+                if status.quorate { "quorate" } else { "not quorate" },
+                if status.synced { "synced at" } else { "not synced at" },
+                format_args!("{}.{}.{}", status.version.0, status.version.1, status.version.2)
+            ),
+            None => "its daemon does not answer".to_owned(),
+        };
+        match self.kind() {
+            EngineKind::Embedded => daemon,
+            EngineKind::Corosync => format!("{daemon}; {}", ring::account(node)),
+        }
+    }
+
     /// A node was switched off to be switched on again, and is on its way.
     pub fn is_booting(&self) -> bool {
         self.booting.load(Ordering::SeqCst) > 0

@@ -127,7 +127,11 @@ impl Field {
         let count = self.cluster.nodes().len();
         let joined = || Ok((self.cluster.members()? == count).then_some(()));
         if until(&self.story, &format!("{count} nodes to join the cluster"), START, joined)?.is_none() {
-            bail!("of {count} nodes only {} joined the cluster{}", self.cluster.members()?, self.last_words());
+            let (views, words) = (self.cluster.views(), self.last_words());
+            bail!(
+                "of {count} nodes only {} joined the cluster{views}\nwhat was complained of:{words}",
+                self.cluster.members()?
+            );
         }
         let ready = || Ok(self.holder().filter(|_| self.is_answered() && self.is_quiet()));
         match until(&self.story, &format!("{} to start", self.scene.subject), START, ready)? {

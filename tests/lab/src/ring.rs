@@ -38,6 +38,9 @@ const KEY_BYTES: usize = 256;
 /// Corosync on a busy machine: reading its configuration and forming a ring takes a second or two.
 const START: Duration = Duration::from_secs(60);
 
+/// Its log in the node's `/run`.
+const LOG: &str = "corosync.log";
+
 /// What it keeps where; one of each for every node, outliving the node's power.
 const DISKS: [&str; 2] = ["/etc/corosync", "/var/lib/corosync"];
 
@@ -126,7 +129,7 @@ impl Setup {
             "totem {{\n  version: 2\n  cluster_name: lab\n  transport: knet\n  crypto_cipher: aes256\n  crypto_hash: sha256\n  \
              token: {}\n  token_coefficient: 0\n{}}}\nnodelist {{\n{}}}\nquorum {{\n  provider: corosync_votequorum\n{}}}\n\
              system {{\n  allow_knet_handle_fallback: yes\n}}\n\
-             logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/corosync.log\n  timestamp: \
+             logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/{LOG}\n  timestamp: \
              hires\n}}\n",
             self.token_ms,
             links.collect::<String>(),
@@ -239,6 +242,20 @@ pub fn quorum(node: &Node) -> Result<Option<Quorum>> {
     }
     let output = node.inside("corosync-quorumtool")?.arg("-s").output().context("running corosync-quorumtool")?;
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// What a node's Corosync is doing and wrote last: for the reader of a wait in vain.
+pub fn account(node: &Node) -> String {
+    const LINES: usize = 4;
+    let Some(pid) = node.service(COROSYNC) else { return "its corosync does not run".to_owned() };
+    let about = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let status = about("status");
+    let state = status.lines().find_map(|line| line.strip_prefix("State:")).unwrap_or("gone").trim().to_owned();
+    let log = fs::read(node.run_directory().join(LOG)).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    let last = lines[lines.len().saturating_sub(LINES)..].join("\n      ");
+    format!("its corosync is in state {state} {}, its last words:\n      {last}", about("wchan"))
 }
 
 /// How many votes there are to be, from what `corosync-quorumtool -s` says.
