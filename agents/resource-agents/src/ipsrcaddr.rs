@@ -262,7 +262,7 @@ impl Host<'_> {
         }
         for (route, raw) in changes.iter().filter_map(|routes| routes.first()) {
             if route.source != Some(source.into()) {
-                self.netlink.set_source(raw, source).map_err(|error| changing(route, error))?;
+                self.netlink.set_source(raw, Some(source)).map_err(|error| changing(route, error))?;
             }
         }
         Ok(())
@@ -284,9 +284,17 @@ impl Host<'_> {
         });
         match first {
             Some(first) => self.prefer(first),
-            // Ours is the only address, and stays the natural one.
-            None if self.settings.destination.is_none() => Ok(()),
+            // Ours is the only address: the kernel chooses it of itself, and nothing says any more that we have chosen it.
+            None if self.settings.destination.is_none() => self.forget(),
             None => self.delete(),
+        }
+    }
+
+    /// The default route prefers no address.
+    fn forget(&mut self) -> Result<(), Failure> {
+        match self.routes_to(None)?.first() {
+            Some((route, raw)) => self.netlink.set_source(raw, None).map_err(|error| changing(route, error)),
+            None => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use crate::{build, guest};
 
 /// What the tests need besides Rust.
-const NEEDED: [Needed; 16] = [
+const NEEDED: [Needed; 18] = [
     Needed { program: "unshare", package: "util-linux", for_root_only: false },
     Needed { program: "nsenter", package: "util-linux", for_root_only: false },
     Needed { program: "setpriv", package: "util-linux", for_root_only: false },
@@ -38,6 +38,9 @@ const NEEDED: [Needed; 16] = [
     Needed { program: "mkfs.ext4", package: "e2fsprogs", for_root_only: true },
     // Without it the trials are held on the embedded engine alone, and say so.
     Needed { program: "corosync", package: "corosync", for_root_only: true },
+    // Our agents are run by Pacemaker as well.
+    Needed { program: "pacemakerd", package: "pacemaker", for_root_only: true },
+    Needed { program: "crm_mon", package: "pacemaker-cli-utils", for_root_only: true },
 ];
 
 /// What root is given besides, if it can be had: a quorum device. Without it trials with one are left out.
@@ -250,7 +253,9 @@ mod tests {
                 "systemd",
                 "dbus",
                 "e2fsprogs",
-                "corosync"
+                "corosync",
+                "pacemaker",
+                "pacemaker-cli-utils"
             ]
         );
         assert_eq!(missing(false, |program| program != "mkfs.ext4" && program != "ip"), ["iproute2"]);

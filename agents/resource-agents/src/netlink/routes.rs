@@ -92,8 +92,8 @@ impl Netlink {
         self.tell(message(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, route, like))
     }
 
-    /// Gives a route another preferred source address.
-    pub fn set_source(&mut self, route: &RawRoute, source: Ipv4Addr) -> io::Result<()> {
+    /// Gives a route another preferred source address, or none.
+    pub fn set_source(&mut self, route: &RawRoute, source: Option<Ipv4Addr>) -> io::Result<()> {
         let mut out = Message::new(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_REPLACE);
         out.bytes(&with_source(&route.0, source));
         self.tell(out)
@@ -168,7 +168,7 @@ fn message(kind: u16, flags: u16, route: &Route, like: IpAddr) -> Message {
 }
 
 /// The body of a message about a route, with this preferred source in the place of whatever it had.
-fn with_source(body: &[u8], source: Ipv4Addr) -> Vec<u8> {
+fn with_source(body: &[u8], source: Option<Ipv4Addr>) -> Vec<u8> {
     let (fixed, mut rest) = body.split_at(ROUTE_BYTES.min(body.len()));
     let mut out = fixed.to_vec();
     if let Some(flags) = out.get_mut(8..ROUTE_BYTES) {
@@ -184,9 +184,11 @@ fn with_source(body: &[u8], source: Ipv4Addr) -> Vec<u8> {
         }
         rest = rest.get(aligned(length)..).unwrap_or(&[]);
     }
-    out.extend(8_u16.to_ne_bytes());
-    out.extend(RTA_PREFSRC.to_ne_bytes());
-    out.extend(source.octets());
+    if let Some(source) = source {
+        out.extend(8_u16.to_ne_bytes());
+        out.extend(RTA_PREFSRC.to_ne_bytes());
+        out.extend(source.octets());
+    }
     out
 }
 
@@ -219,10 +221,12 @@ mod tests {
     fn another_source_changes_nothing_else() {
         let bytes = message(RTM_NEWROUTE, 0, &example(), IpAddr::from([0; 4])).finish(1);
         let source = Ipv4Addr::new(192, 0, 2, 9);
-        let changed = with_source(&bytes[16..], source);
-        assert_eq!(read_route(&changed), Some(Route { source: Some(source.into()), ..example() }));
+        for wanted in [Some(source), None] {
+            let changed = with_source(&bytes[16..], wanted);
+            assert_eq!(read_route(&changed), Some(Route { source: wanted.map(IpAddr::from), ..example() }));
+        }
         for length in 0..bytes.len() - 16 {
-            let _ = with_source(&bytes[16..16 + length], source);
+            let _ = with_source(&bytes[16..16 + length], Some(source));
         }
     }
 }

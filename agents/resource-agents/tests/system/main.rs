@@ -4,6 +4,7 @@ mod address;
 mod debian;
 mod exports;
 mod file_system;
+mod pacemaker;
 mod ports;
 mod service;
 mod small;

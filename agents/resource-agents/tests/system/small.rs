@@ -87,6 +87,15 @@ fn connections_come_from_the_address() {
         here.expect(7, &format!("IPsrcaddr monitor {parameters}"));
         assert!(source(to).contains("src 192.0.2.1"), "{parameters}: {}", source(to));
     }
+    // The only address there is: with it nothing changes, but a resource that is stopped must be seen to be.
+    here.expect(0, "IPaddr2 stop ip=192.0.2.7");
+    here.run("ip route replace default via 192.0.2.2 mtu 1400");
+    for (action, code) in [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("stop", 0), ("monitor", 7)] {
+        here.expect(code, &format!("IPsrcaddr {action} ipaddress=192.0.2.1"));
+    }
+    assert!(here.run("ip route show default").contains("mtu 1400"), "all else stays as it was");
+    assert!(source("203.0.113.1").contains("src 192.0.2.1"), "{}", source("203.0.113.1"));
+    here.expect(0, "IPaddr2 start ip=192.0.2.7");
     here.run("ip route del default");
     here.expect(7, "IPsrcaddr monitor ipaddress=192.0.2.7");
     let recurring = "OCF_RESKEY_CRM_meta_interval=10000";
