@@ -120,7 +120,8 @@ fn exchange(stream: TcpStream, fingerprint: Fingerprint, envelope: &Envelope) ->
 }
 
 fn talk(stream: TcpStream, known: Known, envelope: &Envelope) -> anyhow::Result<Answer> {
-    let time = if matches!(envelope.call, Call::Unit { .. }) { UNIT_TIME } else { ANSWER_TIME };
+    let waits = matches!(envelope.call, Call::Unit { .. } | Call::Keepalived { .. });
+    let time = if waits { UNIT_TIME } else { ANSWER_TIME };
     let provider = Arc::new(ring::default_provider());
     let pinned = Arc::new(Believer { known, provider: provider.clone() });
     let config = ClientConfig::builder_with_provider(provider)

@@ -5,8 +5,9 @@
 //! Read it in this order: [`identity`] is the certificate, [`tokens`] who may call, [`pam`] who may come
 //! with a password, [`throttle`] what wrong tries cost,
 //! [`server`] the service, [`operation`] files that are put in force together and taken back, [`units`] services,
-//! [`qnetd`] and [`qdevice`] the certificates of a quorum device, [`probe`] packets between hosts, [`about`] what a host is
-//! like with [`certificates`] and [`firewall`], [`hosts`] and [`client`] the other side.
+//! [`qnetd`] and [`qdevice`] the certificates of a quorum device, [`keepalived`] a host's part of a move from there,
+//! [`probe`] packets between hosts, [`about`] what a host is like with [`certificates`] and [`firewall`], [`hosts`] and
+//! [`client`] the other side.
 
 pub mod about;
 pub mod certificates;
@@ -15,6 +16,7 @@ pub mod disk;
 pub mod firewall;
 pub mod hosts;
 pub mod identity;
+pub mod keepalived;
 pub mod operation;
 pub mod pam;
 pub mod paths;

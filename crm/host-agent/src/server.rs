@@ -19,7 +19,7 @@ use crate::identity::Identity;
 use crate::paths::Paths;
 use crate::throttle::Throttle;
 use crate::tokens::{self, Tokens};
-use crate::{disk, operation, pam, probe, qdevice, qnetd, units};
+use crate::{disk, keepalived, operation, pam, probe, qdevice, qnetd, units};
 
 /// Connections at a time: each is a thread. A cluster's commands need one each.
 const MAX_CONNECTIONS: usize = 64;
@@ -256,6 +256,7 @@ impl Agent {
                 let said = units::run("corosync-cfgtool", &["-R"], RELOAD_TIME)?;
                 ensure!(said.success, "corosync-cfgtool -R: {}", said.text.replace('\n', " "));
             }
+            Call::Keepalived { node, act } => return keepalived::act(&node, act),
             Call::Forget => forget(paths)?,
             Call::ProbeEnd { session } => probe::end(&session)?,
             Call::ProbeListen { session, seconds, at } => {
@@ -315,6 +316,7 @@ fn call_name(call: &Call) -> String {
         Call::QnetdSign { cluster, .. } => format!("sign the certificate of cluster {cluster:?}"),
         Call::QdeviceRequest { cluster, .. } => format!("make a key for the quorum device of cluster {cluster:?}"),
         Call::QdeviceKeys { .. } => "give the key for the quorum device".into(),
+        Call::Keepalived { node, act } => format!("migrate keepalived, {act:?} as {node:?}"),
         Call::Forget => "forget".into(),
         Call::ProbeListen { at, .. } => format!("answer probes at {} addresses", at.len()),
         Call::ProbeEnd { .. } => "answer probes no more".into(),

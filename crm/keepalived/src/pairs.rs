@@ -71,9 +71,28 @@ pub fn routers<'m>(hosts: &'m [(String, Model)]) -> Vec<Router<'m>> {
             };
             segments.entry(segment).or_default().push(member);
         }
-        found.extend(segments.into_iter().map(|(segment, members)| Router { id, v6, segment, members }));
+        let mut parts: Vec<Router<'m>> = Vec::new();
+        for (segment, mut members) in segments {
+            // One network's interfaces may have different names on its hosts: who has the same addresses belongs together.
+            match parts.iter_mut().find(|part| are_one(&part.members, &members)) {
+                Some(part) => part.members.append(&mut members),
+                None => parts.push(Router { id, v6, segment, members }),
+            }
+        }
+        for part in &mut parts {
+            part.members.sort_by_key(|member| std::cmp::Reverse(member.instance.priority));
+        }
+        found.extend(parts);
     }
     found
+}
+
+/// Whether these and those are on other hosts, and have an address in common.
+fn are_one(these: &[Member<'_>], those: &[Member<'_>]) -> bool {
+    let addresses = |member: &Member<'_>| member.instance.addresses.iter().map(|one| one.ip).collect::<BTreeSet<_>>();
+    let other_host = |one: &Member<'_>| those.iter().all(|other| other.host != one.host);
+    let shared = |one: &Member<'_>| those.iter().any(|other| !addresses(one).is_disjoint(&addresses(other)));
+    these.iter().all(other_host) && these.iter().any(shared)
 }
 
 /// What the hosts of one virtual router disagree on.
@@ -329,6 +348,26 @@ mod tests {
         };
         expect(&peer("10.0.0.1", "10.0.0.2", 1), &peer("10.0.0.2", "10.0.0.1", 2), &[]);
         expect(&peer("10.0.0.1", "10.0.0.2", 1), &peer("10.0.0.2", "10.0.0.7", 2), &["peers", "strangers"]);
+    }
+
+    #[test]
+    fn one_id_on_two_networks_whose_interfaces_have_other_names_elsewhere() {
+        let host = |name: &str, front: &str, back: &str| {
+            let one = |interface: &str, ip: &str| {
+                format!(
+                    "vrrp_instance I_{ip} {{\ninterface {interface}\nvirtual_router_id 5\nvirtual_ipaddress {{\n{ip}\n}}\n}}\n"
+                )
+            };
+            let text = one(front, "10.0.0.9") + &one(back, "10.1.0.9");
+            (name.to_owned(), Model::read(&Files::one(format!("/{name}"), text), &Host::default()))
+        };
+        let hosts = [host("a", "eth0", "bond0"), host("b", "br0", "bond0"), host("c", "eth0", "eth7")];
+        let routers = routers(&hosts);
+        let shown: Vec<String> = routers
+            .iter()
+            .map(|router| router.members.iter().map(|one| format!("{} {} ", one.host, one.instance.name)).collect())
+            .collect();
+        assert_eq!(shown, ["a I_10.1.0.9 b I_10.1.0.9 c I_10.1.0.9 ", "b I_10.0.0.9 a I_10.0.0.9 c I_10.0.0.9 "]);
     }
 
     #[test]

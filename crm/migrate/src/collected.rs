@@ -21,6 +21,8 @@ pub struct Collected {
     pub configuration: String,
     /// How keepalived was started, the program first; empty if it does not run.
     pub arguments: Vec<String>,
+    /// The unit of systemd's that it runs as; empty if systemd did not start it.
+    pub unit: String,
     /// Its addresses, in the kernel's order.
     pub addresses: Vec<Held>,
     /// Whether systemd starts keepalived at boot: what `systemctl is-enabled` says; empty without systemd.
@@ -41,6 +43,7 @@ impl Collected {
         fact("host", format!("{}\n", self.host));
         fact("configuration", format!("{}\n", self.configuration));
         fact("arguments", self.arguments.iter().map(|word| format!("{word}\n")).collect());
+        fact("unit", format!("{}\n", self.unit));
         let line = |one: &Held| format!("{} {}/{}\n", one.device, one.ip, one.prefix);
         fact("addresses", self.addresses.iter().map(line).collect());
         fact("enabled", format!("{}\n", self.enabled));
@@ -73,6 +76,7 @@ impl Collected {
             host: fact("host").unwrap_or_default().trim().to_owned(),
             configuration,
             arguments: lines(fact("arguments")),
+            unit: fact("unit").unwrap_or_default().trim().to_owned(),
             enabled: fact("enabled").unwrap_or_default().trim().to_owned(),
             mounts: lines(fact("mounts"))
                 .iter()
@@ -195,6 +199,7 @@ mod tests {
             host: name.to_owned(),
             configuration: "/etc/keepalived/keepalived.conf".to_owned(),
             arguments: vec!["keepalived".into(), "-D".into()],
+            unit: "keepalived.service".to_owned(),
             addresses: addresses.iter().map(held).collect(),
             enabled: "enabled".to_owned(),
             mounts: vec![("/dev/vda".into(), "/srv".into())],

@@ -105,6 +105,14 @@ pub enum Call {
         /// What [`Call::QnetdSign`] gave.
         certificate: Content,
     },
+    /// What this host's own `systole migrate keepalived` does of a move: [`Answer::File`] with the tar to
+    /// [`KeepalivedAct::Collect`], [`Answer::Said`] to the others.
+    Keepalived {
+        /// The host's name in the move.
+        node: String,
+        /// What.
+        act: KeepalivedAct,
+    },
     /// Forget the cluster's state that Corosync and Systole keep on this host; refused while either runs. The state
     /// is moved aside, not deleted.
     Forget,
@@ -222,6 +230,11 @@ pub enum Answer {
     Listens(Vec<Listens>),
     /// To [`Call::Probe`].
     Probed(Box<Probed>),
+    /// Done, with a line for people.
+    Said {
+        /// The line.
+        text: String,
+    },
     /// Done.
     Done,
     /// Not done.
@@ -231,6 +244,19 @@ pub enum Answer {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// A part of a move from keepalived, on one host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum KeepalivedAct {
+    /// All that matters of its keepalived, as a tar.
+    Collect,
+    /// Hand its addresses to the cluster, which they stay on their interface for.
+    Adopt,
+    /// The same as guides say: keepalived takes them off.
+    AdoptClassic,
+    /// Give them back.
+    Rollback,
 }
 
 /// Of which kind a refusal is.

@@ -38,6 +38,11 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         "this stops the cluster's services on {} and puts its configuration aside there: --yes does it",
         nodes.join(", ")
     );
+    finish(&cluster.field, ending(&cluster, &nodes))
+}
+
+/// What ends a cluster on these of its nodes.
+pub fn ending(cluster: &Cluster, nodes: &[String]) -> Plan {
     let each = |unit: Unit, act: UnitAct, back: UnitAct| -> Vec<Act> {
         let one = |name: &String| Act {
             host: name.clone(),
@@ -49,14 +54,13 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let units = cluster.units();
     let stops = units.iter().rev().map(|unit| each(*unit, UnitAct::Stop, UnitAct::Start));
     let disables = units.iter().rev().map(|unit| each(*unit, UnitAct::Disable, UnitAct::Enable));
-    let plan = Plan {
+    Plan {
         operation: operation(),
         files: nodes.iter().map(|name| (name.clone(), what_a_cluster_leaves().to_vec())).collect(),
         before: stops.chain(disables).collect(),
         after: vec![nodes.iter().map(|name| Act { host: name.clone(), call: Call::Forget, back: None }).collect()],
         ..Plan::default()
-    };
-    finish(&cluster.field, plan)
+    }
 }
 
 /// The files of a cluster on a host, to be put aside.

@@ -15,8 +15,10 @@ mod status;
 mod stop;
 mod uidgid;
 
+pub(super) use destroy::ending;
 pub(super) use engine::node_of;
 pub(super) use engine::{Cluster, finish, plan_argument, show, this_hosts};
+pub(super) use setup::plan_of;
 
 use super::{Command, one_of};
 

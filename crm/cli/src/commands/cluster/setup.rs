@@ -122,15 +122,40 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         eprintln!("{said}");
     }
     let abouts = field.settled(&names)?;
-    let force = arguments.get_flag("force");
-    let (errors, warnings) = look(&wish, &abouts, force);
+    let flag = |name: &str| arguments.get_flag(name);
+    let how = How { start: flag("start"), enable: flag("enable"), force: flag("force") };
+    let (errors, warnings) = look(&wish, &abouts, how.force);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     ensure!(errors.is_empty(), "{}", errors.join("\n  "));
-    let plan = plan(&field, &names, &conf, &abouts, arguments)?;
+    let plan = plan(&field, &names, &conf, &abouts, how)?;
     if arguments.get_flag("plan") {
         return show(&Conf::parse(String::new()), &conf, &plan);
     }
     finish(&field, plan)
+}
+
+/// What is done beside laying the files.
+#[derive(Clone, Copy)]
+struct How {
+    start: bool,
+    enable: bool,
+    force: bool,
+}
+
+/// The change that sets a cluster up as the command does with these words, starts it and has it started at boot. `again`:
+/// what an earlier try left is no obstacle.
+///
+/// # Errors
+/// With what speaks against it.
+pub fn plan_of(field: &Field, words: &[String], again: bool) -> anyhow::Result<Plan> {
+    let wish = read(words)?;
+    let names: Vec<String> = wish.nodes.iter().map(|node| node.name.clone()).collect();
+    let conf = wish.conf()?;
+    let abouts = field.settled(&names)?;
+    let (errors, warnings) = look(&wish, &abouts, again);
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    ensure!(errors.is_empty(), "{}", errors.join("; "));
+    plan(field, &names, &conf, &abouts, How { start: true, enable: true, force: again })
 }
 
 /// What speaks against these hosts.
@@ -194,7 +219,7 @@ fn plan(
     names: &[String],
     conf: &Conf,
     abouts: &BTreeMap<String, About>,
-    arguments: &ArgMatches,
+    how: How,
 ) -> anyhow::Result<Plan> {
     let key = NewFile { file: HostFile::Authkey, content: Some(Content(chance(KEY_BYTES)?)) };
     let files = || vec![key.clone(), hosts_file(field), conf_file(conf.text())];
@@ -207,21 +232,20 @@ fn plan(
     let each =
         |unit: Unit, word: UnitAct, back: UnitAct| names.iter().map(|name| act(name, unit, word, back)).collect();
     let units = [Unit::Corosync, Unit::Systoled];
-    let (start, enable) = (arguments.get_flag("start"), arguments.get_flag("enable"));
-    for name in names.iter().filter(|_| start || enable) {
+    for name in names.iter().filter(|_| how.start || how.enable) {
         for unit in units {
             ensure!(has(name, unit), "{name}: it has no {}: is the package installed?", unit.name());
         }
     }
     let mut after: Vec<Vec<Act>> = Vec::new();
-    if enable {
+    if how.enable {
         after.extend(units.map(|unit| each(unit, UnitAct::Enable, UnitAct::Disable)));
     }
-    if start {
+    if how.start {
         after.extend(units.map(|unit| each(unit, UnitAct::Start, UnitAct::Stop)));
     }
     let forget = |name: &String| Act { host: name.clone(), call: Call::Forget, back: None };
-    let before = match arguments.get_flag("force") {
+    let before = match how.force {
         true => vec![names.iter().filter(|name| abouts[*name].remembers).map(forget).collect()],
         false => Vec::new(),
     };
@@ -231,7 +255,7 @@ fn plan(
         files: names.iter().map(|name| (name.clone(), files())).collect(),
         before,
         after,
-        expect: start.then_some(expect),
+        expect: how.start.then_some(expect),
         ..Plan::default()
     })
 }

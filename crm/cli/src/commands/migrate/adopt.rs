@@ -38,7 +38,7 @@ const SETTLED: Duration = Duration::from_millis(500);
 /// How long one that was begun before may still be at work: all its waits together.
 const LOCK_WAIT: Duration = Duration::from_secs(90);
 /// Where the backup and the journal are if nothing is said.
-const STATE: &str = "/var/lib/systole/migrate";
+const STATE: &str = "/var/lib/systole-migrate";
 
 fn arguments() -> Vec<Arg> {
     let path = |name: &'static str, value: &'static str| {
@@ -230,7 +230,7 @@ fn adopt(arguments: &ArgMatches) -> anyhow::Result<u8> {
         journal.back_up(&found)?;
     }
     journal.note("handing over")?;
-    mask(true, &found.enabled)?;
+    mask(true, &found)?;
     if mine.is_empty() || arguments.get_flag("classic") {
         journal.note("ending keepalived")?;
         // One that was held before it was killed hears nothing.
@@ -271,7 +271,7 @@ fn stay(journal: &Journal, mine: &[Held], found: &Collected) -> anyhow::Result<(
     let gone: Vec<Held> = mine.iter().filter(|one| !after.contains(one)).cloned().collect();
     if !gone.is_empty() {
         journal.note(&format!("{} gone, starting keepalived again", shown(&gone)))?;
-        mask(false, &found.enabled)?;
+        mask(false, found)?;
         take_back(journal, found, mine)?;
         journal.note("keepalived is in charge")?;
         bail!("{} did not stay; keepalived was started again and is in charge", shown(&gone));
@@ -283,27 +283,57 @@ fn shown(held: &[Held]) -> String {
     held.iter().map(|one| format!("{}/{} on {}", one.ip, one.prefix, one.device)).collect::<Vec<_>>().join(", ")
 }
 
+/// How keepalived was started, by the backup.
+fn started(found: &Collected) -> Arguments {
+    Arguments { words: found.arguments.clone(), unit: found.unit.clone() }
+}
+
+/// The configuration that was handed over on this host, where its backup is if nothing else was said.
+pub(super) fn handed_over() -> Option<PathBuf> {
+    let bytes = fs::read(Path::new(STATE).join(BACKUP)).ok()?;
+    Some(PathBuf::from(Collected::from_archive(&bytes).ok()?.configuration))
+}
+
+/// While this is there, systemd neither starts keepalived nor starts it again, wherever its unit stands: one in
+/// /etc cannot be masked.
+fn hold(unit: &str) -> PathBuf {
+    PathBuf::from(format!("/run/systemd/system/{unit}.d/systole-migrate.conf"))
+}
+
+const HOLD: &str = "[Unit]\nConditionPathExists=/nonexistent/handed-over-to-systole\n[Service]\nRestart=no\n";
+
 /// Keeps systemd from starting keepalived again, now and at the next boot, or has it as it was; without systemd nobody
 /// would.
-fn mask(masked: bool, enabled: &str) -> anyhow::Result<()> {
-    if !Path::new("/run/systemd/system").is_dir() {
+fn mask(masked: bool, found: &Collected) -> anyhow::Result<()> {
+    if !keeper::has_systemd() {
         return Ok(());
     }
+    let unit = keeper::unit_or_packages(&found.unit);
     let systemctl = |words: &[&str]| {
-        let status = Program::new("systemctl").args(words).status().context("running systemctl")?;
-        if !status.success() {
-            bail!("systemctl {} failed: nothing else was done", words.join(" "));
+        let output = Program::new("systemctl").args(words).output().context("running systemctl")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
+            bail!("systemctl {} failed, and nothing else was done: {said}", words.join(" "));
         }
         Ok(())
     };
+    let path = hold(unit);
+    let context = || format!("writing {}", path.display());
+    let at_boot = found.enabled == "enabled";
     if masked {
-        if enabled == "enabled" {
-            systemctl(&["disable", "keepalived"])?;
+        if at_boot {
+            systemctl(&["disable", unit])?;
         }
-        return systemctl(&["mask", "--runtime", "keepalived"]);
+        fs::create_dir_all(path.parent().with_context(context)?).with_context(context)?;
+        fs::write(&path, HOLD).with_context(context)?;
+        return systemctl(&["daemon-reload"]);
     }
-    systemctl(&["unmask", "--runtime", "keepalived"])?;
-    if enabled == "enabled" { systemctl(&["enable", "keepalived"]) } else { Ok(()) }
+    match fs::remove_file(&path) {
+        Ok(()) => systemctl(&["daemon-reload"])?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("removing {}", path.display())),
+    }
+    if at_boot { systemctl(&["enable", unit]) } else { Ok(()) }
 }
 
 fn end(running: &Running) -> anyhow::Result<()> {
@@ -326,7 +356,7 @@ fn rollback(arguments: &ArgMatches) -> anyhow::Result<u8> {
         return Ok(EXIT_OK);
     }
     let found = journal.kept()?;
-    let started = Arguments { words: found.arguments.clone() };
+    let started = started(&found);
     let node = node(arguments);
     let pid_file = arguments.get_one::<PathBuf>("pid-file").cloned().unwrap_or_else(|| started.pid_file());
     if let Some(running) = keeper::running(Some(&pid_file))? {
@@ -336,7 +366,7 @@ fn rollback(arguments: &ArgMatches) -> anyhow::Result<u8> {
             if mended {
                 kill(running.parent, Signal::SIGHUP).context("having keepalived read its own configuration")?;
             }
-            mask(false, &found.enabled)?;
+            mask(false, &found)?;
             journal.note("keepalived is in charge")?;
             print("keepalived had not been ended yet; it goes on.\n")?;
             return Ok(EXIT_OK);
@@ -364,7 +394,7 @@ fn rollback(arguments: &ArgMatches) -> anyhow::Result<u8> {
         bail!("nothing was done: {}", maintenance.join("; "));
     }
     let mine = held(&found.model(&node), &keeper::addresses()?);
-    mask(false, &found.enabled)?;
+    mask(false, &found)?;
     journal.note(&format!("giving back {}", shown(&mine)))?;
     if mine.is_empty() {
         keeper::start(&started)?;
@@ -390,7 +420,7 @@ fn changed(found: &Collected, node: &str) -> Vec<String> {
 
 /// Starts keepalived so that it has these addresses at once, and has it read its own configuration then.
 fn take_back(journal: &Journal, found: &Collected, mine: &[Held]) -> anyhow::Result<()> {
-    let started = Arguments { words: found.arguments.clone() };
+    let started = started(found);
     let model = found.model(&found.host);
     collect::write_private(&journal.folder.join(TEMPORARY), b"")?;
     fs::write(&found.configuration, takeover(&model)).with_context(|| format!("writing {}", found.configuration))?;

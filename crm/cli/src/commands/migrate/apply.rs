@@ -17,17 +17,18 @@ use migrate::course::{Course, Mark, Step, Way};
 use migrate::handover::{Agent, agents, held};
 use migrate::load::{load, primitives, seen, set_property, unload};
 use nix::fcntl::{Flock, FlockArg};
+use wire::host::KeepalivedAct;
 use wire::write::WriteForm;
 
 use super::collect::{checksum, write_private};
-use super::keeper;
 use super::plan::{Source, arguments};
 use super::reach::{self, Reach};
+use super::{keeper, own_cluster};
 use crate::change::{self, Edit, How};
 use crate::client::Client;
 use crate::cluster::{Live, now};
 use crate::commands::Command;
-use crate::terminal::{Paint, print};
+use crate::terminal::print;
 use crate::{EXIT_FAILURE, EXIT_OK};
 use outline::Summary;
 
@@ -35,7 +36,7 @@ use outline::Summary;
 pub const COMMAND: Command = Command { name: "apply", grammar, run };
 
 /// Where the course is if nothing is said.
-const FOLDER: &str = "/var/lib/systole/migrate/course";
+const FOLDER: &str = "/var/lib/systole-migrate/course";
 /// How long the cluster may take for what a step waits for: probes and monitors take some tenths of a second.
 const CLUSTER_WAIT: Duration = Duration::from_secs(60);
 
@@ -52,7 +53,8 @@ pub(super) fn journal() -> Arg {
 fn grammar() -> clap::Command {
     let after = "First it is checked that the plan has no open question, that keepalived runs on every host with the given \
                  file, and that each address is on one host alone. Then, each step noted before and after it: back-up HOST, \
-                 cluster (the one there, which must have all hosts as members), maintenance, load, probe (the cluster sees \
+                 cluster (the one there, which must have all hosts as members; where there is none, it is set up on all \
+                 hosts that are enrolled here, by `systole host auth`), maintenance, load, probe (the cluster sees \
                  each address where it is), simulate (let go, it would leave them there), adopt HOST (who holds addresses \
                  last), release, watch, verify. The addresses never leave their interfaces. With --classic keepalived takes \
                  them off and the cluster puts them on, about a second later.\n\nInterrupted, the same command goes on where \
@@ -88,19 +90,15 @@ struct Move {
     course: Course,
     reach: Reach,
     plan: Document,
-    client: Client,
+    socket: PathBuf,
+    /// What follows `cluster setup`, where there is no cluster.
+    setup: Vec<String>,
     _lock: Flock<File>,
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let source = Source::read(arguments)?;
-    let plan = match source.plan(arguments)? {
-        Ok(plan) => plan,
-        Err(refusals) => {
-            print(&source.refused(&refusals, Paint::for_output()))?;
-            return Ok(EXIT_FAILURE);
-        }
-    };
+    let Some(plan) = source.plan_or_say_why(arguments)? else { return Ok(EXIT_FAILURE) };
     let open: Vec<&str> = plan.open().map(|question| question.name.as_str()).collect();
     if !open.is_empty() {
         bail!(
@@ -112,6 +110,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let hosts: Vec<String> = source.hosts.iter().map(|(host, _)| host.clone()).collect();
     let way = if arguments.get_flag("classic") { Way::Classic } else { Way::Adopt };
     let reach = Reach::from_arguments(arguments, &hosts)?;
+    let setup = own_cluster::words(&plan);
     let plan = document(&plan.configuration);
     let inputs = checksum(format!("{way:?} {hosts:?} {}", plan.to_xml()).as_bytes());
     let inputs = inputs[..16].to_owned();
@@ -139,13 +138,17 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         write_private(&folder.join("reach"), reach.to_text().as_bytes())?;
         write_private(&folder.join("journal"), course.head().as_bytes())?;
     }
-    let client = Client::from_arguments(arguments)?;
-    let mut moving = Move { folder, course, reach, plan, client, _lock: lock };
+    let socket = socket(arguments);
+    let mut moving = Move { folder, course, reach, plan, socket, setup, _lock: lock };
     moving.go(arguments.get_one::<String>("until").map(String::as_str))
 }
 
 fn folder(arguments: &ArgMatches) -> PathBuf {
     arguments.get_one::<PathBuf>("journal").expect("it has a default").clone()
+}
+
+fn socket(arguments: &ArgMatches) -> PathBuf {
+    arguments.get_one::<std::ffi::OsString>("socket").expect("the socket has a default").into()
 }
 
 /// One move at a time: who was killed holds it no more.
@@ -287,12 +290,11 @@ impl Move {
             Step::Probe => self.probe(),
             Step::Simulate => self.simulate(),
             Step::Adopt(host) => {
-                let state = self.reach.state(host);
-                let mut words = vec!["adopt", "--state", &state];
-                if self.course.way == Way::Classic {
-                    words.push("--classic");
-                }
-                let said = self.reach.run(host, &words)?;
+                let act = match self.course.way {
+                    Way::Adopt => KeepalivedAct::Adopt,
+                    Way::Classic => KeepalivedAct::AdoptClassic,
+                };
+                let said = self.reach.act(host, act)?;
                 Ok(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned())
             }
             Step::Reprobe => self.reprobe(),
@@ -306,7 +308,7 @@ impl Move {
             }
             Step::Watch => self.watch(),
             Step::Verify => {
-                let live = Live::fetch(&mut self.client)?;
+                let live = Live::fetch(&mut self.client()?)?;
                 let found = checklist(&live.view.document, &self.plan, &self.facts()?, &[]);
                 let bad: Vec<String> = found
                     .iter()
@@ -332,6 +334,12 @@ impl Move {
 
     fn cluster(&mut self) -> anyhow::Result<String> {
         let hosts = self.hosts();
+        if let Err(error) = self.client() {
+            own_cluster::set_up(&self.folder, &hosts, &self.setup)
+                .map_err(|reason| anyhow::anyhow!("{error:#}. None can be set up: {reason:#}"))?;
+            // Its daemon listens once it has read its configuration.
+            keeper::wait(CLUSTER_WAIT, || Ok(self.client().is_ok()))?;
+        }
         let live = self.until("all hosts to be members", |live| {
             let away: Vec<&str> =
                 hosts.iter().filter(|host| !live.status.members.contains(host)).map(String::as_str).collect();
@@ -342,7 +350,13 @@ impl Move {
             }
         })?;
         write_private(&self.folder.join("before.xml"), live.view.document.to_xml().as_bytes())?;
-        Ok(format!("{} of {} are members of {:?}", hosts.len(), live.status.members.len(), live.status.cluster))
+        let done = if own_cluster::is_there(&self.folder) { "it was set up; " } else { "" };
+        let members = live.status.members.len();
+        Ok(format!("{done}{} of {members} are members of {:?}", hosts.len(), live.status.cluster))
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        Client::connect(&self.socket)
     }
 
     /// Where each address is, as the hosts say.
@@ -377,7 +391,7 @@ impl Move {
     }
 
     fn simulate(&mut self) -> anyhow::Result<String> {
-        let live = Live::fetch(&mut self.client)?;
+        let live = Live::fetch(&mut self.client()?)?;
         let mut released = live.view.document.clone();
         set_property(&mut released, "maintenance-mode", Some("false"));
         let plan = live.view.with(released).plan_unexplained();
@@ -427,9 +441,10 @@ impl Move {
 
     /// Forgets all that was seen of these resources.
     fn forget(&mut self, resources: &[String]) -> anyhow::Result<()> {
+        let mut client = self.client()?;
         for resource in resources {
             let write = WriteForm::Forget { node: None, resource: Some(resource.clone()), failures_only: false };
-            if let Err(reason) = self.client.write(write, false)? {
+            if let Err(reason) = client.write(write, false)? {
                 bail!("what was seen of {resource} cannot be forgotten: {reason}");
             }
         }
@@ -440,9 +455,9 @@ impl Move {
     fn until(&mut self, what: &str, is_so: impl Fn(&Live) -> Result<(), String>) -> anyhow::Result<Live> {
         let mut last = String::new();
         let mut found = None;
-        let client = &mut self.client;
+        let mut client = self.client()?;
         keeper::wait(CLUSTER_WAIT, || {
-            let live = Live::fetch(client)?;
+            let live = Live::fetch(&mut client)?;
             match is_so(&live) {
                 Ok(()) => found = Some(live),
                 Err(why) => last = why,
@@ -453,7 +468,7 @@ impl Move {
     }
 
     fn configure(&mut self, new: impl Fn(&Document) -> Result<Document, String>) -> anyhow::Result<()> {
-        change::write(&mut self.client, How::default(), |live| {
+        change::write(&mut self.client()?, How::default(), |live| {
             let document = new(&live.view.document).map_err(|error| anyhow::anyhow!("{error}"))?;
             Ok(Edit { document, done: Vec::new(), notes: Vec::new() })
         })?;
@@ -495,15 +510,14 @@ impl Move {
                     set_property(&mut new, "maintenance-mode", Some("true"));
                     Ok(new)
                 })?;
-                let (quiet, told) = change::quiet_within(&mut self.client, CLUSTER_WAIT)?;
+                let (quiet, told) = change::quiet_within(&mut self.client()?, CLUSTER_WAIT)?;
                 if !quiet {
                     bail!("the cluster is still at work: {told}");
                 }
                 Some("the cluster does nothing by itself".to_owned())
             }
             Step::Adopt(host) => {
-                let state = self.reach.state(host);
-                let said = self.reach.run(host, &["rollback", "--state", &state])?;
+                let said = self.reach.act(host, KeepalivedAct::Rollback)?;
                 Some(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned())
             }
             Step::Load => {
@@ -526,6 +540,7 @@ impl Move {
                 })?;
                 None
             }
+            Step::Cluster => own_cluster::end(&self.folder, &self.hosts())?,
             _ => None,
         })
     }
@@ -585,9 +600,8 @@ pub(super) fn roll_back(arguments: &ArgMatches) -> anyhow::Result<u8> {
         print("There is nothing to take back: keepalived is in charge.\n")?;
         return Ok(EXIT_OK);
     }
-    let client = Client::from_arguments(arguments)?;
     let Moved { folder, plan, reach, .. } = moved;
-    let mut moving = Move { folder, course, reach, plan, client, _lock: lock };
+    let mut moving = Move { folder, course, reach, plan, socket: socket(arguments), setup: Vec::new(), _lock: lock };
     moving.back()?;
     print("All is as before: keepalived is in charge on all hosts.\n")?;
     Ok(EXIT_OK)

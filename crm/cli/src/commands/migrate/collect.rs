@@ -86,10 +86,12 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let pid_file = arguments.get_one::<PathBuf>("pid-file").map(PathBuf::as_path);
     let node = arguments.get_one::<String>("node").cloned().unwrap_or_else(this_host);
     let running = keeper::running(pid_file)?;
-    let arguments_there = running.map_or(Arguments { words: Vec::new() }, |running| running.arguments);
+    let there = running.map_or(Arguments::default(), |running| running.arguments);
     let config = arguments.get_one::<PathBuf>("config").cloned();
-    let config = config.unwrap_or_else(|| arguments_there.configuration());
-    let collected = gather(&config, &node, &arguments_there)?;
+    // Where its addresses were handed over, it does not run, and the backup knows what it read.
+    let config = config.or_else(|| there.words.is_empty().then(super::adopt::handed_over).flatten());
+    let config = config.unwrap_or_else(|| there.configuration());
+    let collected = gather(&config, &node, &there)?;
     let bytes = collected.to_archive();
     if bytes.len() > ARCHIVE_MAX {
         bail!("what {} names has more than {} MiB: nothing was written", config.display(), ARCHIVE_MAX >> 20);
@@ -155,8 +157,9 @@ pub(super) fn gather(config: &Path, node: &str, arguments: &Arguments) -> anyhow
         host: node.to_owned(),
         configuration: files.main().to_owned(),
         arguments: arguments.words.clone(),
+        unit: arguments.unit.clone(),
         addresses: keeper::addresses()?,
-        enabled: enabled(),
+        enabled: enabled(&arguments.unit),
         mounts: mounts.collect(),
         files: found,
         notes,
@@ -169,11 +172,11 @@ pub(super) fn checksum(bytes: &[u8]) -> String {
 }
 
 /// What systemd does with keepalived at boot; empty where systemd does not run.
-pub(super) fn enabled() -> String {
-    if !Path::new("/run/systemd/system").is_dir() {
+fn enabled(unit: &str) -> String {
+    if !keeper::has_systemd() {
         return String::new();
     }
-    let output = Program::new("systemctl").args(["is-enabled", "keepalived"]).output();
+    let output = Program::new("systemctl").args(["is-enabled", keeper::unit_or_packages(unit)]).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 

@@ -19,10 +19,14 @@ const FILES_MAX: usize = 1_000;
 /// Directories below that of the main file.
 const DEPTH_MAX: usize = 4;
 
+/// In place of a file: the host is asked.
+const ASK: &str = "@";
+
 /// The argument: a file for each host.
 pub(super) fn argument() -> Arg {
     Arg::new("files").value_name("NODE=FILE").required(true).num_args(1..).help(
-        "A host's name and its keepalived.conf, or what collect made there; without a name, the file is this host's",
+        "A host's name and its keepalived.conf, or what collect made there; without a name, the file is this host's; NODE=@ asks \
+         the host, by its host agent",
     )
 }
 
@@ -48,7 +52,10 @@ pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<Given> {
             Some((name, path)) if !name.is_empty() && !name.contains('/') => (Some(name.to_owned()), path),
             _ => (None, argument.as_str()),
         };
-        let collected = read_archive(Path::new(path))?;
+        let collected = match (&name, path) {
+            (Some(name), ASK) => Some(ask(name)?),
+            _ => read_archive(Path::new(path))?,
+        };
         let name = name.or_else(|| Some(collected.as_ref()?.host.clone()).filter(|name| !name.is_empty()));
         let name = name.unwrap_or_else(this_host);
         if !names.insert(name.clone()) {
@@ -68,6 +75,12 @@ pub(super) fn hosts(arguments: &ArgMatches) -> anyhow::Result<Given> {
         given.collected.push(collected);
     }
     Ok(given)
+}
+
+/// A host as it says itself.
+fn ask(name: &str) -> anyhow::Result<Collected> {
+    let bytes = super::reach::collect_by_agent(name).with_context(|| format!("asking {name} for its keepalived"))?;
+    Collected::from_archive(&bytes).map_err(|error| anyhow::anyhow!("what {name} handed over cannot be read: {error}"))
 }
 
 /// What `collect` made; none if the file is something else.

@@ -20,11 +20,37 @@ const PID_FILE: &str = "/run/keepalived.pid";
 /// Between two looks at processes and addresses.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// The unit of Debian's package.
+const UNIT: &str = "keepalived.service";
+
 /// How keepalived was started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Arguments {
     /// All words, the program first.
     pub words: Vec<String>,
+    /// The unit of systemd's that it runs as; empty if systemd did not start it.
+    pub unit: String,
+}
+
+/// Whether systemd is this host's first process.
+pub(super) fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// This unit, or the package's if none is known.
+pub(super) fn unit_or_packages(unit: &str) -> &str {
+    if unit.is_empty() { UNIT } else { unit }
+}
+
+/// The unit that a process belongs to, by what the kernel says of its cgroup.
+fn unit(cgroup: &str) -> Option<&str> {
+    let mut lines = cgroup.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        // systemd's own hierarchy: that of version 2, or the one it names.
+        matches!(controllers, "" | "name=systemd").then_some(path)
+    });
+    lines.find_map(|path| path.rsplit('/').find(|part| part.ends_with(".service")))
 }
 
 impl Arguments {
@@ -84,7 +110,20 @@ pub(super) fn running(pid_file: Option<&Path>) -> anyhow::Result<Option<Running>
         // The number belongs to someone else by now.
         return Ok(None);
     }
-    Ok(Some(Running { parent: Pid::from_raw(number), children: children(number)?, arguments: Arguments { words } }))
+    let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
+    let unit = unit(&cgroup).filter(|unit| has_systemd() && is_of(unit, number)).unwrap_or_default().to_owned();
+    Ok(Some(Running {
+        parent: Pid::from_raw(number),
+        children: children(number)?,
+        arguments: Arguments { words, unit },
+    }))
+}
+
+/// Whether systemd takes this process for the unit's main one: what someone started by hand in a service, such as that of
+/// ssh, belongs to its cgroup too.
+fn is_of(unit: &str, number: i32) -> bool {
+    let output = Command::new("systemctl").args(["show", "--property=MainPID", "--value", unit]).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == number.to_string())
 }
 
 fn children(parent: i32) -> anyhow::Result<Vec<Pid>> {
@@ -166,6 +205,15 @@ pub(super) fn end_without_a_word(running: &Running) -> anyhow::Result<()> {
 
 /// Starts keepalived as it was started.
 pub(super) fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    if !arguments.unit.is_empty() && has_systemd() {
+        // Started by us, it would be a part of our service or session, and end with it.
+        let output = Command::new("systemctl").args(["start", &arguments.unit]).stdin(Stdio::null()).output();
+        let output = output.with_context(|| format!("running systemctl start {}", arguments.unit))?;
+        if !output.status.success() {
+            bail!("systemctl start {}: {}", arguments.unit, String::from_utf8_lossy(&output.stderr).trim());
+        }
+        return Ok(());
+    }
     let (program, rest) = arguments.words.split_first().context("how keepalived was started is not known")?;
     Command::new(program)
         .args(rest)
@@ -183,11 +231,19 @@ mod tests {
 
     #[test]
     fn arguments_are_found_in_all_their_forms() {
-        let of = |text: &str| Arguments { words: text.split(' ').map(str::to_owned).collect() };
+        let of = |text: &str| Arguments { words: text.split(' ').map(str::to_owned).collect(), ..Arguments::default() };
         for text in ["keepalived -f /a", "keepalived -f/a", "keepalived --use-file=/a", "keepalived -D --use-file /a"] {
             assert_eq!(of(text).configuration(), PathBuf::from("/a"), "{text}");
         }
         assert_eq!(of("keepalived --dont-fork").configuration(), PathBuf::from(CONFIGURATION));
         assert_eq!(of("keepalived -p /x").pid_file(), PathBuf::from("/x"));
+    }
+
+    #[test]
+    fn the_unit_stands_in_systemds_hierarchy() {
+        assert_eq!(unit("0::/system.slice/keepalived.service\n"), Some("keepalived.service"));
+        assert_eq!(unit("4:cpu:/x.service\n1:name=systemd:/system.slice/k@2.service\n"), Some("k@2.service"));
+        assert_eq!(unit("0::/user.slice/user-0.slice/session-1.scope\n"), None);
+        assert_eq!(unit("nonsense"), None);
     }
 }

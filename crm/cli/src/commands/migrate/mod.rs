@@ -6,6 +6,7 @@ mod collect;
 mod export;
 mod files;
 mod keeper;
+mod own_cluster;
 mod plan;
 mod prove;
 mod reach;

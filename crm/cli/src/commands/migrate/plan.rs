@@ -87,7 +87,7 @@ impl Source {
     }
 
     /// The plan; mistakes in the answers are an error with their place.
-    pub(super) fn plan(&self, arguments: &ArgMatches) -> anyhow::Result<Result<Box<Plan<'_>>, Vec<Refusal>>> {
+    fn plan(&self, arguments: &ArgMatches) -> anyhow::Result<Result<Box<Plan<'_>>, Vec<Refusal>>> {
         let plan = plan(&self.hosts, &self.answers, &self.wishes);
         if let (Ok(plan), Some(path)) = (&plan, arguments.get_one::<PathBuf>("answers"))
             && !plan.mistakes.is_empty()
@@ -99,8 +99,19 @@ impl Source {
         Ok(plan)
     }
 
+    /// The plan, for a command that needs one; where there is none, why is printed.
+    pub(super) fn plan_or_say_why(&self, arguments: &ArgMatches) -> anyhow::Result<Option<Box<Plan<'_>>>> {
+        match self.plan(arguments)? {
+            Ok(plan) => Ok(Some(plan)),
+            Err(refusals) => {
+                print(&self.refused(&refusals, Paint::for_output()))?;
+                Ok(None)
+            }
+        }
+    }
+
     /// Why there is no plan, each with its line and a caret.
-    pub(super) fn refused(&self, refusals: &[Refusal], paint: Paint) -> String {
+    fn refused(&self, refusals: &[Refusal], paint: Paint) -> String {
         let line = |one: &Refusal| {
             let at = self.hosts.iter().position(|(host, _)| *host == one.host).unwrap_or(0);
             // What is missing is missing in the whole file.

@@ -40,13 +40,7 @@ fn grammar() -> clap::Command {
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let source = Source::read(arguments)?;
-    let plan = match source.plan(arguments)? {
-        Ok(plan) => plan,
-        Err(refusals) => {
-            print(&source.refused(&refusals, Paint::for_output()))?;
-            return Ok(EXIT_FAILURE);
-        }
-    };
+    let Some(plan) = source.plan_or_say_why(arguments)? else { return Ok(EXIT_FAILURE) };
     let rows = arguments.get_one::<u32>("rows").map_or(ROWS_MAX, |rows| *rows as usize);
     let proof = prove(&plan, rows);
     if arguments.get_flag("json") {

@@ -1,4 +1,5 @@
-//! How commands are run on the hosts of a move: on this host directly, elsewhere through ssh or what was given for it.
+//! How commands are run on the hosts of a move: on this host directly, elsewhere as was given for it, by its host agent
+//! if it is enrolled here, or through ssh.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,10 +8,15 @@ use std::process::{Command as Program, Stdio};
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgAction, ArgMatches};
 use migrate::collected::Collected;
+use wire::host::{Answer, Call, Content, KeepalivedAct};
 
 use super::files::this_host;
+use crate::hosts::Field;
 
-/// How other hosts are reached if nothing is said.
+/// Where each host keeps its part, and what this program is called there; a host agent knows nothing else.
+const STATE: &str = "/var/lib/systole-migrate";
+const PROGRAM: &str = "systole";
+/// How hosts are reached that have no host agent we may call.
 const SSH: &[&str] = &["ssh", "-o", "BatchMode=yes"];
 
 /// The options for it.
@@ -20,7 +26,7 @@ pub(super) fn arguments() -> Vec<Arg> {
             .long("over")
             .value_name("NODE=COMMAND")
             .action(ArgAction::Append)
-            .help("How a command is run on a host, such as two='ssh root@10.0.0.2' [ssh NODE; nothing for this host]"),
+            .help("How a command is run on a host, such as two='ssh root@10.0.0.2' [its host agent where it is enrolled, else ssh NODE; nothing for this host]"),
         Arg::new("pid-file")
             .long("pid-file")
             .value_name("FILE")
@@ -28,12 +34,12 @@ pub(super) fn arguments() -> Vec<Arg> {
         Arg::new("state")
             .long("state")
             .value_name("DIR")
-            .default_value("/var/lib/systole/migrate")
+            .default_value(STATE)
             .help("Where each host keeps its backup and journal; %n is the host's name"),
         Arg::new("program")
             .long("program")
             .value_name("PATH")
-            .default_value("systole")
+            .default_value(PROGRAM)
             .help("This program on the hosts"),
     ]
 }
@@ -107,8 +113,39 @@ impl Reach {
         reach
     }
 
+    /// Does a part of the move on a host, and gives what it prints.
+    pub fn act(&self, host: &str, act: KeepalivedAct) -> anyhow::Result<Vec<u8>> {
+        if let Some(field) = self.agent(host)? {
+            return by_agent(&field, host, act);
+        }
+        let state = self.state(host);
+        let words: &[&str] = match act {
+            KeepalivedAct::Collect => &["collect", "-"],
+            KeepalivedAct::Adopt => &["adopt", "--state", &state],
+            KeepalivedAct::AdoptClassic => &["adopt", "--classic", "--state", &state],
+            KeepalivedAct::Rollback => &["rollback", "--state", &state],
+        };
+        self.run(host, words)
+    }
+
+    /// The hosts that can be called, if this one is reached by its host agent.
+    fn agent(&self, host: &str) -> anyhow::Result<Option<Field>> {
+        if self.over.contains_key(host) || host == this_host() {
+            return Ok(None);
+        }
+        // Who may not read the list, or has none, has ssh.
+        let Some(field) = Field::load().ok().filter(|field| field.agent(host).is_some()) else { return Ok(None) };
+        if self.pid_file.is_some() || self.state != STATE || self.program != PROGRAM {
+            bail!(
+                "{host} is reached by its host agent, which takes no --pid-file, --state or --program: leave them out, or \
+                 say how to reach it, --over {host}='ssh {host}'"
+            );
+        }
+        Ok(Some(field))
+    }
+
     /// Runs `migrate keepalived WORDS` on a host, and gives what it prints.
-    pub fn run(&self, host: &str, words: &[&str]) -> anyhow::Result<Vec<u8>> {
+    fn run(&self, host: &str, words: &[&str]) -> anyhow::Result<Vec<u8>> {
         let mut all: Vec<String> = match self.over.get(host) {
             Some(over) => over.clone(),
             None if host == this_host() => Vec::new(),
@@ -143,13 +180,38 @@ impl Reach {
 
     /// What is so on a host now: the bytes of its archive, and what they mean.
     pub fn collect(&self, host: &str, config: Option<&str>) -> anyhow::Result<(Vec<u8>, Collected)> {
-        let words: Vec<&str> =
-            ["collect", "-"].into_iter().chain(config.into_iter().flat_map(|path| ["--config", path])).collect();
-        let bytes = self.run(host, &words)?;
+        let bytes = match config {
+            // A host agent looks into the backup for it.
+            Some(path) if self.agent(host)?.is_none() => self.run(host, &["collect", "-", "--config", path])?,
+            _ => self.act(host, KeepalivedAct::Collect)?,
+        };
         let collected = Collected::from_archive(&bytes)
             .map_err(|error| anyhow::anyhow!("what {host} handed over cannot be read: {error}"))?;
         Ok((bytes, collected))
     }
+}
+
+/// The same by a host's agent.
+fn by_agent(field: &Field, host: &str, act: KeepalivedAct) -> anyhow::Result<Vec<u8>> {
+    let call = Call::Keepalived { node: host.to_owned(), act };
+    let (_, answer) = field.ask(vec![(host.to_owned(), call)]).remove(0);
+    match answer {
+        Ok(Answer::File { content: Some(Content(bytes)) }) => Ok(bytes),
+        Ok(Answer::Said { text }) => Ok(text.into_bytes()),
+        Ok(other) => bail!("on {host}: its host agent answered something else: {other:?}"),
+        Err(reason) => bail!("on {host}: {reason}"),
+    }
+}
+
+/// All that matters of a host's keepalived, by its host agent; of this host without one.
+pub(super) fn collect_by_agent(host: &str) -> anyhow::Result<Vec<u8>> {
+    let reach = Reach { over: BTreeMap::new(), pid_file: None, state: STATE.to_owned(), program: PROGRAM.to_owned() };
+    if host == this_host() {
+        return reach.run(host, &["collect", "-"]);
+    }
+    let field = Field::load()?;
+    field.need(&[host.to_owned()])?;
+    by_agent(&field, host, KeepalivedAct::Collect)
 }
 
 #[cfg(test)]
@@ -164,7 +226,7 @@ mod tests {
         let hosts = ["one".to_owned(), "two".to_owned()];
         let reach = Reach::from_arguments(&matches, &hosts).unwrap();
         assert_eq!(Reach::from_text(&reach.to_text()), reach);
-        assert_eq!(reach.state("two"), "/var/lib/systole/migrate");
+        assert_eq!(reach.state("two"), STATE);
         let wrong = grammar.get_matches_from(["x", "--over", "three=ssh three"]);
         assert!(Reach::from_arguments(&wrong, &hosts).unwrap_err().to_string().contains("one of one, two"));
     }

@@ -19,9 +19,11 @@ pub const COMMAND: Command = Command { name: "scan", grammar, run };
 fn grammar() -> clap::Command {
     let after = "Each file is read as keepalived reads it on the host of that name: lines that begin with @NAME count for \
                  that host only, includes are looked for in the file's directory and below. Of what `collect` made on a \
-                 host it is also said who has which address at that moment. Nothing is changed and nobody is asked.\n\nThe exit status is 1 if a file cannot be used.\n\n\
+                 host it is also said who has which address at that moment. NODE=@ has that host's agent collect it now (`systole host auth` enrols \
+                 hosts). Nothing is changed.\n\nThe exit status is 1 if a file cannot be used.\n\n\
                  Examples:\n  systole migrate keepalived scan one=/srv/one/keepalived.conf two=/srv/two/keepalived.conf\n  \
-                 systole migrate keepalived scan /etc/keepalived/keepalived.conf";
+                 systole migrate keepalived scan /etc/keepalived/keepalived.conf\n  \
+                 systole migrate keepalived scan one=@ two=@";
     clap::Command::new("")
         .about("Say what keepalived does today, and what the hosts' files disagree on")
         .after_help(after)

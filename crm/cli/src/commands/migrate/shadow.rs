@@ -56,13 +56,7 @@ fn grammar() -> clap::Command {
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let source = Source::read(arguments)?;
-    let plan = match source.plan(arguments)? {
-        Ok(plan) => plan,
-        Err(refusals) => {
-            print(&source.refused(&refusals, Paint::for_output()))?;
-            return Ok(EXIT_FAILURE);
-        }
-    };
+    let Some(plan) = source.plan_or_say_why(arguments)? else { return Ok(EXIT_FAILURE) };
     let end = match arguments.get_one::<String>("for") {
         Some(text) => match cib::duration::parse_ms(text) {
             Ok(ms) => Some(Duration::from_millis(ms)),
