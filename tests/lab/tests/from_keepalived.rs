@@ -1,11 +1,10 @@
 //! From keepalived under systemd to a cluster that did not exist, and back, by commands on one of two bare hosts: the
 //! other is reached by its host agent alone.
 
-use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use lab::bare::{COROSYNC, Host, Networks, refusal};
 use lab::bare_steps::{boot, enroll, refused, until};
 
@@ -41,17 +40,18 @@ fn walk() -> Result<()> {
     enroll(&hosts)?;
     let scanned = first.say("systole migrate keepalived scan node1=@ node2=@")?;
     ensure!(scanned.contains("The files agree.") && scanned.contains("10.77.0.100 is on node1."), "{scanned}");
-    refused(first, &format!("{APPLY} --state /x"), "it takes no")
-        .or_else(|_| refused(first, &format!("{APPLY} --state /x"), "takes no --pid-file, --state or --program"))?;
+    refused(first, &format!("{APPLY} --state /x"), "takes no --pid-file, --state or --program")?;
 
     // Killed while the cluster is being set up, and gone on with.
     for sign in ["test -e /var/lib/systole-migrate/course/set-up", "test -e /etc/corosync/authkey"] {
-        let mut applying = spawn(first, APPLY)?;
+        first.say(&format!("systemd-run --quiet --collect --unit=move {APPLY}"))?;
         until(sign, || first.say(sign).map(drop))?;
-        applying.kill().context("killing it")?;
-        applying.wait().context("waiting for it")?;
-        // What ran inside is no child of ours, and ends by its own name alone.
-        first.run("pkill -KILL -f migrate.keepalived.apply")?;
+        // Where it ended first, there is nothing to kill.
+        first.run("systemctl kill --signal=KILL move.service")?;
+        until("it is gone", || {
+            ensure!(!first.run("systemctl is-active --quiet move.service")?.status.success(), "it still runs");
+            Ok(())
+        })?;
     }
     let said = first.say(APPLY)?;
     ensure!(said.contains("cluster: it was set up; 2 of 2 are members"), "{said}");
@@ -77,12 +77,6 @@ fn write(host: &Host, path: &str, text: &str) -> Result<()> {
     let output = host.command("sh", &["-c", "printf %s \"$1\" > \"$2\"", "sh", text, path]).output()?;
     ensure!(output.status.success(), "writing {path}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
-}
-
-fn spawn(host: &Host, line: &str) -> Result<Child> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let mut command = host.command(words[0], &words[1..]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().with_context(|| format!("running {line}"))
 }
 
 /// The address is on one host alone.
