@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use daemon::options::{LogForm, Options, What};
-use daemon::{log, run, supervise};
+use daemon::{log, manual, run, supervise};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -35,6 +35,7 @@ fn become_what(what: What) -> anyhow::Result<u8> {
             print!("this is {}, node {} in Corosync; {status}", found.me.name, found.me.id);
             Ok(0)
         }
+        What::Man(options) => manual::write(&options.directory).map(|()| 0),
         What::Supervise(options) => {
             log::begin(options.log);
             supervise::supervise(&supervise::Supervise {

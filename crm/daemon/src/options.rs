@@ -31,6 +31,16 @@ pub enum What {
     Engine,
     /// Run the daemon, and start it again when it dies: a node's pid 1; at a hub it holds the host's presence
     Supervise(Supervise),
+    /// Write the manual pages, one a command, into a directory
+    Man(Man),
+}
+
+/// Options of the manual.
+#[derive(clap::Args, Debug)]
+pub struct Man {
+    /// The directory; it is made if it is missing
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
 }
 
 /// How logs are written.

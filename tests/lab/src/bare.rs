@@ -234,6 +234,11 @@ impl Host {
         })
     }
 
+    /// Its root, as seen from this machine.
+    pub fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.pid))
+    }
+
     /// How much processor time all that ran there has taken.
     ///
     /// # Errors

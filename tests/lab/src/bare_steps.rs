@@ -15,7 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Where the programs under test are.
-fn programs() -> Result<PathBuf> {
+///
+/// # Errors
+/// When this program lies nowhere.
+pub fn programs() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("SYSTOLE_BIN_DIR").filter(|named| !named.is_empty()) {
         return Ok(named.into());
     }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod build;
+mod deb;
 mod demo;
 mod guest;
 mod test;
@@ -35,6 +36,9 @@ enum Task {
     Writes(writes::Arguments),
     /// Build everything and pass all tests, system tests included
     Test(test::Arguments),
+    /// Build the Debian package
+    #[command(after_long_help = deb::EXPLANATION)]
+    Deb(deb::Arguments),
     /// A part of the lab's works, started by the lab itself
     #[command(hide = true)]
     Stage(demo::Arguments),
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Demo(arguments) => demo::run(arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Deb(arguments) => deb::run(&arguments),
         Task::Stage(arguments) => demo::stage(arguments),
         Task::Lab(arguments) => trials::run(&arguments),
         Task::TrialsStage(arguments) => trials::stage(&arguments),
