@@ -7,6 +7,9 @@ use crate::model::{INFINITY, Node, NodeId, NodeKind, NodeTable, RscFlags, RscId,
 /// Stands for a node that would have fallen below 0 where only gains count.
 const SUNK: i32 = -100 * INFINITY;
 
+/// Whatever is added to it, it stays.
+const NEVER: i32 = -INFINITY;
+
 /// Which colocations are followed, and how they count.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Select {
@@ -161,15 +164,13 @@ impl Engine<'_> {
             |score: i32| factor >= 0.0 || score >= 0 || (may_wish && self.rsc(colocation.primary).stickiness < -score);
         // A name is mostly that of the node itself, which needs no search.
         if by_name && !self.any_remote_node {
-            // Most dependents have no opinion about most nodes, so the nodes are gone through as fast as can be.
-            for (at, node) in self.cluster.nodes.iter().enumerate() {
-                let id = NodeId(at as u32);
-                let wish =
-                    wishes.score(id).filter(|_| node.is_available()).map_or(-INFINITY, |wish| wish.max(-INFINITY));
-                if wish != 0
-                    && counts(wish)
-                    && let Some(entry) = nodes.get_mut(id)
-                {
+            for (node, entry) in nodes.iter_mut() {
+                // What is out of the question stays so, whoever wishes what.
+                if matches!(entry.score, SUNK | NEVER) {
+                    continue;
+                }
+                let wish = self.score_there(wishes, node);
+                if wish != 0 && counts(wish) {
                     entry.score = merged(entry.score, wish, factor, only_positive);
                 }
             }

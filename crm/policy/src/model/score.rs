@@ -48,29 +48,46 @@ pub struct Entry {
     pub probe: ProbeMode,
 }
 
-/// Nodes known to a resource, with their scores.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// Nodes known to a resource, with their scores. It reaches from the first known node to the last, so that a table about
+/// one node of a large cluster is as small as that of a small one.
+#[derive(Clone, Debug, Default)]
 pub struct NodeTable {
+    /// The node of the first entry; anything, while there is none.
+    first: u32,
     entries: Vec<Option<Entry>>,
 }
 
 impl NodeTable {
+    fn place(&self, node: NodeId) -> usize {
+        // Before the first it is as far out as behind the last.
+        node.0.wrapping_sub(self.first) as usize
+    }
+
     /// The entry of `node`, if the resource knows the node.
     pub fn get(&self, node: NodeId) -> Option<&Entry> {
-        self.entries.get(node.index())?.as_ref()
+        self.entries.get(self.place(node))?.as_ref()
     }
 
     /// The entry of `node`, to be changed.
     pub fn get_mut(&mut self, node: NodeId) -> Option<&mut Entry> {
-        self.entries.get_mut(node.index())?.as_mut()
+        let place = self.place(node);
+        self.entries.get_mut(place)?.as_mut()
     }
 
     /// Makes `node` known.
     pub fn insert(&mut self, node: NodeId, entry: Entry) {
-        if self.entries.len() <= node.index() {
-            self.entries.resize(node.index() + 1, None);
+        if self.entries.is_empty() {
+            self.first = node.0;
+        } else if node.0 < self.first {
+            let missing = (self.first - node.0) as usize;
+            self.entries.splice(..0, std::iter::repeat_n(None, missing));
+            self.first = node.0;
         }
-        self.entries[node.index()] = Some(entry);
+        let place = self.place(node);
+        if self.entries.len() <= place {
+            self.entries.resize(place + 1, None);
+        }
+        self.entries[place] = Some(entry);
     }
 
     /// The entry of `node`, made with score 0 if there was none.
@@ -78,17 +95,19 @@ impl NodeTable {
         if self.get(node).is_none() {
             self.insert(node, Entry::default());
         }
-        self.entries[node.index()].as_mut().expect("it was inserted just now")
+        self.get_mut(node).expect("it was inserted just now")
     }
 
     /// Becomes like another table, in the memory it has.
     pub fn copy_from(&mut self, other: &NodeTable) {
+        self.first = other.first;
         self.entries.clone_from(&other.entries);
     }
 
     /// Forgets `node`.
     pub fn remove(&mut self, node: NodeId) {
-        if let Some(slot) = self.entries.get_mut(node.index()) {
+        let place = self.place(node);
+        if let Some(slot) = self.entries.get_mut(place) {
             *slot = None;
         }
     }
@@ -105,12 +124,12 @@ impl NodeTable {
 
     /// Known nodes and their entries, in the order of node ids.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Entry)> {
-        self.entries.iter().enumerate().filter_map(|(i, e)| e.as_ref().map(|e| (NodeId(i as u32), e)))
+        (self.first..).zip(&self.entries).filter_map(|(node, entry)| Some((NodeId(node), entry.as_ref()?)))
     }
 
     /// Known nodes and their entries, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (NodeId, &mut Entry)> {
-        self.entries.iter_mut().enumerate().filter_map(|(i, e)| e.as_mut().map(|e| (NodeId(i as u32), e)))
+        (self.first..).zip(&mut self.entries).filter_map(|(node, entry)| Some((NodeId(node), entry.as_mut()?)))
     }
 
     /// The score of `node`, if the resource knows the node.
@@ -144,5 +163,35 @@ impl NodeTable {
         for (_, entry) in self.iter_mut() {
             entry.score = -INFINITY;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_knows_what_was_put_in_whatever_the_order() {
+        let mut table = NodeTable::default();
+        assert!(table.is_empty() && table.get(NodeId(0)).is_none());
+        for node in [5, 2, 9, 0] {
+            table.entry(NodeId(node)).score = node as i32;
+        }
+        table.remove(NodeId(2));
+        table.remove(NodeId(77));
+        let known: Vec<(u32, i32)> = table.iter().map(|(node, entry)| (node.0, entry.score)).collect();
+        assert_eq!(known, [(0, 0), (5, 5), (9, 9)]);
+        assert_eq!((table.len(), table.score(NodeId(2)), table.score(NodeId(10))), (3, None, None));
+        let mut other = NodeTable::default();
+        other.entry(NodeId(40)).score = 4;
+        other.copy_from(&table);
+        assert_eq!((other.score(NodeId(9)), other.score(NodeId(40))), (Some(9), None));
+    }
+
+    #[test]
+    fn a_table_about_one_node_has_one_entry() {
+        let mut table = NodeTable::default();
+        table.entry(NodeId(4_000)).score = 7;
+        assert_eq!((table.entries.len(), table.score(NodeId(4_000)), table.score(NodeId(3_999))), (1, Some(7), None));
     }
 }

@@ -13,6 +13,12 @@ impl Engine<'_> {
         nodes.into_iter().map(|(node, entry)| (node, entry.score)).collect()
     }
 
+    /// The best node of a table.
+    pub fn best_node(&self, table: &NodeTable, active: Option<NodeId>) -> Option<(NodeId, i32)> {
+        let best = table.iter().min_by(|a, b| self.compare_nodes(*a, *b, active));
+        best.map(|(node, entry)| (node, entry.score))
+    }
+
     fn compare_nodes(&self, a: (NodeId, &Entry), b: (NodeId, &Entry), active: Option<NodeId>) -> Ordering {
         let score = |(node, entry): (NodeId, &Entry)| if self.available(node) { entry.score } else { -INFINITY };
         let (one, two) = (self.node(a.0), self.node(b.0));

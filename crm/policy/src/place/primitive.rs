@@ -103,8 +103,7 @@ impl Engine<'_> {
             return;
         }
         let current = self.current_node(rsc);
-        let nodes = self.sorted_nodes(&self.rsc(rsc).allowed, current);
-        let Some((best, best_score)) = nodes.first().copied() else {
+        let Some((best, best_score)) = self.best_node(&self.rsc(rsc).allowed, current) else {
             self.assign_to(rsc, None, false, stop_if_fail);
             return;
         };
@@ -122,7 +121,7 @@ impl Engine<'_> {
             && self.available(chosen)
             && let Some(current) = current
             && self.available_with(current, self.node(current).score)
-            && nodes.iter().skip(1).take_while(|(_, score)| *score == best_score).any(|(node, _)| *node == current)
+            && self.rsc(rsc).allowed.score(current) == Some(best_score)
         {
             // Among equals it stays where it is.
             chosen = current;
