@@ -29,6 +29,7 @@ use crate::options::Run;
 use crate::processes::{self, Agents, Running};
 use crate::served::Servers;
 use crate::socket::{self, FromTool, Waiting};
+use crate::spare::{self, Spare};
 use crate::store::{Told, Writer};
 use crate::warned::Warned;
 use crate::watchdog::Watchdog;
@@ -110,6 +111,7 @@ struct Shell {
     alerting: Alerting,
     memory: Keeper,
     expiring: Expiring,
+    spare: Spare,
     exit: Option<Result<(), String>>,
 }
 
@@ -202,6 +204,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         alerting,
         memory,
         expiring: Expiring::default(),
+        spare: Spare::default(),
         exit: None,
     };
     shell.note(&Note::new(Level::Info, "started", format!("systoled {} runs", env!("CARGO_PKG_VERSION"))));
@@ -219,6 +222,7 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         }
         shell.carry_out();
         shell.expire();
+        shell.give_back();
         // Here and nowhere else: a loop that hangs feeds nobody.
         shell.feed();
     }
@@ -281,6 +285,8 @@ impl Shell {
         while let Some(command) = self.node.poll(self.now()) {
             match command {
                 Command::Send(payload) => {
+                    // Whatever a node does beside looking on is told to others.
+                    self.spare.happened(Instant::now());
                     self.outbox.push_back(payload);
                     self.flush();
                 }
@@ -307,7 +313,10 @@ impl Shell {
                         running.signal(signal);
                     }
                 }
-                Command::Plan { generation, cib } => self.plan(generation, cib),
+                Command::Plan { generation, cib } => {
+                    self.spare.happened(Instant::now());
+                    self.plan(generation, cib);
+                }
                 Command::Persist { number, entry } => {
                     if let Some(event) = self.writer.put(number, entry) {
                         self.tell(event);
@@ -396,6 +405,13 @@ impl Shell {
         }
     }
 
+    /// Gives memory back that is not needed any more, on a thread that the loop does not wait for.
+    fn give_back(&mut self) {
+        if self.spare.is_due(Instant::now()) {
+            drop(tokio::task::spawn_blocking(spare::give_back));
+        }
+    }
+
     fn reply(&mut self, client: node::ClientId, reply: wire::Reply) {
         if let Some(answer) = self.waiting.remove(&client) {
             // The tool may have gone: its write was made all the same.
@@ -419,7 +435,7 @@ impl Shell {
         let busy = (!self.outbox.is_empty()).then(|| Instant::now() + BUSY_WAIT);
         let meal = self.watchdog.as_ref().map(Watchdog::next_meal);
         let ends = self.expiring.wake(self.now().unix, Instant::now());
-        [machine, busy, meal, ends].into_iter().flatten().min()
+        [machine, busy, meal, ends, self.spare.due()].into_iter().flatten().min()
     }
 
     /// Feeds the watchdog, when it is time and the node may live.
