@@ -66,6 +66,9 @@ for unit in systemd-udevd.service systemd-udev-trigger.service systemd-networkd.
 done
 printf '[Unit]\nRequires=basic.target dbus.service\nAfter=basic.target dbus.service\nAllowIsolate=yes\n' \
     > $R/etc/systemd/system/trial.target
+# As in the lab's own corosync.conf (ring::SHARED): hosts share the machine's processors.
+mkdir -p $R/etc/systemd/system/corosync.service.d
+printf '[Service]\nRestrictRealtime=yes\n' > $R/etc/systemd/system/corosync.service.d/shared.conf
 cd $R
 mkdir .old
 pivot_root . .old

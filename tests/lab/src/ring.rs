@@ -38,6 +38,11 @@ const KEY_BYTES: usize = 256;
 /// Corosync on a busy machine: reading its configuration and forming a ring takes a second or two.
 const START: Duration = Duration::from_secs(60);
 
+/// Nodes of a lab share their processors, those of a cluster do not. In real time, which is its default, three or five
+/// Corosyncs on two processors keep one another's threads from running: none hears the others in time, all of them begin
+/// memberships again and again, and nothing else on the machine gets a turn.
+pub const SHARED: &str = "  sched_rr: no\n  priority: max\n";
+
 /// Its log in the node's `/run`.
 const LOG: &str = "corosync.log";
 
@@ -128,7 +133,7 @@ impl Setup {
         format!(
             "totem {{\n  version: 2\n  cluster_name: lab\n  transport: knet\n  crypto_cipher: aes256\n  crypto_hash: sha256\n  \
              token: {}\n  token_coefficient: 0\n{}}}\nnodelist {{\n{}}}\nquorum {{\n  provider: corosync_votequorum\n{}}}\n\
-             system {{\n  allow_knet_handle_fallback: yes\n}}\n\
+             system {{\n  allow_knet_handle_fallback: yes\n{SHARED}}}\n\
              logging {{\n  to_stderr: no\n  to_syslog: no\n  to_logfile: yes\n  logfile: /run/{LOG}\n  timestamp: \
              hires\n}}\n",
             self.token_ms,
