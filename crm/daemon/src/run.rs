@@ -50,15 +50,13 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 /// Runs a node until it is let go.
 pub fn run(options: Run) -> anyhow::Result<()> {
     let chosen = engines::choose(&options)?;
-    let watchdog =
-        options.watchdog.as_deref().map(|path| Watchdog::open(path, options.watchdog_timeout)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(STACK)
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(options, chosen, watchdog))
+    runtime.block_on(serve(options, chosen))
 }
 
 /// The configuration on disk, or the one to begin with.
@@ -115,7 +113,10 @@ struct Shell {
     exit: Option<Result<(), String>>,
 }
 
-async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyhow::Result<()> {
+async fn serve(options: Run, chosen: Chosen) -> anyhow::Result<()> {
+    // Whoever ends us from here on lets the node leave: an armed watchdog must not be left behind by accident.
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (name, cluster) = (chosen.me.name.clone(), chosen.cluster.clone());
     let (events, mut happened) = mpsc::channel(EVENTS);
     let (to, mut asked) = mpsc::channel(REQUESTS);
@@ -133,8 +134,10 @@ async fn serve(options: Run, chosen: Chosen, watchdog: Option<Watchdog>) -> anyh
         log::note(&name, &Note::new(Level::Warning, "leftovers", text));
     }
     let tools = tokio::spawn(listening.serve(to));
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    // Opening it arms it, and one that a daemon leaves armed is its host's end. So first comes all that can fail: a mistake
+    // in a file must not reset a host.
+    let watchdog =
+        options.watchdog.as_deref().map(|path| Watchdog::open(path, options.watchdog_timeout)).transpose()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
         me: chosen.me.clone(),

@@ -6,4 +6,5 @@ mod disk;
 mod memory;
 mod serving;
 mod small;
+mod watchdog;
 mod watching;
