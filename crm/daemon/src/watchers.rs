@@ -6,7 +6,7 @@ use std::process::Stdio;
 use executor::{End, Operation, Output, Signal};
 use node::{Event, Process};
 use systemd::{Systemd, UnitName};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
@@ -85,14 +85,15 @@ impl Watchers {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
         self.leftovers.begun(group);
         let mut stdin = child.stdin.take();
-        let stdout = child.stdout.take().map(|stdout| BufReader::new(stdout.take(PRINTED)).lines());
-        let mut stderr = child.stderr.take();
-        let mut said = Vec::new();
+        let (mut stdout, mut stderr) = (child.stdout.take().map(|stdout| stdout.take(PRINTED)), child.stderr.take());
+        let (mut printed, mut said) = (Vec::new(), Vec::new());
+        let mut is_armed = false;
         let reading = async {
             let armed = async {
-                let Some(mut lines) = stdout else { return };
-                while let Ok(Some(line)) = lines.next_line().await {
-                    if line.trim() == WATCHING {
+                let Some(stdout) = &mut stdout else { return };
+                while let Ok(1..) = stdout.read_buf(&mut printed).await {
+                    if !is_armed && says_watching(&printed) {
+                        is_armed = true;
                         let _ = self.events.send(Event::Watching { process }).await;
                     }
                 }
@@ -115,9 +116,18 @@ impl Watchers {
             }
         };
         self.leftovers.ended(group);
+        // It may have watched and seen something before anybody here had the time to read what it said: that counts.
+        processes::drained(stdout.and_then(|stream| stream.into_inner().into_owned_fd().ok()), &mut printed);
+        if !is_armed && says_watching(&printed) {
+            let _ = self.events.send(Event::Watching { process }).await;
+        }
         processes::drained(stderr.and_then(|stream| stream.into_owned_fd().ok()), &mut said);
         processes::ended(status, Output { stdout: String::new(), stderr: String::from_utf8_lossy(&said).into_owned() })
     }
+}
+
+fn says_watching(printed: &[u8]) -> bool {
+    String::from_utf8_lossy(printed).lines().any(|line| line.trim() == WATCHING)
 }
 
 fn unknown() -> End {

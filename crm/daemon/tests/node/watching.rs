@@ -76,6 +76,22 @@ fn a_failure_is_known_when_it_happens() {
     assert!(small.read("web.asked").lines().count() <= asked + 2, "the monitor was asked, not the watcher heard");
 }
 
+/// It says that it watches, and what it saw, in one breath: nobody has read the first when the second comes.
+#[test]
+fn what_is_seen_at_once_counts_as_seen() {
+    let mut small = Small::new(1);
+    let state = small.at("web").display().to_string();
+    let hasty = AGENT.replace("while [ -e \"$state\" ]; do sleep 0.02; done", "rm -f \"$state\"");
+    assert_ne!(hasty, AGENT);
+    small.program("ocf/resource.d/test/Watched", &hasty);
+    let once_a_minute = "<op id=\"w\" name=\"monitor\" interval=\"60s\" timeout=\"5s\"/>";
+    small.configure(&resource("web", &state, once_a_minute), "");
+    small.start("a", 1);
+    // It goes each time it is watched, and is started again, a minute before anybody would have asked.
+    let lost = || small.read("a.log").matches("the file went away").count();
+    small.until("it is seen to go, more than once", || (lost() > 1).then_some(()));
+}
+
 #[test]
 fn who_stops_a_resource_is_not_told_that_it_went() {
     let mut small = Small::new(1);
