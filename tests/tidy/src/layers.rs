@@ -5,8 +5,8 @@ use crate::{Finding, finding};
 
 /// The lines of the table, lowest first; who stands on one line does not name each other.
 pub const LAYERS: &[&[&str]] = &[
-    &["schemas", "ocf", "fencer", "engine", "corosync-conf", "keepalived", "listen", "probe"],
-    &["cib"],
+    &["schemas", "ocf", "icmp", "fencer", "engine", "corosync-conf", "keepalived", "listen"],
+    &["cib", "probe"],
     &["transition", "wire", "store", "pcs", "desired", "secrets"],
     &[
         "policy",
