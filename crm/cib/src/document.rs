@@ -538,10 +538,12 @@ impl Document {
             && self.children(mine).zip(other.children(theirs)).all(|(a, b)| self.same(a, other, b))
     }
 
-    /// Rewrites the pools without what was removed or overwritten. Elements get new handles.
+    /// Rewrites the pools without what was removed or overwritten, as small as they can be. Elements get new handles.
     pub fn compact(&mut self) {
-        let mut fresh = self.subtree(self.root());
-        std::mem::swap(self, &mut fresh);
+        *self = self.subtree(self.root());
+        self.nodes.shrink_to_fit();
+        self.attributes.shrink_to_fit();
+        self.text.shrink_to_fit();
     }
 
     /// How many nodes, attributes and bytes of text, those no longer in use included, the pools hold: a measure for

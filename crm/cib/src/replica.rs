@@ -28,6 +28,12 @@ pub const SCHEMA: &str = "pacemaker-3.9";
 /// that leaves compaction rare (some thousand writes for a small cluster).
 const COMPACT_MARGIN: usize = 1 << 20;
 
+/// At rest the pools are rewritten when they hold this many bytes and nodes more than what is in use: less is not worth it.
+const REST_MARGIN: usize = 64 << 10;
+
+/// Larger pools are not rewritten at rest: it would take longer than the tens of milliseconds a node may be occupied with it.
+const MOST_AT_REST: usize = 8 << 20;
+
 /// No field of a version grows beyond this, which a reader with 53-bit integers can hold; at a thousand writes a second
 /// it is reached after 285,000 years.
 const MAX_COUNT: u64 = (1 << 53) - 1;
@@ -204,11 +210,23 @@ impl Cib {
             done.patch.changes.push(self.root_change());
         }
         if self.document.pool_size() > 2 * self.compact_size + COMPACT_MARGIN {
-            self.document.compact();
-            self.compact_size = self.document.pool_size();
-            self.index();
+            self.compact();
         }
         Ok(Applied { version: self.version, ..done })
+    }
+
+    /// Nothing is going on: what was overwritten need not be kept until there is as much of it as of the rest.
+    pub fn rest(&mut self) {
+        let size = self.document.pool_size();
+        if size > self.compact_size + REST_MARGIN && size <= MOST_AT_REST {
+            self.compact();
+        }
+    }
+
+    fn compact(&mut self) {
+        self.document.compact();
+        self.compact_size = self.document.pool_size();
+        self.index();
     }
 
     /// What of the root goes with a change of the configuration: its version, and who made it.

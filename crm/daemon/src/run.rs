@@ -411,6 +411,7 @@ impl Shell {
     /// Gives memory back that is not needed any more, on a thread that the loop does not wait for.
     fn give_back(&mut self) {
         if self.spare.is_due(Instant::now()) {
+            self.node.rest();
             drop(tokio::task::spawn_blocking(spare::give_back));
         }
     }

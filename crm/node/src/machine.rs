@@ -110,6 +110,11 @@ impl Node {
         self.replica.cib()
     }
 
+    /// Nothing has happened for a while: what was kept so that the next change is cheap is let go. It decides nothing.
+    pub fn rest(&mut self) {
+        self.replica.rest();
+    }
+
     /// Whether there is no engine.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone

@@ -122,6 +122,13 @@ impl Replica {
         &self.cib
     }
 
+    /// Nothing is going on: it holds no more memory than it needs. A CIB that somebody reads stays as it is.
+    pub fn rest(&mut self) {
+        if let Some(cib) = Arc::get_mut(&mut self.cib) {
+            cib.rest();
+        }
+    }
+
     /// Whether all members are known to hold the same.
     pub fn in_step(&self) -> bool {
         self.met && self.meeting.is_none()

@@ -370,6 +370,14 @@ fn memory_stays_bounded() {
     }
     assert!(cib.document.pool_size() < 3 * COMPACT_MARGIN, "{}", cib.document.pool_size());
     assert_eq!(known(&cib).0, ["ip_monitor_10000"]);
+
+    let (large, text) = (cib.document.pool_size(), cib.document.to_xml());
+    assert!(large > 2 * REST_MARGIN, "{large}");
+    cib.rest();
+    assert!(cib.document.pool_size() < REST_MARGIN, "{}", cib.document.pool_size());
+    assert_eq!(cib.document.to_xml(), text);
+    record(&mut cib, result("monitor", 0, 7, 7));
+    assert_eq!(known(&cib).0.len(), 2, "where everything stands is known as before");
 }
 
 #[test]
