@@ -448,7 +448,7 @@ impl<'a> Engine<'a> {
         }
         let value = place.and_then(|node| self.colocation_attribute(node, &colocation.attribute, primary));
         let value = value.map(str::to_owned);
-        let mut work = self.rsc(dependent).allowed.clone();
+        let mut work = self.rsc(dependent).allowed.copied();
         let mut changes: Vec<(NodeId, i32)> = Vec::new();
         for (node, entry) in work.iter_mut() {
             if place.is_none() {

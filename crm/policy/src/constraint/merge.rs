@@ -38,7 +38,7 @@ impl Engine<'_> {
         let before = self.explain.then(|| self.rsc(primary).allowed.clone());
         // The table stays in its place while it is merged: a chain of colocations may come back to it.
         let mut table = self.spare_tables.pop().unwrap_or_default();
-        table.copy_from(&self.rsc(primary).allowed);
+        table.become_like(&self.rsc(primary).allowed);
         let mut nodes = Some(table);
         self.merge_scores(dependent, Some(primary), &mut nodes, Some(at), factor, select);
         let merged = nodes.unwrap_or_default();
@@ -105,7 +105,7 @@ impl Engine<'_> {
         let mut work = match nodes {
             None => {
                 target = Some(source);
-                self.rsc(source).allowed.clone()
+                self.rsc(source).allowed.copied()
             }
             Some(nodes) => {
                 let mut work = self.spare_tables.pop().unwrap_or_default();

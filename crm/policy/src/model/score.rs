@@ -55,7 +55,18 @@ pub struct NodeTable {
     /// The node of the first entry; anything, while there is none.
     first: u32,
     entries: Vec<Option<Entry>>,
+    /// How often Pacemaker would have copied it from one hash table into another: its order there depends on that.
+    copies: u32,
 }
+
+/// The same scores; how they came there does not count.
+impl PartialEq for NodeTable {
+    fn eq(&self, other: &NodeTable) -> bool {
+        (self.first, &self.entries) == (other.first, &other.entries)
+    }
+}
+
+impl Eq for NodeTable {}
 
 impl NodeTable {
     fn place(&self, node: NodeId) -> usize {
@@ -99,9 +110,26 @@ impl NodeTable {
     }
 
     /// Becomes like another table, in the memory it has.
-    pub fn copy_from(&mut self, other: &NodeTable) {
+    pub fn become_like(&mut self, other: &NodeTable) {
         self.first = other.first;
         self.entries.clone_from(&other.entries);
+        self.copies = other.copies;
+    }
+
+    /// Becomes a copy of another table, in the memory it has.
+    pub fn copy_from(&mut self, other: &NodeTable) {
+        self.become_like(other);
+        self.copies = other.copies.saturating_add(1);
+    }
+
+    /// A copy, which knows that it is one.
+    pub fn copied(&self) -> NodeTable {
+        NodeTable { copies: self.copies.saturating_add(1), ..self.clone() }
+    }
+
+    /// How often it was copied.
+    pub fn copies(&self) -> u32 {
+        self.copies
     }
 
     /// Forgets `node`.

@@ -183,7 +183,7 @@ impl Engine<'_> {
     }
 
     fn tables_below(&self, rsc: RscId, into: &mut Vec<(RscId, NodeTable)>) {
-        into.push((rsc, self.rsc(rsc).allowed.clone()));
+        into.push((rsc, self.rsc(rsc).allowed.copied()));
         for child in &self.rsc(rsc).children {
             self.tables_below(*child, into);
         }
@@ -209,7 +209,7 @@ impl Engine<'_> {
                 break;
             }
             for (rsc, table) in &saved {
-                self.restore_scores(*rsc, table.clone(), noted);
+                self.restore_scores(*rsc, table.copied(), noted);
             }
             if chosen.is_none() {
                 self.set_rsc(instance, RscFlags::UNASSIGNED);

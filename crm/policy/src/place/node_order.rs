@@ -2,12 +2,19 @@
 
 use std::cmp::Ordering;
 
+use super::table_order::copied_order;
 use crate::engine::{Engine, Few};
 use crate::model::{Entry, INFINITY, NodeId, NodeTable, Placement};
+use crate::status::history::merge_sort;
 
 impl Engine<'_> {
     /// The nodes of a table, the best first.
     pub fn sorted_nodes(&self, table: &NodeTable, active: Option<NodeId>) -> Few<(NodeId, i32)> {
+        if self.cluster.options.placement == Placement::Balanced {
+            let mut sequence = self.table_sequence(table);
+            sequence.reverse();
+            return self.sorted_from(&sequence, table, active);
+        }
         let mut nodes: Few<(NodeId, &Entry)> = table.iter().collect();
         nodes.sort_by(|a, b| self.compare_nodes(*a, *b, active));
         nodes.into_iter().map(|(node, entry)| (node, entry.score)).collect()
@@ -15,8 +22,28 @@ impl Engine<'_> {
 
     /// The best node of a table.
     pub fn best_node(&self, table: &NodeTable, active: Option<NodeId>) -> Option<(NodeId, i32)> {
+        if self.cluster.options.placement == Placement::Balanced {
+            return self.sorted_nodes(table, active).first().copied();
+        }
         let best = table.iter().min_by(|a, b| self.compare_nodes(*a, *b, active));
         best.map(|(node, entry)| (node, entry.score))
+    }
+
+    /// As [`Self::sorted_nodes`], from a given order. Room of several kinds is no order — of three nodes each may have
+    /// more than the next —, so with it the outcome depends on where the sorting begins, and on how it goes.
+    pub fn sorted_from(&self, sequence: &[NodeId], table: &NodeTable, active: Option<NodeId>) -> Few<(NodeId, i32)> {
+        let known = sequence.iter().filter_map(|node| Some((*node, table.get(*node)?)));
+        let mut nodes: Few<(NodeId, &Entry)> = known.collect();
+        merge_sort(&mut nodes, &|a, b| self.compare_nodes(*a, *b, active));
+        nodes.into_iter().map(|(node, entry)| (node, entry.score)).collect()
+    }
+
+    /// The nodes of a table as Pacemaker comes past them in its own.
+    pub fn table_sequence(&self, table: &NodeTable) -> Vec<NodeId> {
+        let known = self.cluster.nodes_by_name.iter().filter(|node| table.get(**node).is_some());
+        let nodes: Vec<NodeId> = known.copied().collect();
+        let ids: Vec<&str> = nodes.iter().map(|node| self.node(*node).id.as_str()).collect();
+        copied_order(&ids, table.copies()).into_iter().map(|at| nodes[at]).collect()
     }
 
     fn compare_nodes(&self, a: (NodeId, &Entry), b: (NodeId, &Entry), active: Option<NodeId>) -> Ordering {

@@ -70,7 +70,7 @@ impl Engine<'_> {
     fn apply_this_with(&mut self, rsc: RscId, at: u32) {
         let Colocation { primary, score, dependent_role, .. } = self.colocations[at as usize];
         let may_be_undone = dependent_role >= Role::Promoted || (score < 0 && score > -INFINITY);
-        let archive = may_be_undone.then(|| self.rsc(rsc).allowed.clone());
+        let archive = may_be_undone.then(|| self.rsc(rsc).allowed.copied());
         let noted = self.changes.len();
         if self.is(primary, RscFlags::UNASSIGNED) {
             self.assign(primary, None, true, false);

@@ -29,6 +29,23 @@ pub(super) fn table_order(keys: &[&str]) -> Vec<usize> {
     table.places.into_iter().flatten().map(|(_, number)| number).collect()
 }
 
+/// Likewise for a table that was copied so many times, each time in the order it had: keys that were in each other's way
+/// may change places then.
+pub(super) fn copied_order(keys: &[&str], copies: u32) -> Vec<usize> {
+    // Who comes in each other's way does so in a few places; beyond some copies nothing new is seen.
+    const MOST_COPIES: u32 = 32;
+    let mut order = table_order(keys);
+    for _ in 0..copies.min(MOST_COPIES) {
+        let before: Vec<&str> = order.iter().map(|at| keys[*at]).collect();
+        let after: Vec<usize> = table_order(&before).into_iter().map(|at| order[at]).collect();
+        if after == order {
+            break;
+        }
+        order = after;
+    }
+    order
+}
+
 struct Table {
     places: Vec<Option<(u32, usize)>>,
     prime: u32,
@@ -64,7 +81,7 @@ fn hash(text: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::table_order;
+    use super::{copied_order, table_order};
 
     #[test]
     fn every_key_comes_once_however_many_there_are() {
@@ -75,6 +92,15 @@ mod tests {
             order.sort_unstable();
             assert_eq!(order, (0..count).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn a_copy_may_have_another_order() {
+        // All three belong at place 5; the next ways lead to 6 and, around the end, to 0.
+        let keys = ["4", "14", "21"];
+        let orders = [0, 1, 2, 3].map(|copies| copied_order(&keys, copies));
+        assert_eq!(orders, [[2, 0, 1], [1, 2, 0], [0, 1, 2], [2, 0, 1]]);
+        assert_eq!(copied_order(&["node1", "node2"], 5), table_order(&["node1", "node2"]));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use crate::constraint::colocation::Affects;
 use crate::constraint::merge::Select;
 use crate::engine::{Engine, Values, integer};
 use crate::model::{INFINITY, NodeId, NodeTable, Placement, RscFlags, RscId, RscKind};
-use crate::place::table_order::table_order;
 use crate::reasons::Source;
 use crate::scores::ScoreLine;
 
@@ -155,11 +154,9 @@ impl Engine<'_> {
             .map(|(node, _)| node)
             .collect();
         let any = usable.iter().any(|node| self.has_room(*node, &needs));
-        let ids: Vec<&str> = table.iter().map(|(node, _)| self.node(node).id.as_str()).collect();
-        let nodes: Vec<NodeId> = table.iter().map(|(node, _)| node).collect();
-        let roomiest = table_order(&ids)
+        let roomiest = self
+            .table_sequence(&table)
             .into_iter()
-            .map(|at| nodes[at])
             .filter(|node| usable.contains(node))
             .reduce(|best, node| if self.compare_capacities(node, best).is_lt() { node } else { best })
             .filter(|_| !any);
@@ -180,7 +177,8 @@ impl Engine<'_> {
         for node in self.cluster.nodes_by_name.clone() {
             table.entry(node).score = self.node(node).score;
         }
-        let nodes: Vec<NodeId> = self.sorted_nodes(&table, None).into_iter().map(|(node, _)| node).collect();
+        let nodes = self.sorted_from(&self.cluster.nodes_by_name, &table, None);
+        let nodes: Vec<NodeId> = nodes.into_iter().map(|(node, _)| node).collect();
         let top = self.cluster.top.clone();
         let mut keys: Vec<(RscId, i32, NodeTable, Option<NodeId>)> = Vec::new();
         for rsc in top {
