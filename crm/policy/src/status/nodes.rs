@@ -26,6 +26,9 @@ impl Engine<'_> {
                     continue;
                 }
             };
+            if self.cluster.nodes.iter().any(|other| other.name.eq_ignore_ascii_case(name)) {
+                self.warn(element, format!("there is another node of the name {name}"));
+            }
             let score = self.attr(element, "score").and_then(cib::score::Score::parse).map_or(0, |s| s.value());
             let node = self.add_node(id, name, kind, score);
             self.apply_startup_fencing(node);
