@@ -3,6 +3,7 @@
 
 mod dangling_reference;
 mod duplicate_id;
+mod header;
 mod missing_attribute;
 mod operation;
 mod schema;
@@ -150,6 +151,32 @@ pub fn strict(document: &Document) -> Vec<Finding> {
         sort(&mut findings);
     }
     findings
+}
+
+/// Everything that is wrong in a CIB from a file, its first line included, which [`strict`] does not look at: what is made
+/// here has none yet.
+pub fn whole(document: &Document) -> Vec<Finding> {
+    let mut findings = strict(document);
+    if document.name(document.root()) == "cib" {
+        findings.extend(header::check(document));
+        sort(&mut findings);
+    }
+    findings
+}
+
+/// Whether Pacemaker's tools would take a CIB: its first line, and what [`conforms`] looks at.
+///
+/// ```
+/// use cib::{Document, check::is_taken};
+/// let of = |said: &str| {
+///     let inside = "<configuration><crm_config/><nodes/><resources/><constraints/></configuration>";
+///     Document::parse(&format!("<cib {said}>{inside}<status/></cib>")).unwrap()
+/// };
+/// assert!(is_taken(&of("validate-with='pacemaker-3.9' admin_epoch='0' epoch='1' num_updates='0'")));
+/// assert!(!is_taken(&of("admin_epoch='0' epoch='1' num_updates='0'")));
+/// ```
+pub fn is_taken(document: &Document) -> bool {
+    header::check(document).is_empty() && conforms(document)
 }
 
 /// Whether Pacemaker's tools would take a configuration: whether it is as the schema says. It is fast, and does not say

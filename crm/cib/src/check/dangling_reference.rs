@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Finding, Report};
+use super::schema::tags_must_lead;
+use super::{Finding, Report, Severity};
 use crate::view;
 
 pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
@@ -85,7 +86,10 @@ pub(super) fn check(report: &Report<'_>) -> Vec<Finding> {
             }
             "obj_ref" => {
                 if let Some(id) = get("id").filter(|id| !ids.contains_key(id)) {
-                    missing("id", id, "thing", format!("create {id}, or take it out of the tag"));
+                    let severity = if tags_must_lead(document) { Severity::Error } else { Severity::Warning };
+                    let message = format!("id=\"{id}\" names a thing that is not there");
+                    let remedy = format!("create {id}, or take it out of the tag");
+                    findings.push(report.finding(severity, element, message, remedy));
                 }
             }
             "primitive" => {
@@ -153,9 +157,9 @@ mod tests {
                 "error: resource_ref z: id=\"z\" names a resource that is not there",
                 "error: resource_set in s: id-ref=\"q\" names a resource_set that is not there",
                 "error: fencing-level f: devices=\"d\" names a fence device that is not there",
-                "error: obj_ref w: id=\"w\" names a thing that is not there",
                 "warning: rsc_location l: no node is called n",
                 "warning: fencing-level f: no node is called m",
+                "warning: obj_ref w: id=\"w\" names a thing that is not there",
             ],
         );
         expect(

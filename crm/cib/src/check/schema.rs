@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::{Finding, Severity, finding};
+use super::{Finding, Severity, duplicate_id, finding};
 use crate::document::{Document, Element};
 use crate::relaxng::{Fault, Problem, Schema};
 
@@ -23,6 +23,14 @@ fn names_a_schema(document: &Document) -> bool {
         let minor = version.strip_prefix(series);
         minor.is_some_and(|minor| (0..=*last).any(|number| minor == number.to_string()))
     })
+}
+
+/// Whether a tag may only name what there is: schemas since 3.3 do not ask for it.
+pub(super) fn tags_must_lead(document: &Document) -> bool {
+    let name = document.attribute(document.root(), "validate-with").unwrap_or_default();
+    let version = name.strip_prefix("pacemaker-").and_then(|version| version.split_once('.'));
+    let numbers = version.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    numbers.is_some_and(|numbers: (u32, u32)| numbers < (3, 3))
 }
 
 /// The faults of a CIB, but of elements with errors that are known.
@@ -69,12 +77,15 @@ pub(super) fn takes_configuration(document: &Document) -> bool {
         alone.set(alone.root(), name, value);
     }
     alone.graft(alone.root(), document, configuration);
-    SCHEMA.validate(&alone).is_empty() && references_lead_somewhere(document, configuration)
+    SCHEMA.validate(&alone).is_empty()
+        && references_lead_somewhere(document, configuration)
+        && !duplicate_id::has_any(document, configuration)
 }
 
 /// Whether each attribute that the schema calls a reference is the id of something. Of what, it does not ask.
 fn references_lead_somewhere(document: &Document, configuration: Element) -> bool {
     let refers = |element: &str| matches!(element, "resource_ref" | "role_ref" | "obj_ref");
+    let in_tags = tags_must_lead(document);
     let ids: HashSet<&str> = document
         .descendants(configuration)
         .filter(|element| !refers(document.name(*element)))
@@ -85,7 +96,7 @@ fn references_lead_somewhere(document: &Document, configuration: Element) -> boo
         document.attributes(element).all(|(attribute, value)| {
             let reference = match attribute {
                 "id-ref" => true,
-                "id" => refers(name),
+                "id" => refers(name) && (name != "obj_ref" || in_tags),
                 "rsc" | "with-rsc" | "first" | "then" => name.starts_with("rsc_"),
                 "template" => name == "primitive",
                 _ => false,
@@ -113,7 +124,8 @@ fn remedy(document: &Document, fault: &Fault) -> String {
             format!("correct its name or take {name} away; there may still be {}", expected())
         }
         Problem::UnknownAttribute(name) => format!("take {name} away"),
-        Problem::WrongValue { .. } => format!("let it be one of: {}", expected()),
+        Problem::WrongValue { name, .. } if fault.expected.len() == 1 => format!("let {name} be {}", expected()),
+        Problem::WrongValue { name, .. } => format!("let {name} be one of: {}", expected()),
         Problem::LacksAttribute if fault.expected.len() == 1 => format!("give it {}", expected()),
         Problem::LacksAttribute => format!("give it what is missing of {}", expected()),
         Problem::LacksChild => format!("put what is missing into it: {}", of(document, fault.element, &expected())),
@@ -161,6 +173,34 @@ mod tests {
     }
 
     #[test]
+    fn what_may_stand_there_is_told_in_words() {
+        expect(
+            &format!(
+                "{REST}<resources><primitive id='1 a' class='lsb' type='x'/><clone id='c'><primitive id='p' class='lsb' \
+                 type='x'><operations><op id='o' name='start' interval='0' requires='all'/></operations></primitive></clone></resources>"
+            ),
+            &[
+                "error: primitive 1 a: id=\"1 a\" is no value of id (let id be a letter or _, then letters, digits, - _ and .)",
+                "error: op o: requires=\"all\" is no value of requires (let requires be one of: nothing, quorum, fencing, unfencing)",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_id_stands_for_one_element() {
+        let of = |nodes: &str| {
+            let inside = format!(
+                "<crm_config/><nodes>{nodes}</nodes><resources><primitive id='p' class='lsb' type='x'/></resources><constraints/>"
+            );
+            takes_configuration(
+                &Document::parse(&format!("<cib><configuration>{inside}</configuration></cib>")).unwrap(),
+            )
+        };
+        assert!(of("<node id='p' uname='p'/>"));
+        assert!(!of("<node id='n' uname='n'><instance_attributes id='p'/></node>"));
+    }
+
+    #[test]
     fn what_a_rule_has_told_is_told_once() {
         let text = format!("{REST}<resources><primitve id='x'/></resources>");
         let document = Document::parse(&format!("<cib><configuration>{text}</configuration></cib>")).unwrap();
@@ -199,6 +239,20 @@ mod tests {
         assert!(of("<rsc_location id='l' rsc='p' node='n' score='1'/>"));
         assert!(!of("<rsc_location id='l' rsc='q' node='n' score='1'/>"));
         assert!(!of("<rsc_order id='o'><resource_set id='s'><resource_ref id='q'/></resource_set></rsc_order>"));
+    }
+
+    #[test]
+    fn a_tag_may_name_what_is_not_there_yet() {
+        let of = |version: &str| {
+            let inside = format!("{REST}<resources/><tags><tag id='t'><obj_ref id='p'/></tag></tags>");
+            let text =
+                format!("<cib validate-with='pacemaker-{version}'><configuration>{inside}</configuration></cib>");
+            let document = Document::parse(&text).unwrap();
+            let told: Vec<Severity> = strict(&document).iter().map(|finding| finding.severity).collect();
+            (takes_configuration(&document), told)
+        };
+        assert_eq!(of("3.2"), (false, vec![Severity::Error]));
+        assert_eq!(of("3.3"), (true, vec![Severity::Warning]));
     }
 
     #[test]

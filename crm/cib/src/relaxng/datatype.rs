@@ -87,7 +87,15 @@ impl fmt::Display for Datatype {
                 let form = form.as_str();
                 write!(f, "a text like {}", &form["^(?:".len()..form.len() - ")$".len()])
             }
-            None => f.write_str(&self.name),
+            None => f.write_str(match self.name.as_str() {
+                "ID" | "NCName" => "a letter or _, then letters, digits, - _ and .",
+                "IDREF" => "the id of an element",
+                "boolean" => "true or false",
+                "integer" => "a whole number",
+                "nonNegativeInteger" => "a whole number from 0 on",
+                "positiveInteger" => "a whole number from 1 on",
+                _ => "a text",
+            }),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use cib::check::{Severity, check};
+use cib::check::{Severity, check, is_taken, whole};
 use cib::patch::{self, path_of};
 use cib::{Cib, Document, Element, FEATURE_SET, Refused, SCHEMA, Write, upgrade, xpath};
 use clap::Parser;
@@ -314,13 +314,21 @@ fn applied(document: &Document, write: &Write) -> Result<Document, Failure> {
     for error in now {
         match known.get_mut(&error).filter(|left| **left > 0) {
             Some(left) => *left -= 1,
-            None => {
-                let message = format!("Call failed: Update does not conform to the configured schema\n{error}");
-                return Err(Failure::new(status::BAD_CONFIGURATION, message));
-            }
+            None => return Err(does_not_conform(&error)),
         }
     }
-    Ok(cib.document().clone())
+    let after = cib.document();
+    if is_taken(document) && !is_taken(after) {
+        let errors = whole(after).into_iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<String> = errors.map(|finding| format!("{finding}; {}", finding.remedy)).collect();
+        return Err(does_not_conform(&errors.join("\n")));
+    }
+    Ok(after.clone())
+}
+
+fn does_not_conform(why: &str) -> Failure {
+    let message = format!("Call failed: Update does not conform to the configured schema\n{why}");
+    Failure::new(status::BAD_CONFIGURATION, message)
 }
 
 fn status_of(refused: &Refused) -> u8 {

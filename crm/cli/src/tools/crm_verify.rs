@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use cib::Document;
-use cib::check::{Severity, strict};
+use cib::check::{Severity, whole};
 use clap::{ArgAction, Parser, ValueEnum};
 use policy::Input;
 
@@ -32,7 +32,7 @@ struct Options {
     #[arg(short = '$', long, action = ArgAction::Version)]
     version: (),
 
-    /// Say what is wrong; twice, say as well what may not be meant
+    /// Say what would be ignored as well; twice, also what may not be meant
     #[arg(short = 'V', long, action = ArgAction::Count)]
     verbose: u8,
 
@@ -82,7 +82,9 @@ enum Format {
 /// What was found, in the order it is told.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Verdict {
-    /// What keeps the configuration from being used.
+    /// What is no configuration by the schema and the rules: told even to who does not ask, or it could not be mended.
+    errors: Vec<String>,
+    /// What else keeps the configuration from being used.
     problems: Vec<String>,
     /// What the cluster ignores in it.
     ignored: Vec<String>,
@@ -150,20 +152,28 @@ fn read(options: &Options) -> Result<CibFile, Failure> {
 
 fn judge(file: &CibFile) -> Verdict {
     let mut verdict = Verdict::default();
-    let findings = strict(&file.document);
+    let findings = whole(&file.document);
     for finding in &findings {
         let text = match file.text.is_empty() {
             false => finding.render(&file.name, &file.text),
             true => format!("{}: {finding}\n    help: {}", file.name, finding.remedy),
         };
         match finding.severity {
-            Severity::Error => verdict.problems.push(text),
+            Severity::Error => verdict.errors.push(text),
             Severity::Warning => verdict.remarks.push(text),
         }
     }
     // Planning from what is no configuration would only say the same in other words.
     if file.document.child(file.document.root(), "configuration").is_none() {
         return verdict;
+    }
+    let schema = file.document.attribute(file.document.root(), "validate-with");
+    if schema.is_some_and(|name| name.eq_ignore_ascii_case("none")) {
+        verdict.ignored.push(format!(
+            "{}: warning: validate-with is \"none\", so no schema is held against it\n    help: name the schema it was \
+             written for, such as pacemaker-3.9",
+            file.name
+        ));
     }
     let bare = without_status(&file.document);
     let plan = policy::plan(&Input::new(&bare, now()));
@@ -201,7 +211,8 @@ fn without_status(document: &Document) -> Document {
 }
 
 fn tell(options: &Options, arguments: &[OsString], verdict: Verdict) -> Result<u8, Failure> {
-    let kind = match (verdict.problems.is_empty(), verdict.ignored.is_empty()) {
+    let usable = verdict.errors.is_empty() && verdict.problems.is_empty();
+    let kind = match (usable, verdict.ignored.is_empty()) {
         (false, _) => Some("invalid"),
         (true, false) => Some("may need attention"),
         (true, true) => None,
@@ -210,6 +221,9 @@ fn tell(options: &Options, arguments: &[OsString], verdict: Verdict) -> Result<u
     let mut told = Vec::new();
     // For programs all errors are given at once: they cannot ask again.
     let verbose = if options.output_as == Format::Xml { options.verbose.max(1) } else { options.verbose };
+    if !options.quiet {
+        told.extend(verdict.errors);
+    }
     if verbose > 0 && !options.quiet {
         told.extend(verdict.problems);
         told.extend(verdict.ignored);
@@ -245,13 +259,15 @@ fn write(options: &Options, text: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
+    const FIRST_LINE: &str = "<cib validate-with='pacemaker-3.9' admin_epoch='0' epoch='1' num_updates='0'>";
+
     const STATUS: &str = "<status><node_state id='1' uname='one' in_ccm='true' crmd='online' join='member'/></status>";
 
     const NO_FENCING: &str = "<crm_config><cluster_property_set id='o'><nvpair id='f' name='stonith-enabled' \
          value='false'/></cluster_property_set></crm_config>";
 
     fn judged(configuration: &str, status: &str) -> Verdict {
-        let text = format!("<cib>\n<configuration>{configuration}</configuration>{status}</cib>");
+        let text = format!("{FIRST_LINE}\n<configuration>{configuration}</configuration>{status}</cib>");
         judge(&status::parse(text.into_bytes(), "x.xml".into()).unwrap())
     }
 
@@ -272,15 +288,15 @@ mod tests {
 
     #[test]
     fn problems_are_told_with_line_element_and_remedy() {
-        let problems = judged(
+        let errors = judged(
             "<crm_config/><nodes/>\n<resources>\n<primitve id='a'/></resources><constraints>\n<rsc_location id='l' rsc='b' node='n' score='1'/>\
              </constraints>",
             "",
         )
-        .problems;
-        assert!(problems[0].starts_with("x.xml:4:1: error: primitve a:"), "{problems:?}");
-        assert!(problems[1].starts_with("x.xml:5:1: error: rsc_location l:"), "{problems:?}");
-        assert!(problems[..2].iter().all(|problem| problem.contains("\n    help: ")), "{problems:?}");
+        .errors;
+        assert!(errors[0].starts_with("x.xml:4:1: error: primitve a:"), "{errors:?}");
+        assert!(errors[1].starts_with("x.xml:5:1: error: rsc_location l:"), "{errors:?}");
+        assert!(errors.len() == 2 && errors.iter().all(|error| error.contains("\n    help: ")), "{errors:?}");
     }
 
     #[test]
@@ -299,15 +315,19 @@ mod tests {
         let history = "<status><node_state id='7' uname='gone'/><node_state id='1' uname='a'><lrm id='1'><lrm_resources>\
              <lrm_resource id='x'><lrm_rsc_op id='y'/></lrm_resource></lrm_resources></lrm></node_state></status>";
         let verdict = judged(&twice, history);
-        assert_eq!((verdict.problems.len(), verdict.ignored.len()), (1, 0), "{verdict:?}");
+        assert_eq!((verdict.errors.len(), verdict.problems.len(), verdict.ignored.len()), (1, 0, 0), "{verdict:?}");
     }
 
     #[test]
     fn exit_statuses_are_those_of_pacemaker() {
         let valid =
-            &format!("<cib><configuration>{NO_FENCING}<nodes/><resources/><constraints/></configuration></cib>");
+            &format!("{FIRST_LINE}<configuration>{NO_FENCING}<nodes/><resources/><constraints/></configuration></cib>");
+        let unversioned = &valid.replace(FIRST_LINE, "<cib>");
+        let unchecked = &valid.replace(FIRST_LINE, "<cib validate-with='none'>");
         for (words, expected) in [
             (&["-X", valid][..], status::OK),
+            (&["-X", unversioned], status::BAD_CONFIGURATION),
+            (&["-X", unchecked], status::BAD_CONFIGURATION),
             (&["-q", "-X", "<cib/>"], status::BAD_CONFIGURATION),
             (&["-X", "<cib><a"], status::BAD_CONFIGURATION),
             (&["-X", "<html/>"], status::BAD_CONFIGURATION),

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::Document;
-use cib::check::conforms;
+use cib::check::{Severity, is_taken, whole};
 use clap::Parser;
 use policy::{Input, Plan, Reader};
 
@@ -31,9 +31,13 @@ use self::options::{Operation, Options, Source};
 use self::report::{Moment, Report};
 use super::Tool;
 use super::status::{self, Failure};
+use crate::file::CibFile;
 
 /// Files are written in pieces of so many bytes: large enough that calls of the system do not count.
 const PIECE: usize = 1 << 16;
+
+/// So many errors are told: who has more of them uses `crm_verify`, and wants to see the first ones on the screen.
+const MOST_ERRORS: usize = 5;
 
 /// The tool.
 pub const TOOL: Tool = Tool { name: "crm_simulate", about: "Simulate a cluster's response to events", run };
@@ -55,12 +59,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
 }
 
 fn simulate(options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
-    let mut cib = status::prepare(read(options)?)?;
-    if !conforms(&cib) {
-        let message = "the configuration is not as its schema says, and Pacemaker would not take it; `crm_verify -V` says \
-                       where, and `systole simulate --force` plans all the same";
-        return Err(Failure::new(status::BAD_CONFIGURATION, message.to_owned()));
-    }
+    let mut cib = admit(read(options)?)?;
     let clock = Clock::new(&cib, options)?;
 
     clock.tell(out);
@@ -145,14 +144,37 @@ pub fn foresee(cib: &Document) -> Result<(String, Plan, Document), Failure> {
     }
 }
 
-fn read(options: &Options) -> Result<Document, Failure> {
+fn read(options: &Options) -> Result<CibFile, Failure> {
     let file = match options.source() {
         Source::File(path) => status::read_file(path),
         Source::StandardInput => status::read_standard_input(),
-        Source::Live => return status::read_live(&options.socket),
+        Source::Live => {
+            let document = status::read_live(&options.socket)?;
+            return Ok(CibFile { name: "the running cluster".to_owned(), text: String::new(), document });
+        }
     };
     // To Pacemaker's tool no input and no CIB are the same.
-    file.map(|file| file.document).map_err(|failure| Failure { status: status::BAD_DATA, ..failure })
+    file.map_err(|failure| Failure { status: status::BAD_DATA, ..failure })
+}
+
+/// The CIB of a file, ready to be planned from, if Pacemaker would take it; if not, why: what is wrong, where, and what
+/// to do.
+fn admit(file: CibFile) -> Result<Document, Failure> {
+    let CibFile { name, text, document } = file;
+    let cib = status::prepare(document)?;
+    if is_taken(&cib) {
+        return Ok(cib);
+    }
+    let errors = whole(&cib).into_iter().filter(|finding| finding.severity == Severity::Error);
+    let errors: Vec<String> = errors.map(|finding| finding.render(&name, &text)).collect();
+    let what = "the configuration is not as its schema says, so nothing was done";
+    let mut lines = vec![format!("{what}; `systole simulate --force` goes on all the same")];
+    lines.extend(errors.iter().take(MOST_ERRORS).cloned());
+    if errors.len() > MOST_ERRORS {
+        lines.push(format!("{} errors in all; crm_verify tells the others", errors.len()));
+    }
+    let message = lines.join("\n");
+    Err(Failure::new(status::BAD_CONFIGURATION, message))
 }
 
 fn save<T: Display>(path: Option<&Path>, text: impl FnOnce() -> T) -> Result<(), Failure> {

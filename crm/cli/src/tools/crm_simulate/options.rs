@@ -210,6 +210,8 @@ pub enum Format {
     Text,
     /// For programs.
     Xml,
+    /// Not at all: the exit status tells.
+    None,
 }
 
 /// A result of an operation, as the command line names it: `RESOURCE_OPERATION_INTERVAL@NODE=CODE`.

@@ -4,25 +4,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use cib::Document;
-
-use super::Clock;
 use super::options::Options;
 use super::report::Report;
+use super::{Clock, admit};
 use crate::tools::status::{self, Failure};
 
-/// Plans each `*.xml` of the directory, in the order of names.
+/// Plans each `*.xml` of the directory, in the order of names. What is no CIB, or one that its schema refuses, is told on
+/// standard error and left out.
 pub fn run(directory: &Path, options: &Options, out: &mut Report<'_>) -> Result<(), Failure> {
     let files = list(directory).map_err(|error| {
-        Failure::new(status::NO_INPUT, format!("reading the directory {}: {error}", directory.display()))
+        Failure::new(status::NO_SUCH, format!("reading the directory {}: {error}", directory.display()))
     })?;
+    if files.is_empty() {
+        return Ok(());
+    }
     out.begin_timings();
-    for file in files {
-        let Ok(text) = fs::read_to_string(&file) else { continue };
-        let document = Document::parse(&text)
-            .map_err(|error| Failure::new(status::BAD_DATA, error.render(&file.display().to_string(), &text)))?;
+    for path in files {
+        let file = status::read_file(&path);
         let begun = Instant::now();
-        let cib = status::prepare(document)?;
+        let cib = match file.and_then(admit) {
+            Ok(cib) => cib,
+            Err(failure) => {
+                failure.message.iter().for_each(|message| out.complain(&format!("left out: {message}")));
+                continue;
+            }
+        };
         let clock = Clock::new(&cib, options)?;
         for _ in 0..options.repeat {
             let mut input = clock.input(&cib);
@@ -30,7 +36,7 @@ pub fn run(directory: &Path, options: &Options, out: &mut Report<'_>) -> Result<
             input.utilization = options.show_utilization;
             policy::plan(&input);
         }
-        out.timing(&file.display().to_string(), begun.elapsed().as_secs_f64());
+        out.timing(&path.display().to_string(), begun.elapsed().as_secs_f64());
         out.flush()?;
     }
     out.end();

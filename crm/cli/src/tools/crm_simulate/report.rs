@@ -77,10 +77,11 @@ impl<'a> Report<'a> {
     pub fn new(options: &'a Options, arguments: &[OsString]) -> Result<Self, Failure> {
         let to: Box<dyn Write> = match options.output_to.as_deref().filter(|path| path.as_os_str() != "-") {
             Some(path) => Box::new(fs::File::create(path).map_err(|error| Failure::cannot_create(path, &error))?),
+            None if options.output_as == Format::None => Box::new(io::sink()),
             None => Box::new(io::stdout()),
         };
         let form = match options.output_as {
-            Format::Text => Form::Text(List::new()),
+            Format::Text | Format::None => Form::Text(List::new()),
             Format::Xml => Form::Xml { tree: Tree::result(arguments), errors: Vec::new() },
         };
         Ok(Report { form, options, to, begun: false })
@@ -295,7 +296,7 @@ impl<'a> Report<'a> {
     /// How long the plans of one file took.
     pub fn timing(&mut self, file: &str, seconds: f64) {
         match &mut self.form {
-            Form::Text(list) => list.item(&format!("{file} ... {seconds:.3} seconds")),
+            Form::Text(list) => list.item(&format!("Testing {file} ... {seconds:.2} secs")),
             Form::Xml { tree, .. } => tree.leaf("timing", &[("file", file), ("duration", &format!("{seconds:.6}"))]),
         }
     }
