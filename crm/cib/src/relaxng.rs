@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(
             faults(text),
             [
-                "list: size=\"0\" is no value of size [positiveInteger]",
+                "list: size=\"0\" is no value of size [a whole number from 1 on]",
                 "list: an attribute is missing [id]",
                 "item: the attribute first is not known here [role]",
                 "item: role=\"left\" is no value of role [down up]",

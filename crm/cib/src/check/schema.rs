@@ -181,7 +181,7 @@ mod tests {
             ),
             &[
                 "error: primitive 1 a: id=\"1 a\" is no value of id (let id be a letter or _, then letters, digits, - _ and .)",
-                "error: op o: requires=\"all\" is no value of requires (let requires be one of: nothing, quorum, fencing, unfencing)",
+                "error: op o: requires=\"all\" is not one of: nothing, quorum, fencing, unfencing (set requires to one of: nothing, quorum, fencing, unfencing)",
             ],
         );
     }
