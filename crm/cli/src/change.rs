@@ -14,6 +14,7 @@ use wire::write::{AuthorForm, ExpectedForm, WriteForm};
 
 use crate::client::Client;
 use crate::cluster::{Live, View, now};
+use crate::confidential;
 use crate::follows;
 use crate::lasting;
 use crate::output::list::List;
@@ -307,7 +308,7 @@ pub fn author() -> AuthorForm {
     AuthorForm {
         user: named.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned()),
         host: host.unwrap_or_default(),
-        command: words.join(" ").chars().take(MAX_COMMAND).collect(),
+        command: confidential::command(&words.join(" ")).chars().take(MAX_COMMAND).collect(),
         at: now(),
     }
 }

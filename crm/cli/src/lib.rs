@@ -14,6 +14,7 @@ mod attention;
 mod change;
 mod client;
 mod cluster;
+mod confidential;
 mod failures;
 mod file;
 mod findings;
@@ -73,9 +74,16 @@ pub fn grammar() -> clap::Command {
 
 fn run_command(argv: Vec<OsString>) -> u8 {
     let first = argv.get(1).and_then(|word| word.to_str()).map(str::to_owned);
+    let given: Vec<OsString> = argv.iter().skip(1).cloned().collect();
     let matches = match grammar().try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
+            // With -f it can only be one of pcs's commands, and so it is behind the first word of some.
+            let pcs = error.kind() == ErrorKind::InvalidSubcommand || given.iter().any(|word| word == "-f");
+            if let Some(text) = pcs.then(|| tools::pcs::mistakes::unknown(&given)).flatten() {
+                terminal::complain(&text);
+                return EXIT_USAGE;
+            }
             // A closed pipe is the reader's choice; there is nobody left to tell.
             let _ = error.print();
             if let (ErrorKind::InvalidSubcommand, Some(near)) = (error.kind(), first.as_deref().and_then(near)) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use acl::requests::Admitted;
 use alerts::timestamp::Moment;
 use anyhow::{Context as _, bail};
 use cib::Cib;
@@ -16,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::alerting::Alerting;
+use crate::callers::Callers;
 use crate::clock::Clock;
 use crate::engines::{self, Chosen, ClusterEngine};
 use crate::evidence::Looker;
@@ -99,6 +101,7 @@ struct Shell {
     /// What the engine was too busy to take, in order.
     outbox: VecDeque<Vec<u8>>,
     waiting: Waiting,
+    callers: Callers,
     watchdog: Option<Watchdog>,
     /// Why the watchdog was not fed last time.
     unfed: Option<String>,
@@ -200,6 +203,7 @@ async fn serve(options: Run, chosen: Chosen) -> anyhow::Result<()> {
         leftovers,
         outbox: VecDeque::new(),
         waiting: Waiting::new(),
+        callers: Callers::default(),
         watchdog,
         unfed: None,
         fencings,
@@ -261,11 +265,21 @@ impl Shell {
 
     fn tool(&mut self, tool: FromTool) {
         match tool {
+            FromTool::Came(client, caller) => self.callers.came(client, caller),
             FromTool::Asked((client, request, answer)) => {
                 self.waiting.insert(client, answer);
-                self.tell(Event::Asked { client, request });
+                match self.callers.admit(client, self.node.cib(), self.now().unix, request) {
+                    Admitted::Ask(request) => self.tell(Event::Asked { client, request }),
+                    Admitted::Look { document, section, xpath, what } => {
+                        let version = self.node.cib().version();
+                        let reply = node::look(&document, version, section.as_deref(), xpath.as_deref(), what);
+                        self.answer(client, reply);
+                    }
+                    Admitted::Answer(reply) => self.answer(client, reply),
+                }
             }
             FromTool::Gone(client) => {
+                self.callers.gone(client);
                 self.waiting.remove(&client);
                 self.tell(Event::Gone { client });
             }
@@ -416,7 +430,13 @@ impl Shell {
         }
     }
 
+    /// Answers with what the one who asked may see of it.
     fn reply(&mut self, client: node::ClientId, reply: wire::Reply) {
+        let reply = self.callers.shown(client, self.node.cib(), self.now().unix, reply);
+        self.answer(client, reply);
+    }
+
+    fn answer(&mut self, client: node::ClientId, reply: wire::Reply) {
         if let Some(answer) = self.waiting.remove(&client) {
             // The tool may have gone: its write was made all the same.
             let _ = answer.send(reply);

@@ -17,6 +17,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use wire::request::{from_line, to_line};
 use wire::{Reply, Request, Why};
 
+use crate::callers::Names;
+
 /// The group whose members may use the tools, as Pacemaker has it.
 const GROUP: &str = "haclient";
 /// Tools connected at once; more wait. A status display every second on each of many screens stays far below.
@@ -64,6 +66,8 @@ pub type Asked = (ClientId, Request, oneshot::Sender<Reply>);
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "requests are the rule, and few wait at a time")]
 pub enum FromTool {
+    /// A connection began, of somebody who is neither root nor the daemon's own user.
+    Came(ClientId, acl::Who),
     /// A request.
     Asked(Asked),
     /// The connection ended.
@@ -121,6 +125,7 @@ impl Socket {
     async fn serve_within(self, limits: Limits, to: mpsc::Sender<FromTool>) {
         let room = Arc::new(Semaphore::new(MAX_CLIENTS));
         let large = Arc::new(Semaphore::new(limits.large_kib as usize));
+        let names = Names::default();
         let mut next = 0;
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else { return };
@@ -130,9 +135,14 @@ impl Socket {
                 continue;
             };
             next += 1;
-            let (client, to, large) = (ClientId(next), to.clone(), large.clone());
+            let (client, to, large, names) = (ClientId(next), to.clone(), large.clone(), names.clone());
             tokio::spawn(async move {
                 let who = peer(&stream);
+                if let Some(caller) = names.of(&stream).await
+                    && to.send(FromTool::Came(client, caller)).await.is_err()
+                {
+                    return;
+                }
                 if let Err(trouble) = talk(client, stream, &to, limits, &large).await {
                     tracing::warn!(event = "client", "{who} {trouble}; its connection is closed");
                 }
@@ -245,6 +255,7 @@ mod tests {
             while gone.len() < count {
                 match tokio::time::timeout(PATIENCE, from.recv()).await.expect("all tools end").unwrap() {
                     FromTool::Asked((_, _, answer)) => drop(answer.send(Reply::refused("x".repeat(bytes)))),
+                    FromTool::Came(..) => {}
                     FromTool::Gone(client) => gone.push(client),
                 }
             }

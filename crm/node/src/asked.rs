@@ -252,6 +252,7 @@ impl Node {
                 .collect(),
             cib: self.replica.cib().document().to_xml(),
             version: (version.admin_epoch, version.epoch, version.num_updates),
+            restricted: None,
         }
     }
 

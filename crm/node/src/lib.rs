@@ -43,3 +43,4 @@ pub use clients::ClientId;
 pub use disk::history;
 pub use event::{Command, Event, FencingSettings, Now, Process, Program, Settings};
 pub use machine::Node;
+pub use query::look;

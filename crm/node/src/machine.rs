@@ -25,7 +25,6 @@ use crate::failovers::Failovers;
 use crate::fencing;
 use crate::metadata::{Descriptions, agent_of};
 use crate::orders::Orders;
-use crate::query;
 use crate::remote;
 use crate::replica::{Delivered, Replica, Settled, Step};
 use crate::speech::{SAID_AGAIN, Speech};
@@ -533,7 +532,7 @@ impl Node {
                         configuration || disk::is_of_configuration(&write),
                     )
                 }
-                Err(refused) => self.clients.refused(number, query::why(refused), refused.to_string()),
+                Err(refused) => self.clients.refused(number, wire::Why::of(refused), refused.to_string()),
             };
             if let Some((client, reply)) = answer {
                 self.out.push_back(Command::Reply { client, reply });

@@ -56,6 +56,7 @@ const FLAGS: &[&str] = &[
     "--plan",
     "--promoted",
     "--safe",
+    "--show-secrets",
     "--simulate",
     "--skip-offline",
     "--start",
@@ -67,7 +68,7 @@ const FLAGS: &[&str] = &[
 
 /// Which every command knows.
 pub const EVERYWHERE: &[&str] =
-    &["-f", "--confirm", "--debug", "--help", "--plan", "--wait", "--yes", "--request-timeout"];
+    &["-f", "--confirm", "--debug", "--help", "--plan", "--show-secrets", "--wait", "--yes", "--request-timeout"];
 
 /// Whether an option takes a value.
 pub fn takes_value(option: &str) -> bool {

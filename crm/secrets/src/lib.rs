@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use cib::Document;
+use cib::{Document, Element};
 
 /// What stands in the place of a secret.
 pub const STRUCK: &str = "********";
@@ -108,6 +108,42 @@ pub fn without(cib: &Document) -> Document {
     cib
 }
 
+/// Puts back what was struck out of a configuration, from the one that is there: what reads [`STRUCK`] is to be as it is.
+/// A document that was shown can be changed and applied without its secrets.
+///
+/// # Errors
+/// Where something was struck and nothing is there to be put back: the value itself must stand there.
+pub fn restore(wanted: &mut Document, current: &Document) -> Result<(), String> {
+    let shown: &Document = wanted;
+    let struck: Vec<(Element, String, String)> = shown
+        .descendants(shown.root())
+        .flat_map(|element| shown.attributes(element).map(move |(name, value)| (element, name, value)))
+        .filter(|(_, _, value)| value.contains(STRUCK))
+        .map(|(element, name, value)| (element, name.to_owned(), value.to_owned()))
+        .collect();
+    if struck.is_empty() {
+        return Ok(());
+    }
+    let clean = without(current);
+    for (element, name, value) in struck {
+        let (kind, id) = (wanted.name(element).to_owned(), wanted.id(element).to_owned());
+        // A copy has the same elements under the same handles.
+        let same = |one: &Element| clean.name(*one) == kind && clean.id(*one) == id && !id.is_empty();
+        let there = clean.descendants(clean.root()).find(same);
+        let there = there.filter(|one| clean.attribute(*one, &name) == Some(value.as_str()));
+        match there.and_then(|one| current.attribute(one, &name)) {
+            Some(secret) => wanted.set(element, &name, secret),
+            None => {
+                return Err(format!(
+                    "<{kind} id=\"{id}\"> has {name}=\"{value}\", which stands for a secret that was not shown, and the \
+                     configuration has none there; write the value itself"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Strikes what stands behind a name that holds a secret: `password=x`, `passwd="x y"`.
 fn assignments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -187,6 +223,23 @@ mod tests {
         ] {
             assert_eq!(Secrets::default().struck(text), expected);
         }
+    }
+
+    #[test]
+    fn what_was_struck_is_put_back_or_refused() {
+        let current = Document::parse(
+            "<cib><nvpair id='1' name='passwd' value='geheim'/><nvpair id='2' name='opts' value='-p geheim -x'/></cib>",
+        )
+        .unwrap();
+        let shown = without(&current).to_xml();
+        assert!(!shown.contains("geheim"), "{shown}");
+        let mut wanted = Document::parse(&shown.replace("opts", "options")).unwrap();
+        restore(&mut wanted, &current).unwrap();
+        assert_eq!(wanted.to_xml(), current.to_xml().replace("opts", "options"));
+        let mut moved = Document::parse(&shown.replace("id=\"1\"", "id=\"3\"")).unwrap();
+        assert!(restore(&mut moved, &current).unwrap_err().contains("<nvpair id=\"3\">"));
+        let mut free = Document::parse("<cib><nvpair id='3' name='x' value='y'/></cib>").unwrap();
+        assert_eq!(restore(&mut free, &current), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What tools ask a daemon, and what it answers: a line of JSON each, at most [`MAX_LINE`] bytes, one after another on
 //! one connection.
 
+use cib::{Refused, patch};
 use serde::{Deserialize, Serialize};
 
 use crate::attribute::{AttributeValue, Update};
@@ -164,6 +165,28 @@ pub enum Why {
     NotDurable,
     /// Too much is under way.
     Busy,
+    /// Who asks may not: ACLs restrict them.
+    Denied,
+}
+
+impl Why {
+    /// Of which kind a refusal of all members is.
+    pub fn of(refused: &Refused) -> Why {
+        match refused {
+            Refused::Outdated { .. } | Refused::Older { .. } => Why::Outdated,
+            Refused::NotThere(_) | Refused::UnknownNode(_) | Refused::Patch(patch::Error::NotThere { .. }) => {
+                Why::NotFound
+            }
+            Refused::Exists { .. } => Why::Exists,
+            Refused::Patch(_)
+            | Refused::Xml(_)
+            | Refused::NotACib(_)
+            | Refused::Section(_)
+            | Refused::NoSection(_)
+            | Refused::XPath(_)
+            | Refused::Nameless(_) => Why::Invalid,
+        }
+    }
 }
 
 /// A change of the configuration that a node keeps.
@@ -210,6 +233,9 @@ pub struct Status {
     pub cib: String,
     /// Its version.
     pub version: (u64, u64, u64),
+    /// Who asked, if ACLs keep a part of it from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restricted: Option<String>,
 }
 
 /// One line of JSON with its newline.

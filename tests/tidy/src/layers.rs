@@ -11,6 +11,7 @@ pub const LAYERS: &[&[&str]] = &[
     &[
         "policy",
         "expiring",
+        "acl",
         "controller",
         "executor",
         "alerts",

@@ -24,6 +24,7 @@ pub const PURE: &[&str] = &[
     "crm/desired",
     "crm/outline",
     "crm/secrets",
+    "crm/acl",
     "crm/picture",
     "fencing/fencer",
     "schemas",

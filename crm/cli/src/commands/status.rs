@@ -137,6 +137,9 @@ impl Report {
         ));
         list.item(&format!("Coordinator: {}", status.coordinator.as_deref().unwrap_or("none")));
         list.item(&format!("Seen by: {} (systoled {})", status.node, status.program));
+        if let Some(user) = &status.restricted {
+            list.item(&format!("Seen as: {user}; what no ACL role lets {user} read is left out here"));
+        }
         list.item(&format!("Configuration: version {admin_epoch}.{epoch}.{num_updates}{}", self.last_change()));
         let resting = if status.quiet { "nothing under way" } else { "working" };
         list.item(&format!(

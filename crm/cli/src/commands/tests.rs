@@ -45,6 +45,7 @@ pub fn status() -> Status {
         under_way: Vec::new(),
         cib: CLUSTER.into(),
         version: (0, 12, 5),
+        restricted: None,
     }
 }
 

@@ -4,6 +4,7 @@
 mod by_hand;
 mod edit;
 pub mod foresight;
+pub mod mistakes;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use super::store::{self, Store};
 use crate::cluster::{View, now};
 use crate::commands::cib::differences;
 use crate::output::list::List;
-use crate::{change, follows, terminal};
+use crate::{change, confidential, follows, terminal};
 
 /// The tool.
 pub const TOOL: Tool = Tool {
@@ -88,6 +89,10 @@ pub fn takes(arguments: &[OsString], own: &clap::Command) -> bool {
     if !commands::knows(&line.words) {
         return false;
     }
+    // Ours work on the cluster: with a file pcs's are meant.
+    if line.options.has("-f") {
+        return true;
+    }
     let mut command = own;
     for (at, word) in line.words.iter().enumerate() {
         match command.find_subcommand(word) {
@@ -141,10 +146,19 @@ fn run(call: &mut Call, usage: u8) -> u8 {
     if let Some(status) = elsewhere(&words) {
         return status;
     }
-    match execute(call, &words, &line) {
-        Ok(answer) => {
-            call.out.push_str(&answer.out);
+    let own = usage == USAGE;
+    match execute(call, &words, &line, own) {
+        Ok((answer, cib)) => {
+            // pcs itself hides nothing; and what is saved to be pushed again has to be whole.
+            let whole = !own
+                || line.options.has(confidential::OPTION)
+                || line.words.starts_with(&["cluster", "cib"].map(str::to_owned));
+            let secret: Vec<&Document> = cib.iter().collect();
+            call.out.push_str(&confidential::text(&answer.out, &secret, whole));
             call.err.push_str(&answer.err);
+            if let Some(cib) = cib.filter(|_| own && answer.status != 0) {
+                mistakes::meant(&line, &answer.err, &cib).into_iter().for_each(|hint| call.complain(hint));
+            }
             if answer.status == USAGE { usage } else { answer.status }
         }
         Err(failure) => {
@@ -201,12 +215,18 @@ fn elsewhere(words: &[String]) -> Option<u8> {
     Some(crate::run(argv.into_iter().map(OsString::from).collect()))
 }
 
-fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answer, Failure> {
+/// Does it; gives the configuration that the answer may tell of, too.
+fn execute(
+    call: &mut Call,
+    words: &[String],
+    line: &CommandLine,
+    own: bool,
+) -> Result<(Answer, Option<Document>), Failure> {
     let world = Machine::of(call);
     let nothing = || Document::new("cib");
     let asks = !commands::knows(&line.words) || commands::is_about_agents(&line.words);
     if asks || line.options.has("--help") || line.options.has("--version") {
-        return Ok(::pcs::run(words, &nothing(), &world));
+        return Ok((::pcs::run(words, &nothing(), &world), None));
     }
     let store = match line.options.value("-f") {
         Some(file) => {
@@ -216,14 +236,23 @@ fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answ
         None => Store::of(call),
     };
     if line.options.has("--plan") {
-        return plan(&store, words, &world);
+        return plan(&store, words, &world).map(|answer| (answer, None));
     }
-    let mut last = None;
+    let (mut last, mut told) = (None, None);
     store.change(line.options.force(), |document| {
         let mut answer = ::pcs::run(words, document, &world);
         if let (Some(next), false) = (&answer.next, store.is_live()) {
             let message = "nothing was changed: this ends when a cluster has done its part, and a file has none";
             return Err(Failure::new(FAILED, format!("{message} ({} there)", next.left)));
+        }
+        told = Some(document.clone());
+        if let (true, Some(after)) = (own, &answer.cib) {
+            let (errors, warnings) = mistakes::told(&mistakes::brought(document, after));
+            if let (Some(error), false) = (errors.first(), line.options.force()) {
+                return Err(Failure::new(FAILED, format!("nothing was changed: {error}, use --force to override")));
+            }
+            let warned = errors.iter().chain(&warnings).map(|text| format!("Warning: {text}\n"));
+            answer.err.extend(warned);
         }
         if let (true, Some(after)) = (line.options.has("--confirm"), &answer.cib) {
             confirm(call, document, after)?;
@@ -250,7 +279,7 @@ fn execute(call: &mut Call, words: &[String], line: &CommandLine) -> Result<Answ
             answer.status = if quiet { answer.status } else { FAILED };
         }
     }
-    Ok(answer)
+    Ok((answer, told))
 }
 
 fn wait_for(socket: &Path, limit: Duration) -> Result<(bool, String), Failure> {

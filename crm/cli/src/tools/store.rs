@@ -210,6 +210,7 @@ impl From<Refusal> for Failure {
             Why::Exists => status::EXISTS,
             Why::Invalid => status::BAD_CONFIGURATION,
             Why::Busy => status::TRY_AGAIN,
+            Why::Denied => status::NOT_PERMITTED,
             Why::NotDurable | Why::Other => status::ERROR,
         };
         match refusal.why {

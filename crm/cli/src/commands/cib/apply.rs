@@ -69,7 +69,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     }
     let mut client = Client::from_arguments(arguments)?;
     let live = Live::fetch(&mut client)?;
-    let file = match (file, short) {
+    let mut file = match (file, short) {
         (Some(file), _) => file,
         (None, short) => {
             let desired = short.unwrap_or_default();
@@ -82,6 +82,8 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
             built
         }
     };
+    secrets::restore(&mut file.document, &live.view.document)
+        .map_err(|problem| anyhow!("nothing was changed: {problem}"))?;
     let older = if how.force { None } else { older(&file.document, live.configuration_version()) };
     if let Some(older) = older.as_ref().filter(|_| !how.dry_run) {
         bail!("nothing was changed: {older}");

@@ -2,9 +2,16 @@
 
 use cib::Document;
 use cib::patch::{self, Change};
+use secrets::Secrets;
 
-/// A line for each change that turns `old` into `new`.
+/// A line for each change that turns `old` into `new`, without their secrets.
 pub fn lines(old: &Document, new: &Document) -> Vec<String> {
+    let secrets = Secrets::of(old).and(&Secrets::of(new));
+    whole_lines(old, new).iter().map(|line| secrets.struck(line)).collect()
+}
+
+/// The same with the secrets.
+pub fn whole_lines(old: &Document, new: &Document) -> Vec<String> {
     // The order of the sections themselves means nothing.
     let means = |change: &&Change| !matches!(change, Change::Move { path, .. } if !path.contains("[@id="));
     patch::diff(old, new).changes.iter().filter(means).map(|change| line(old, change)).collect()

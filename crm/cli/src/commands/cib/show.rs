@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::cluster::Live;
 use crate::commands::Command;
 use crate::terminal::print;
-use crate::{EXIT_FAILURE, EXIT_OK};
+use crate::{EXIT_FAILURE, EXIT_OK, confidential};
 
 /// The command.
 pub const COMMAND: Command = Command { name: "show", grammar, run };
@@ -18,6 +18,7 @@ fn grammar() -> clap::Command {
     clap::Command::new("")
         .about("Show the CIB as XML")
         .after_help("Examples:\n  systole cib show --configuration > cib.xml\n  systole cib show --xpath \"//primitive[@id='web']\"")
+        .arg(confidential::argument())
         .arg(Arg::new("configuration").long("configuration").action(ArgAction::SetTrue).help("Without the status"))
         .arg(
             Arg::new("xpath")
@@ -30,15 +31,21 @@ fn grammar() -> clap::Command {
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let mut client = Client::from_arguments(arguments)?;
+    let show = arguments.get_flag("show-secrets");
     if let Some(xpath) = arguments.get_one::<String>("xpath") {
         let (found, _) = client.query(None, Some(xpath), QueryWhat::Whole)?;
-        print(&found.concat())?;
+        let shown = found.iter().map(|item| match Document::parse(item) {
+            Ok(element) if !show => secrets::without(&element).to_xml(),
+            _ => item.clone(),
+        });
+        print(&shown.collect::<String>())?;
         return Ok(if found.is_empty() { EXIT_FAILURE } else { EXIT_OK });
     }
     let live = Live::fetch(&mut client)?;
+    let document = confidential::document(&live.view.document, arguments);
     print(&match arguments.get_flag("configuration") {
-        true => without_status(live.view.document)?.to_xml(),
-        false => live.status.cib,
+        true => without_status(document)?.to_xml(),
+        false => document.to_xml(),
     })?;
     Ok(EXIT_OK)
 }

@@ -1,13 +1,14 @@
 //! `systole config diff`: what differs between two configurations.
 
+use anyhow::bail;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::{document, kept, version, version_argument};
-use crate::EXIT_OK;
 use crate::client::Client;
 use crate::commands::Command;
 use crate::commands::cib::differences;
 use crate::terminal::print;
+use crate::{EXIT_OK, confidential};
 use cib::patch::{self, xml};
 
 /// The command.
@@ -19,6 +20,7 @@ fn grammar() -> clap::Command {
         .after_help(
             "Examples:\n  systole config diff 12 15\n  systole config diff 12 15 --xml | cibadmin --patch --xml-pipe",
         )
+        .arg(confidential::argument())
         .arg(version_argument("from", "The one before"))
         .arg(version_argument("to", "The one after"))
         .arg(Arg::new("xml").long("xml").action(ArgAction::SetTrue).help("As a patch, as crm_diff writes it"))
@@ -26,6 +28,7 @@ fn grammar() -> clap::Command {
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let mut client = Client::from_arguments(arguments)?;
+    let show = arguments.get_flag("show-secrets");
     let changes = kept(&mut client)?;
     let mut side = |name: &str| {
         let text = arguments.get_one::<String>(name).expect("it is required");
@@ -33,11 +36,16 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     };
     let (old, new) = (side("from")?, side("to")?);
     if arguments.get_flag("xml") {
-        print(&xml::write(&patch::diff(&old, &new), &old, &new))?;
+        let patch = xml::write(&patch::diff(&old, &new), &old, &new);
+        if confidential::text(&patch, &[&old, &new], show) != patch {
+            bail!("the patch has secrets in it, and without them it would be another: --show-secrets writes them");
+        }
+        print(&patch)?;
         return Ok(EXIT_OK);
     }
-    let lines = differences::lines(&old, &new);
+    let lines = differences::whole_lines(&old, &new);
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = confidential::text(&text, &[&old, &new], show);
     print(if lines.is_empty() { "There is no difference.\n" } else { &text })?;
     Ok(EXIT_OK)
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 use wire::Kept;
 
 use super::{kept, written};
-use crate::EXIT_OK;
 use crate::client::Client;
 use crate::commands::Command;
 use crate::terminal::{print, print_json};
+use crate::{EXIT_OK, confidential};
 
 /// So many are shown unless all are asked for.
 const SHOWN: usize = 100;
@@ -39,7 +39,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
                 "version": written(change.to),
                 "user": change.author.user,
                 "host": change.author.host,
-                "command": change.author.command,
+                "command": confidential::command(&change.author.command),
                 "at": change.author.at,
                 "changes": change.patch.len(),
             })
@@ -67,7 +67,7 @@ pub fn line(change: &Kept) -> String {
         (user, host) => format!("{user}@{host}"),
     };
     let when = if author.at == 0 { "-".to_owned() } else { date::ctime(author.at) };
-    let command = if author.command.is_empty() { "-" } else { &author.command };
+    let command = if author.command.is_empty() { "-".to_owned() } else { confidential::command(&author.command) };
     format!("{:<8} {when:<24}  {who:<20} {command}\n", written(change.to))
 }
 

@@ -3,10 +3,10 @@
 use clap::ArgMatches;
 
 use super::{document, kept, version, version_argument};
-use crate::EXIT_OK;
 use crate::client::Client;
 use crate::commands::Command;
 use crate::terminal::print;
+use crate::{EXIT_OK, confidential};
 
 /// The command.
 pub const COMMAND: Command = Command { name: "show", grammar, run };
@@ -15,6 +15,7 @@ fn grammar() -> clap::Command {
     clap::Command::new("")
         .about("Show one of the configurations there were, as XML")
         .after_help("Example:\n  systole config show 12 > cib-12.xml")
+        .arg(confidential::argument())
         .arg(version_argument("version", "Which one"))
 }
 
@@ -22,6 +23,6 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let mut client = Client::from_arguments(arguments)?;
     let text = arguments.get_one::<String>("version").expect("it is required");
     let version = version(&kept(&mut client)?, text)?;
-    print(&document(&mut client, version)?.to_xml())?;
+    print(&confidential::document(&document(&mut client, version)?, arguments).to_xml())?;
     Ok(EXIT_OK)
 }

@@ -101,7 +101,7 @@ fn file_of(line: &CommandLine) -> Vec<String> {
 
 fn run_words(call: &mut Call, words: &[String]) -> Result<u8, Failure> {
     let line = CommandLine::read(words).unwrap_or_default();
-    let answer = execute(call, words, &line)?;
+    let (answer, _) = execute(call, words, &line, false)?;
     call.out.push_str(&answer.out);
     call.err.push_str(&answer.err);
     Ok(answer.status)
