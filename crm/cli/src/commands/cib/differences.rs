@@ -2,40 +2,54 @@
 
 use cib::Document;
 use cib::patch::{self, Change};
-use secrets::Secrets;
+use secrets::{STRUCK, Secrets};
 
 /// A line for each change that turns `old` into `new`, without their secrets.
 pub fn lines(old: &Document, new: &Document) -> Vec<String> {
     let secrets = Secrets::of(old).and(&Secrets::of(new));
-    whole_lines(old, new).iter().map(|line| secrets.struck(line)).collect()
+    told(old, new, true).iter().map(|line| secrets.struck(line)).collect()
 }
 
 /// The same with the secrets.
 pub fn whole_lines(old: &Document, new: &Document) -> Vec<String> {
-    // The order of the sections themselves means nothing.
-    let means = |change: &&Change| !matches!(change, Change::Move { path, .. } if !path.contains("[@id="));
-    patch::diff(old, new).changes.iter().filter(means).map(|change| line(old, change)).collect()
+    told(old, new, false)
 }
 
-fn line(old: &Document, change: &Change) -> String {
+fn told(old: &Document, new: &Document, hide: bool) -> Vec<String> {
+    // The order of the sections themselves means nothing.
+    let means = |change: &&Change| !matches!(change, Change::Move { path, .. } if !path.contains("[@id="));
+    patch::diff(old, new).changes.iter().filter(means).map(|change| line(old, change, hide)).collect()
+}
+
+/// Whether the value of an element is nobody's business, however short it is.
+fn is_secret(document: &Document, element: cib::Element) -> bool {
+    document.name(element) == "nvpair" && document.attribute(element, "name").is_some_and(secrets::is_secret)
+}
+
+fn line(old: &Document, change: &Change, hide: bool) -> String {
     match change {
         Change::Create { path, xml, .. } => match Document::parse(xml) {
-            Ok(new) => format!("+ {}{}", described(&new, new.root()), within(path)),
+            Ok(new) => format!("+ {}{}", described(&new, new.root(), hide), within(path)),
             Err(_) => format!("+ something below {path}"),
         },
         Change::Delete { path } => match find(old, path) {
-            Some(element) => format!("- {}{}", described(old, element), within(parent(path))),
+            Some(element) => format!("- {}{}", described(old, element, hide), within(parent(path))),
             None => format!("- {path}"),
         },
         Change::Move { path, .. } => format!("~ {} takes another place", last_step(path)),
         Change::Modify { path, set, unset } => {
             let element = find(old, path);
-            let before = |name: &str| element.and_then(|element| old.attribute(element, name));
+            let hide = hide && element.is_some_and(|element| is_secret(old, element));
+            let shown =
+                |name: &str, value: &str| if hide && name == "value" { STRUCK.to_owned() } else { value.to_owned() };
+            let before = |name: &str| Some(shown(name, element.and_then(|element| old.attribute(element, name))?));
             let set = set.iter().map(|(name, value)| match before(name) {
-                Some(before) => format!("{name} {before} -> {value}"),
-                None => format!("{name} = {value}"),
+                Some(before) => format!("{name} {before} -> {}", shown(name, value)),
+                None => format!("{name} = {}", shown(name, value)),
             });
-            let unset = unset.iter().map(|name| format!("{name} removed (was {})", before(name).unwrap_or("unset")));
+            let unset = unset
+                .iter()
+                .map(|name| format!("{name} removed (was {})", before(name).unwrap_or_else(|| "unset".to_owned())));
             let what = element.map_or_else(|| last_step(path), |element| named(old, element));
             format!("~ {what}{}: {}", within(parent(path)), set.chain(unset).collect::<Vec<_>>().join(", "))
         }
@@ -43,8 +57,9 @@ fn line(old: &Document, change: &Change) -> String {
 }
 
 /// `primitive web (ocf:heartbeat:Dummy)`, `nvpair target-role=Stopped`.
-fn described(document: &Document, element: cib::Element) -> String {
+fn described(document: &Document, element: cib::Element, hide: bool) -> String {
     let attribute = |name| document.attribute(element, name);
+    let hide = hide && is_secret(document, element);
     let mut text = named(document, element);
     match (attribute("class"), attribute("type")) {
         (Some(class), Some(kind)) => {
@@ -57,7 +72,7 @@ fn described(document: &Document, element: cib::Element) -> String {
             let rest: Vec<String> = document
                 .attributes(element)
                 .filter(|(name, _)| shown(name))
-                .map(|(name, value)| format!("{name}={value}"))
+                .map(|(name, value)| format!("{name}={}", if hide && name == "value" { STRUCK } else { value }))
                 .collect();
             if !rest.is_empty() {
                 text.push_str(&format!(" {}", rest.join(" ")));
@@ -133,6 +148,18 @@ fn find(document: &Document, path: &str) -> Option<cib::Element> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_not_told_however_short() {
+        let of = |passwd: &str, more: &str| {
+            let pair = format!("<nvpair id='p' name='passwd' value='{passwd}'/>{more}");
+            Document::parse(&format!("<cib><configuration><a id='a'>{pair}</a></configuration></cib>")).unwrap()
+        };
+        let (old, new) = (of("x", ""), of("y", "<nvpair id='q' name='secret' value='z'/>"));
+        let text = lines(&old, &new).join("\n");
+        assert!(text.contains("******** -> ********") && text.contains("nvpair secret value=********"), "{text}");
+        assert!(whole_lines(&old, &new).join("\n").contains("value x -> y"));
+    }
 
     #[test]
     fn changes_are_told_in_operators_words() {

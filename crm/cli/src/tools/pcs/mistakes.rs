@@ -66,7 +66,8 @@ pub fn unknown(arguments: &[OsString]) -> Option<String> {
             Some(error.replace("'pcs ", "'systole ").trim_end().to_owned())
         }
         Err(error) => {
-            let first = words.iter().find(|word| !word.starts_with('-'))?;
+            let value = |at: usize| at > 0 && words[at - 1] == "-f";
+            let first = words.iter().enumerate().find(|(at, word)| !word.starts_with('-') && !value(*at))?.1;
             families().any(|family| family == first).then(|| format!("Error: {error}"))
         }
     }
@@ -84,7 +85,18 @@ pub fn brought(before: &Document, after: &Document) -> Vec<Finding> {
 
 /// These in words: what refuses the change, and what only warns.
 pub fn told(found: &[Finding]) -> (Vec<String>, Vec<String>) {
-    let words = |finding: &Finding| format!("{}: {}", finding.message, finding.remedy);
+    let words = |finding: &Finding| {
+        let (message, remedy) = (&finding.message, &finding.remedy);
+        // What a value may be is said already; which of these was meant is not.
+        match message.split_once(" is not one of: ") {
+            Some((value, known)) => {
+                let typed = value.split('"').nth(1).unwrap_or_default();
+                let near = names::nearest(typed, known.split(", "));
+                near.map_or_else(|| message.clone(), |near| format!("{message}; did you mean '{near}'?"))
+            }
+            None => format!("{message}: {remedy}"),
+        }
+    };
     let (errors, warnings): (Vec<&Finding>, Vec<&Finding>) =
         found.iter().partition(|finding| finding.severity == Severity::Error);
     (errors.into_iter().map(words).collect(), warnings.into_iter().map(words).collect())
@@ -123,6 +135,7 @@ mod tests {
             ("-f x resource crate a b", "'crate' is no command behind 'systole resource'; did you mean 'create'?"),
             ("resource enabel a", "did you mean 'enable'?"),
             ("-f x constrain location a prefers b", "did you mean 'constraint'?"),
+            ("-f x.xml resource create x Dummy --grup g", "did you mean --group?"),
             ("resource create x Dummy --grup g", "option --grup not recognized; did you mean --group?"),
         ] {
             assert!(told(typed).contains(expected), "{typed}: {}", told(typed));
@@ -145,7 +158,10 @@ mod tests {
         }
         assert!(brought(&before, &before).is_empty());
         let (errors, warnings) = told(&brought(&before, &after));
-        assert!(errors.len() == 1 && errors[0].contains("Stoped") && errors[0].contains("Stopped"), "{errors:?}");
+        assert!(
+            errors.len() == 1 && errors[0].contains("Stoped") && errors[0].ends_with("did you mean 'Stopped'?"),
+            "{errors:?}"
+        );
         assert!(warnings.len() == 1 && warnings[0].contains("migration-threshold"), "{warnings:?}");
     }
 }
