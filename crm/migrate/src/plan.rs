@@ -8,6 +8,7 @@ mod health;
 mod hooks;
 mod items;
 mod nfs;
+mod object;
 pub(crate) mod place;
 mod questions;
 mod servers;
@@ -156,7 +157,7 @@ fn unit_resource(draft: &mut Draft<'_, '_>, unit: &Unit<'_>, nfs: bool) -> Optio
         members.extend(nfs::members(draft));
     }
     members.extend(address::addresses(draft, unit));
-    members.extend(address::objects(draft, unit));
+    members.extend(object::objects(draft, unit));
     members.extend(hooks::hooks(draft, unit));
     let meta = place::meta(unit, members.len());
     let resource = match members.len() {

@@ -1,6 +1,6 @@
 //! Plans for keepalived.conf files of our own, one folder a case: `HOST.conf` for each host, `answers.txt` if not all
 //! questions have their default, and what comes of it in `plan.txt`. A name that begins with `with-nfs` asks for that as
-//! well. Every word that keepalived knows stands in at least one case.
+//! well. Every word that keepalived knows stands in at least one case, in each block that knows it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use cib::{Document, check};
 use conformance::clusters::Chance;
-use keepalived::keywords::{Shape, TOP, Word};
+use keepalived::expand::expand;
+use keepalived::keywords::{Shape, Side, TOP, Word};
+use keepalived::statement::{Statement, parse};
 use keepalived::{Files, Host, Model};
 use migrate::configuration::{commands, document};
 use migrate::plan::{Wishes, plan};
@@ -128,22 +130,38 @@ fn plans_are_as_recorded() {
     assert!(wrong.is_empty(), "{}\nUPDATE=1 writes them anew", wrong.join("\n"));
 }
 
+/// All words by where they stand, such as `vrrp_instance/track_script`, as keepalived knows them.
+fn known(words: &'static [Word], path: &str, found: &mut BTreeSet<String>) {
+    for word in words {
+        let path = format!("{path}{}", word.name);
+        if let Shape::Block(inner) = word.shape {
+            known(inner, &format!("{path}/"), found);
+        }
+        found.insert(path);
+    }
+}
+
+/// The same of what was read.
+fn used(statements: &[Statement], path: &str, found: &mut BTreeSet<String>) {
+    for statement in statements {
+        let path = format!("{path}{}", statement.word());
+        used(&statement.block, &format!("{path}/"), found);
+        found.insert(path);
+    }
+}
+
 #[test]
 fn every_word_stands_in_a_case() {
-    fn walk(words: &'static [Word], found: &mut BTreeSet<&'static str>) {
-        for word in words {
-            found.insert(word.name);
-            if let Shape::Block(inner) = word.shape {
-                walk(inner, found);
-            }
+    let (mut words, mut tried) = (BTreeSet::new(), BTreeSet::new());
+    known(TOP, "", &mut words);
+    for (_, text) in cases().iter().flat_map(|case| confs(case)) {
+        let (lines, _) = expand(&Files::one("/k", text), &Host::default());
+        for side in [Side::Vrrp, Side::Checker, Side::Bfd] {
+            used(&parse(&lines, side).0, "", &mut tried);
         }
     }
-    let mut words = BTreeSet::new();
-    walk(TOP, &mut words);
-    let texts: Vec<String> = cases().iter().flat_map(|case| confs(case)).map(|(_, text)| text).collect();
-    let used: BTreeSet<&str> = texts.iter().flat_map(|text| text.split_whitespace()).collect();
-    let missing: Vec<_> = words.iter().filter(|word| !used.contains(*word)).collect();
-    assert!(missing.is_empty(), "no case has {missing:?}");
+    let missing: Vec<&String> = words.difference(&tried).collect();
+    assert!(missing.is_empty(), "{} of {} words stand in no case: {missing:?}", missing.len(), words.len());
 }
 
 /// Texts that are tried by the test; MUTATIONS asks for more.

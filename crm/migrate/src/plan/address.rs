@@ -1,11 +1,10 @@
-//! Addresses, routes and rules as resources: with exactly the prefix, interface, label and flags that let an address that
-//! is there already be taken for running.
+//! Addresses as resources: with exactly the prefix, interface, label and flags that let an address that is there already
+//! be taken for running.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use keepalived::model::{Instance, VirtualAddress};
-use keepalived::statement::Statement;
 
 use super::Draft;
 use crate::configuration::{Parameters, Primitive};
@@ -108,101 +107,4 @@ fn parameters(address: &VirtualAddress, instance: &Instance, plain: bool) -> BTr
         set("arp_count_refresh", instance.garp.refresh_repeat.to_string());
     }
     pairs
-}
-
-/// Routes and rules, as ip(8) is told them.
-pub(super) fn objects(draft: &mut Draft<'_, '_>, unit: &Unit<'_>) -> Vec<Primitive> {
-    type Lines = fn(&Instance) -> &[Statement];
-    let kinds: [(&str, Lines); 2] = [("route", |one| &one.routes), ("rule", |one| &one.rules)];
-    let mut resources = Vec::new();
-    for router in &unit.routers {
-        for (kind, lines) in kinds {
-            let most = router.members.iter().map(|member| lines(member.instance).len()).max().unwrap_or(0);
-            for number in 0..most {
-                let hosts: Vec<(String, BTreeMap<String, String>)> = router
-                    .members
-                    .iter()
-                    .filter_map(|member| {
-                        let line = lines(member.instance).get(number)?;
-                        let device = member.instance.vmac.as_ref().or(member.instance.interface.as_ref());
-                        let spec = spec(kind, line, device.map(String::as_str));
-                        let pairs = [("kind".to_owned(), kind.to_owned()), ("spec".to_owned(), spec)];
-                        Some((member.host.to_owned(), pairs.into()))
-                    })
-                    .collect();
-                let id = draft.ids.take(&format!("{}-{kind}-{}", unit.name, number + 1));
-                let resource = Primitive::new(id, ("ocf", Some("systole"), "IpObject"), MONITOR);
-                resources.push(resource.with(Parameters::merged(&hosts)));
-            }
-        }
-    }
-    resources
-}
-
-/// A line of keepalived's as ip(8) takes it: `src A to B via C or D` is an order and words of its own.
-pub(super) fn spec(kind: &str, line: &Statement, device: Option<&str>) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut target: Option<String> = None;
-    let own = ["no_track", "use_vmac"];
-    let mut rest = line.words.iter().map(String::as_str).filter(|word| !own.contains(word)).peekable();
-    const LEADING: &[&str] = &["blackhole", "unreachable", "prohibit", "throw", "unicast", "local", "broadcast"];
-    let mut leading: Option<String> = None;
-    let mut first = true;
-    while let Some(word) = rest.next() {
-        match word {
-            "track_group" => drop(rest.next()),
-            "to" if kind == "route" => target = rest.next().map(str::to_owned),
-            "gw" => words.extend(["via".to_owned(), rest.next().unwrap_or_default().to_owned()]),
-            "or" => {
-                let via = rest.next().unwrap_or_default().to_owned();
-                words.retain(|word| word != "via");
-                let gateway = words.pop().unwrap_or_default();
-                words.extend(["nexthop", "via", &gateway, "nexthop", "via", &via].map(str::to_owned));
-            }
-            kind_word if kind == "route" && first && LEADING.contains(&kind_word) => {
-                leading = Some(kind_word.to_owned());
-                continue;
-            }
-            word if kind == "route" && first && !ROUTE_WORDS.contains(&word) => target = Some(word.to_owned()),
-            word => words.push(word.to_owned()),
-        }
-        first = false;
-    }
-    let mut spec: Vec<String> = leading.into_iter().chain(target).collect();
-    let needs_device = kind == "route"
-        && !words.iter().any(|word| matches!(word.as_str(), "dev" | "nexthop" | "via"))
-        && !LEADING.iter().take(4).any(|word| spec.iter().any(|other| other == word));
-    spec.append(&mut words);
-    if let (true, Some(device)) = (needs_device, device) {
-        spec.extend(["dev".to_owned(), device.to_owned()]);
-    }
-    spec.join(" ")
-}
-
-/// Words that begin something else than a route's destination.
-const ROUTE_WORDS: &[&str] = &[
-    "src", "via", "dev", "scope", "table", "metric", "proto", "protocol", "oif", "tos", "dsfield", "mtu", "from",
-    "nexthop",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use keepalived::Place;
-
-    #[test]
-    fn routes_are_told_as_ip_takes_them() {
-        let shown = |kind: &str, text: &str| {
-            let words = text.split(' ').map(str::to_owned).collect();
-            spec(kind, &Statement { words, block: vec![], place: Place::default() }, Some("eth0"))
-        };
-        assert_eq!(
-            shown("route", "src 10.0.0.9 to 10.1.0.0/16 via 10.0.0.1 dev eth1"),
-            "10.1.0.0/16 src 10.0.0.9 via 10.0.0.1 dev eth1"
-        );
-        assert_eq!(shown("route", "10.1.0.0/16 gw 10.0.0.1 no_track"), "10.1.0.0/16 via 10.0.0.1");
-        assert_eq!(shown("route", "192.168.0.0/24"), "192.168.0.0/24 dev eth0");
-        assert_eq!(shown("route", "blackhole 10.9.0.0/16"), "blackhole 10.9.0.0/16");
-        assert_eq!(shown("rule", "from 10.0.0.9 table 7 priority 5"), "from 10.0.0.9 table 7 priority 5");
-    }
 }

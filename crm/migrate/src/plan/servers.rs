@@ -4,6 +4,7 @@ use keepalived::statement::Statement;
 
 use super::Draft;
 use super::balancer::{haproxy, ldirectord};
+use super::object::{Kind, not_taken, spec};
 use crate::configuration::{Constraint, Parameters, Primitive, Resource};
 use crate::text;
 use crate::unit::Unit;
@@ -128,12 +129,16 @@ fn commands(one: &Statement, model: &keepalived::Model) -> Vec<String> {
             Some(format!("ip address replace {}", quoted(&words)))
         }
         "static_routes" => {
-            let spec = super::address::spec("route", line, device);
-            Some(format!("ip route replace {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>())))
+            let spec = spec(Kind::Route, line, device, model);
+            not_taken(Kind::Route, line).is_none().then(|| {
+                format!("ip route replace {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>()))
+            })
         }
         "static_rules" => {
-            let spec = super::address::spec("rule", line, None);
-            Some(format!("ip rule add {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>())))
+            let spec = spec(Kind::Rule, line, None, model);
+            not_taken(Kind::Rule, line)
+                .is_none()
+                .then(|| format!("ip rule add {}", quoted(&spec.split(' ').map(str::to_owned).collect::<Vec<_>>())))
         }
         _ => None,
     };
