@@ -22,7 +22,7 @@ use lab::story::{Page, Storyteller};
 use lab::{adapt, disk, sandbox};
 
 use crate::mount::{GO_ON, Protocol, WORDS};
-use crate::verdict;
+use crate::verdict::{self, Written};
 
 /// Where the guest has the programs under test and the example.
 const PROGRAMS: &str = "/opt/systole";
@@ -112,7 +112,6 @@ fn strike(field: &Field, fault: Fault) -> Result<bool> {
     fault.strike(&field.cluster, &field.scene, &active)?;
     let moved = || Ok(field.holder().filter(|holder| holder.name() != active.name() && field.is_answered()));
     let to = field.expect("the address on another node", moved)?;
-    let written = |protocol: Protocol| -> Result<_> { Ok(verdict::written(&words(&protocol.records())?)) };
     field.expect("both clients to write again", || {
         let mut all = true;
         for protocol in Protocol::ALL {
@@ -127,6 +126,15 @@ fn strike(field: &Field, fault: Fault) -> Result<bool> {
     })?;
     field.rest()?;
     field.let_pass(CALM);
+    // Nobody new gets a lock within the server's grace, nor is refused one: the rival's answer comes when it is over.
+    field.expect("the rival to be told who has the locks", || {
+        let mut all = true;
+        for protocol in Protocol::ALL {
+            let (refused, got) = verdict::refusals(&words(&protocol.lock())?, back_us(protocol, fault_us)?);
+            all &= got || refused > 0;
+        }
+        Ok(all.then_some(()))
+    })?;
     if fault == Fault::Move {
         control::systole(&to, &["clear", &field.scene.subject])?;
     }
@@ -155,7 +163,7 @@ fn strike(field: &Field, fault: Fault) -> Result<bool> {
     for protocol in Protocol::ALL {
         let next = verdict::next_write_ms(&written(protocol)?.at_us, fault_us);
         let next = next.map_or("never".to_owned(), |next| format!("{next:.0} ms"));
-        let (refused, got) = verdict::refusals(&words(&protocol.lock())?, fault_us);
+        let (refused, got) = verdict::refusals(&words(&protocol.lock())?, back_us(protocol, fault_us)?);
         let lock = match (refused, got) {
             (_, true) => "LOST".to_owned(),
             (0, _) => "not asked for".to_owned(),
@@ -165,6 +173,16 @@ fn strike(field: &Field, fault: Fault) -> Result<bool> {
         is_good &= !got && refused > 0;
     }
     Ok(is_good)
+}
+
+fn written(protocol: Protocol) -> Result<Written> {
+    Ok(verdict::written(&words(&protocol.records())?))
+}
+
+/// When the client's writes went on after a fault: what is answered from then on, the next server has answered.
+fn back_us(protocol: Protocol, fault_us: u64) -> Result<u64> {
+    let waited = verdict::next_write_ms(&written(protocol)?.at_us, fault_us).unwrap_or_default();
+    Ok(fault_us + (waited * 1000.0) as u64)
 }
 
 fn words(name: &str) -> Result<String> {
