@@ -158,9 +158,9 @@ impl Conf {
     }
 
     fn open(&mut self, within: SectionId, line: Line<'_>, brace: usize) -> SectionId {
-        let name = line.text[..brace].trim_end();
+        let name = line.text[..brace].trim_end_matches(blank);
         let name_span = Span { start: line.start, end: line.start + name.len() };
-        let after = line.text[brace + 1..].trim_start();
+        let after = line.text[brace + 1..].trim_start_matches(blank);
         if !after.is_empty() {
             let start = line.start + line.text.len() - after.len();
             let value = line.text[..brace].contains(':');
@@ -199,8 +199,8 @@ impl Conf {
     }
 
     fn entry(&mut self, within: SectionId, line: Line<'_>, colon: usize) {
-        let key = line.text[..colon].trim_end();
-        let value = line.text[colon + 1..].trim_start();
+        let key = line.text[..colon].trim_end_matches(blank);
+        let value = line.text[colon + 1..].trim_start_matches(blank);
         let key_span = Span { start: line.start, end: line.start + key.len() };
         let end = line.start + line.text.len();
         self.check_path(within, key, key_span);
@@ -368,12 +368,16 @@ impl Conf {
     }
 }
 
+/// What Corosync takes for blank: a space that does not break a line belongs to the value behind it.
+fn blank(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\r' | '\n' | '\x0b' | '\x0c')
+}
+
 fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
     text.split_inclusive('\n').map(move |whole| {
         let span = Span { start, end: start + whole.len() };
         start = span.end;
-        let blank = |c: char| c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\x0b' || c == '\x0c';
         let inner = whole.trim_start_matches(blank);
         let at = span.end - inner.len();
         let length = whole.trim_end_matches('\n').len();

@@ -90,7 +90,8 @@ fn refused(subject: &Subject<'_>, key: &Key, path: &str, entry: &Entry, wanted: 
 /// What was plainly meant, if it is plain: what stands before a comment, other words for on and off, other letters.
 fn mended(kind: Kind, value: &str) -> Option<String> {
     let bare = value.split(['#', ';']).next().unwrap_or_default().trim_end();
-    let bare = bare.strip_suffix("//").unwrap_or(bare).trim_end();
+    // Editors and web pages leave spaces that are none.
+    let bare = bare.strip_suffix("//").unwrap_or(bare).trim_matches(|c: char| c.is_whitespace() || c == '\u{200b}');
     let on = ["yes", "on", "true", "enabled"].iter().any(|word| bare.eq_ignore_ascii_case(word));
     let off = ["no", "off", "false", "disabled"].iter().any(|word| bare.eq_ignore_ascii_case(word));
     match kind {
