@@ -47,7 +47,8 @@ pub fn read(text: &str) -> Read<Desired> {
     }
     let document = Document::parse(text).map_err(|error| {
         let line = error.span().map(|span| line_of(text, span.start));
-        Problem { line, message: format!("this is no TOML: {}", error.message().trim()) }
+        let place = error.span().map_or(String::new(), |span| pointed_at(text, span.start));
+        Problem { line, message: format!("this is no TOML: {}{place}", error.message().trim()) }
     })?;
     let reader = Reader { text };
     let mut desired = Desired::default();
@@ -96,6 +97,21 @@ pub fn read(text: &str) -> Read<Desired> {
 
 fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The line that a place is on, and a caret below the place.
+fn pointed_at(text: &str, at: usize) -> String {
+    /// A line that is longer is of no use to who reads it.
+    const LONGEST: usize = 200;
+    let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    if line.chars().count() > LONGEST {
+        return String::new();
+    }
+    // Tabs stay, so that the caret is below what it points at.
+    let before = text[start..at].chars().map(|letter| if letter == '\t' { '\t' } else { ' ' });
+    format!("\n    {line}\n    {}^", before.collect::<String>())
 }
 
 struct Reader<'t> {
@@ -289,5 +305,25 @@ impl Reader<'_> {
             (Some(item), false) => Err(self.unknown(item, &section, SECTIONS.into_iter())),
             _ => Ok(Xml { section, text: scalar("text")? }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_toml_is_pointed_at() {
+        let told = |text: &str| read(text).unwrap_err().to_string();
+        for text in ["[properties]\nname value\n", "a = \n", "[node.\"ä\"]\n\tx = 'ö\n", "x = \"", "\u{feff}[["] {
+            let told = told(text);
+            let lines: Vec<&str> = told.lines().collect();
+            assert!(lines[0].starts_with("line ") && lines[0].contains("this is no TOML: "), "{told}");
+            assert_eq!(lines.last().map(|line| line.trim()), Some("^"), "{told}");
+        }
+        assert!(told("[properties]\nname value\n").contains("\n    name value\n    "));
+        assert_eq!(pointed_at("a b\n", 2), "\n    a b\n      ^");
+        assert_eq!(pointed_at("ä", 1), "\n    ä\n    ^", "in the middle of a letter");
+        assert_eq!(pointed_at("", 7), "\n    \n    ^");
     }
 }
