@@ -111,6 +111,10 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     if let Some(path) = arguments.get_one::<PathBuf>("corosync_conf") {
         return write(path, &wish, arguments.get_flag("force"));
     }
+    if wish.nodes.iter().all(|node| !node.addresses.is_empty()) {
+        // What cannot be is said before anything is asked for.
+        wish.conf()?;
+    }
     let field = Field::load()?;
     let names: Vec<String> = wish.nodes.iter().map(|node| node.name.clone()).collect();
     field.need(&names)?;
@@ -178,22 +182,9 @@ fn look(wish: &Wish, abouts: &BTreeMap<String, About>, force: bool) -> (Vec<Stri
                 .push(format!("{name}: Corosync {version} does not work together with {} of other hosts", versions[0])),
             Some(_) => {}
         }
-        if about.engine.is_some() || about.units.iter().any(|state| state.active && state.unit == Unit::Corosync) {
-            errors.push(format!(
-                "{name}: Corosync runs there: the host is in a cluster. `systole cluster destroy` ends it"
-            ));
-        }
-        let holds: Vec<&str> =
-            about.files.iter().filter(|state| state.file != HostFile::Hosts).map(|state| state.file.called()).collect();
-        // Debian's package brings an example with one node on the loopback; a shared key is what a cluster leaves.
-        if holds.contains(&HostFile::Authkey.called()) || about.remembers && !force {
-            let what = if holds.is_empty() { "what a cluster remembers".into() } else { holds.join(" and ") };
-            match force {
-                true => warnings.push(format!("{name}: {what} of an earlier cluster is replaced and kept aside")),
-                false => errors.push(format!(
-                    "{name}: it holds {what} of an earlier cluster: --force replaces it, and keeps it aside"
-                )),
-            }
+        match is_example(about) {
+            true => warnings.push(format!("{name}: Debian's example of one node runs there; it is ended first")),
+            false => belongs(name, about, force, &mut errors, &mut warnings),
         }
         let skew = about.clock.abs_diff(now);
         if skew > CLOCK_ERROR && !force {
@@ -208,6 +199,38 @@ fn look(wish: &Wish, abouts: &BTreeMap<String, About>, force: bool) -> (Vec<Stri
         }
     }
     (errors, warnings)
+}
+
+/// What an earlier cluster left on a host.
+fn belongs(name: &str, about: &About, force: bool, errors: &mut Vec<String>, warnings: &mut Vec<String>) {
+    if about.engine.is_some() || about.units.iter().any(|state| state.active && state.unit == Unit::Corosync) {
+        errors
+            .push(format!("{name}: Corosync runs there: the host is in a cluster. `systole cluster destroy` ends it"));
+    }
+    let holds: Vec<&str> =
+        about.files.iter().filter(|state| state.file != HostFile::Hosts).map(|state| state.file.called()).collect();
+    // Debian's package brings an example with one node on the loopback; a shared key is what a cluster leaves.
+    if holds.contains(&HostFile::Authkey.called()) || about.remembers && !force {
+        let what = if holds.is_empty() { "what a cluster remembers".into() } else { holds.join(" and ") };
+        match force {
+            true => warnings.push(format!("{name}: {what} of an earlier cluster is replaced and kept aside")),
+            false => errors.push(format!(
+                "{name}: it holds {what} of an earlier cluster: --force replaces it, and keeps it aside"
+            )),
+        }
+    }
+}
+
+/// Whether what runs there is but the example that Debian's package brings and starts: one node on the loopback, without a
+/// shared key, and no resource manager of ours on it.
+fn is_example(about: &About) -> bool {
+    /// The cluster's name in it.
+    const NAME: &str = "debian";
+    let systoled = about.units.iter().any(|state| state.active && state.unit == Unit::Systoled);
+    let key = about.files.iter().any(|state| state.file == HostFile::Authkey);
+    let alone =
+        about.engine.as_ref().is_some_and(|engine| engine.cluster.as_deref() == Some(NAME) && engine.nodes.len() == 1);
+    alone && !systoled && !key
 }
 
 fn major(version: &str) -> &str {
@@ -245,10 +268,12 @@ fn plan(
         after.extend(units.map(|unit| each(unit, UnitAct::Start, UnitAct::Stop)));
     }
     let forget = |name: &String| Act { host: name.clone(), call: Call::Forget, back: None };
-    let before = match how.force {
-        true => vec![names.iter().filter(|name| abouts[*name].remembers).map(forget).collect()],
-        false => Vec::new(),
-    };
+    let examples = || names.iter().filter(|name| is_example(&abouts[*name]));
+    let forgets = |name: &&String| abouts[*name].remembers && (is_example(&abouts[*name]) || how.force);
+    let before = vec![
+        examples().map(|name| act(name, Unit::Corosync, UnitAct::Stop, UnitAct::Start)).collect(),
+        names.iter().filter(forgets).map(forget).collect(),
+    ];
     let expect = Expect { hosts: names.to_vec(), version: Some(1), members: names.to_vec(), device: None };
     Ok(Plan {
         operation: operation(),

@@ -252,7 +252,10 @@ fn deauth(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let field = Field::load()?;
     let known = field.names();
     if let Some(name) = names.iter().find(|name| !known.contains(name)) {
-        anyhow::bail!("{name} is not enrolled; enrolled are: {}", known.join(", "));
+        match known.is_empty() {
+            true => anyhow::bail!("{name} is not enrolled, nor is any other host"),
+            false => anyhow::bail!("{name} is not enrolled; enrolled are: {}", known.join(", ")),
+        }
     }
     Hosts::change(&Paths::default(), |hosts| hosts.hosts.retain(|name, _| !names.contains(&name)))?;
     print("Forgotten. Their tokens are revoked on them: `systole host-agent revoke`.\n")?;
