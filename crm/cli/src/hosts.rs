@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
+use corosync_conf::{Conf, Model, edit};
 use host_agent::hosts::Host;
 use host_agent::{Hosts, Paths, about, client};
-use setup::change::{Answers, Change, Outcome, Plan, Rest, Step, rest};
-use wire::host::{About, Answer, Call};
+use nix::unistd::geteuid;
+use setup::change::{Answers, Change, Expect, Outcome, Plan, Rest, Step, others_concerned, rest};
+use wire::host::{About, Answer, Call, Content, HostFile, NewFile};
 
 /// The hosts that this one can call, itself included.
 pub struct Field {
@@ -40,6 +42,10 @@ impl Field {
     /// As [`Field::load`].
     pub fn at(paths: &Paths) -> anyhow::Result<Field> {
         let hosts = Hosts::load(paths).context("only root may read the list of hosts")?;
+        ensure!(
+            !hosts.hosts.is_empty() || geteuid().is_root(),
+            "no list of hosts can be read: only root may, so run the command as root"
+        );
         Ok(Field { hosts, me: about::host_name() })
     }
 
@@ -80,6 +86,12 @@ impl Field {
     pub fn need(&self, names: &[String]) -> anyhow::Result<()> {
         let unknown: Vec<&str> =
             names.iter().filter(|name| !self.hosts.hosts.contains_key(*name)).map(String::as_str).collect();
+        ensure!(
+            unknown != [self.me.as_str()],
+            "{me}, this host, is not enrolled yet: `systole host auth {me} addr=ADDRESS`, with the address that other hosts \
+             reach it at; its own agent has to run, `systemctl enable --now systole-host-agent`",
+            me = self.me
+        );
         ensure!(
             unknown.is_empty(),
             "not enrolled on this host: {}. Make a token on each with `systole host-agent token`, and give it here: \
@@ -141,32 +153,104 @@ impl Field {
         if let Some((name, reason)) = abouts.silent.first_key_value() {
             bail!("{name}: {reason}");
         }
-        let rests = rest(&abouts.known);
-        if rests.is_empty() {
-            return Ok(abouts.known);
+        let mut known = abouts.known;
+        let others = others_concerned(&known);
+        if others.is_empty() && known.values().all(|about| about.pending.is_none()) {
+            return Ok(known);
         }
-        for rest in rests {
-            self.end(rest, &abouts.known)?;
+        let more = self.abouts(&others);
+        if let Some((name, reason)) = more.silent.first_key_value() {
+            bail!(
+                "an earlier command ended half-way, and whether {name} holds a part of it is not known ({reason}): bring \
+                 its host agent back first"
+            );
+        }
+        known.extend(more.known);
+        for rest in rest(&known) {
+            self.end(rest, &known)?;
         }
         Ok(self.abouts(names).known)
     }
 
+    /// The same of this host alone, whatever others hold.
+    ///
+    /// # Errors
+    /// When its agent does not answer, or cannot end an earlier operation.
+    pub fn settled_here(&self) -> anyhow::Result<()> {
+        let me = std::slice::from_ref(&self.me);
+        let mut abouts = self.abouts(me);
+        if let Some((name, reason)) = abouts.silent.first_key_value() {
+            bail!("{name}: {reason}");
+        }
+        for pending in abouts.known.values_mut().filter_map(|about| about.pending.as_mut()) {
+            pending.whole.hosts.retain(|host| *host == self.me);
+            pending.whole.then.iter_mut().for_each(|group| group.retain(|task| task.host == self.me));
+        }
+        rest(&abouts.known).into_iter().try_for_each(|rest| self.end(rest, &abouts.known))
+    }
+
     fn end(&self, rest: Rest, known: &BTreeMap<String, About>) -> anyhow::Result<()> {
-        let (hosts, call) = match rest {
-            Rest::Finish { operation, hosts } => {
+        match rest {
+            Rest::Finish { operation, hosts, then } => {
                 eprintln!("An earlier command ended half-way, with its files in force everywhere: it is finished now.");
-                let running = hosts.iter().find(|host| known.get(*host).is_some_and(|about| about.engine.is_some()));
-                if let Some(host) = running {
+                // A file that is gone is not read again.
+                let runs = |host: &&String| {
+                    let is_there = |about: &About| about.files.iter().any(|state| state.file == HostFile::CorosyncConf);
+                    known.get(*host).is_some_and(|about| about.engine.is_some() && is_there(about))
+                };
+                if let Some(host) = hosts.iter().find(runs) {
                     all_done(&self.ask(vec![(host.clone(), Call::Reload)]))?;
                 }
-                (hosts, Call::Settle { operation })
+                for group in then {
+                    all_done(&self.ask(group.into_iter().map(|task| (task.host, task.deed.call())).collect()))?;
+                }
+                self.ask_each(&hosts, &Call::Settle { operation })
             }
             Rest::Undo { operation, hosts } => {
-                eprintln!("An earlier command ended half-way: what it did is taken back first.");
-                (hosts, Call::Undo { operation })
+                eprintln!(
+                    "An earlier command ended half-way: what it did is taken back first. Services that it stopped are not \
+                     started again."
+                );
+                self.ask_each(&hosts, &Call::Undo { operation })?;
+                self.back_in_force(&hosts)
             }
+        }
+    }
+
+    fn ask_each(&self, hosts: &[String], call: &Call) -> anyhow::Result<()> {
+        all_done(&self.ask(hosts.iter().map(|host| (host.clone(), call.clone())).collect()))
+    }
+
+    /// Engines that have read a file which was taken back since run with a newer version than their file has, and take the
+    /// old configuration only as a newer one still.
+    fn back_in_force(&self, hosts: &[String]) -> anyhow::Result<()> {
+        let known = self.abouts(hosts).known;
+        let engine = |about: &About| about.engine.as_ref().and_then(|engine| engine.config_version);
+        let Some(runs) = known.values().filter_map(engine).max() else { return Ok(()) };
+        let running: Vec<String> =
+            known.iter().filter(|(_, about)| about.engine.is_some()).map(|(host, _)| host.clone()).collect();
+        let read = Call::Read { file: HostFile::CorosyncConf };
+        let Ok(Answer::File { content: Some(Content(bytes)) }) = self.ask(vec![(running[0].clone(), read)]).remove(0).1
+        else {
+            return Ok(());
         };
-        all_done(&self.ask(hosts.into_iter().map(|host| (host, call.clone())).collect()))
+        let conf = Conf::parse(String::from_utf8_lossy(&bytes).into_owned());
+        if setup::conf::version(&conf).is_none_or(|version| version >= runs) {
+            return Ok(());
+        }
+        let newer = edit::set(&conf, &["totem", "config_version"], &(runs + 1).to_string())?;
+        let content = Some(Content(newer.text().as_bytes().to_vec()));
+        let nodes: Vec<String> = Model::of(&newer).nodes.iter().map(|node| node.called()).collect();
+        let file = NewFile { file: HostFile::CorosyncConf, content };
+        let members: Vec<String> = running.into_iter().filter(|host| nodes.contains(host)).collect();
+        let plan = Plan {
+            operation: format!("{}-back-{}", runs + 1, std::process::id()),
+            files: nodes.iter().map(|host| (host.clone(), vec![file.clone()])).collect(),
+            reload: members.first().cloned(),
+            expect: Some(Expect { hosts: members.clone(), version: Some(runs + 1), members, device: None }),
+            ..Plan::default()
+        };
+        self.change(plan).map(drop)
     }
 
     /// Carries a change through, and says on the way what is being done.

@@ -51,6 +51,7 @@ pub fn about(paths: &Paths) -> anyhow::Result<About> {
         units: units::states(),
         engine: engine(),
         pending: operation::pending(paths)?,
+        settled: operation::settled(paths),
         remembers: paths.memory.iter().any(|folder| has_entries(folder)),
     })
 }

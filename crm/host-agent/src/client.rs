@@ -18,6 +18,10 @@ use crate::server::Timed;
 
 /// The longest wait for a connection to one address.
 const CONNECT_TIME: Duration = Duration::from_secs(4);
+/// Seconds of silence after which the kernel of a host is asked whether it is there, and how often before it is not: less
+/// than a quarter of a minute, and no lost packet or two end a connection.
+const SILENCE: u32 = 3;
+const QUESTIONS: u32 = 4;
 /// The longest wait for an answer that needs no service to start or stop.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// And for one that does: longer than the host agent waits for systemd.
@@ -108,11 +112,25 @@ fn connect(address: &str) -> anyhow::Result<TcpStream> {
     let mut last = anyhow!("the name is not known");
     for found in address.to_socket_addrs().context("looking the name up")? {
         match TcpStream::connect_timeout(&found, CONNECT_TIME) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => {
+                watch(&stream).context("having the connection watched")?;
+                return Ok(stream);
+            }
             Err(error) => last = error.into(),
         }
     }
     Err(last)
+}
+
+/// A host that is lost while it works gives no answer, and none is waited for much longer than a packet takes: a service
+/// may take minutes, its host's kernel answers all the while.
+fn watch(stream: &TcpStream) -> nix::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    setsockopt(stream, sockopt::KeepAlive, &true)?;
+    setsockopt(stream, sockopt::TcpKeepIdle, &SILENCE)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &SILENCE)?;
+    setsockopt(stream, sockopt::TcpKeepCount, &QUESTIONS)?;
+    setsockopt(stream, sockopt::TcpUserTimeout, &(SILENCE * QUESTIONS * 1000))
 }
 
 fn exchange(stream: TcpStream, fingerprint: Fingerprint, envelope: &Envelope) -> anyhow::Result<Answer> {

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! STATE/operation/name      the operation
+//! STATE/operation/whole     what it is on all hosts together
 //! STATE/operation/FILE.new  what is to be in force; FILE.gone when the file goes away
 //! STATE/operation/active    the files are in force, or on their way
 //! STATE/operation/FILE.old  what was in force; FILE.none when there was no file
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use corosync_conf::{Conf, Facts, Severity, edit, lint};
-use wire::host::{Content, HostFile, NewFile, Pending};
+use wire::host::{Content, HostFile, NewFile, Pending, Whole};
 
 use crate::disk::{self, Lock};
 use crate::paths::Paths;
@@ -27,6 +28,8 @@ use crate::units::run;
 const MAX_FILE: usize = 256 << 10;
 /// The longest name of an operation.
 const MAX_NAME: usize = 64;
+/// What an operation is on all hosts together: a few words for each service of each node.
+const MAX_WHOLE: usize = 64 << 10;
 /// Backups that are kept; the oldest goes.
 const MAX_BACKUPS: usize = 50;
 /// `corosync -t` reads one file and looks its names up.
@@ -40,19 +43,32 @@ pub fn pending(paths: &Paths) -> anyhow::Result<Option<Pending>> {
     let folder = paths.operation();
     let Some(name) = disk::read(&folder.join("name"), MAX_NAME)? else { return Ok(None) };
     let operation = String::from_utf8_lossy(&name).into_owned();
-    Ok(Some(Pending { operation, active: folder.join("active").exists() }))
+    let whole = match disk::read(&folder.join("whole"), MAX_WHOLE)? {
+        Some(bytes) => serde_json::from_slice(&bytes).context("reading what an operation is on all hosts together")?,
+        None => Whole::default(),
+    };
+    Ok(Some(Pending { operation, active: folder.join("active").exists(), whole }))
+}
+
+/// The operation that was settled last: the newest backup has its name behind its date.
+pub fn settled(paths: &Paths) -> Option<String> {
+    let entries = fs::read_dir(paths.backups()).ok()?;
+    let newest = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).max()?;
+    Some(newest.split_once('-')?.1.to_owned())
 }
 
 /// Lays files and checks them. What another operation laid and did not put in force is dropped.
 ///
 /// # Errors
 /// When another operation's files are in force, a file is not fit, or the disk refuses. Nothing is laid then.
-pub fn stage(paths: &Paths, operation: &str, files: &[NewFile]) -> anyhow::Result<()> {
+pub fn stage(paths: &Paths, operation: &str, files: &[NewFile], whole: &Whole) -> anyhow::Result<()> {
     let fit = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
     ensure!(
         !operation.is_empty() && operation.len() <= MAX_NAME && operation.chars().all(fit),
         "an operation's name is at most {MAX_NAME} letters, digits, dots, dashes and underlines"
     );
+    let whole = serde_json::to_vec(whole).context("writing what an operation is on all hosts together")?;
+    ensure!(whole.len() <= MAX_WHOLE, "an operation with more to do than fits in {MAX_WHOLE} bytes");
     let _lock = Lock::take(paths)?;
     if let Some(before) = pending(paths)?.filter(|before| before.active) {
         if before.operation == operation {
@@ -69,6 +85,7 @@ pub fn stage(paths: &Paths, operation: &str, files: &[NewFile]) -> anyhow::Resul
     let (last, first): (Vec<&NewFile>, Vec<&NewFile>) =
         files.iter().partition(|new| new.file == HostFile::CorosyncConf);
     let laid = first.into_iter().chain(last).try_for_each(|new| lay(paths, &making, new)).and_then(|()| {
+        disk::write(&making.join("whole"), &whole, 0o600)?;
         disk::write(&making.join("name"), operation.as_bytes(), 0o600)?;
         fs::rename(&making, paths.operation()).context("laying files")
     });
@@ -269,6 +286,15 @@ mod tests {
         vec![NewFile { file: HostFile::Authkey, content: Some(Content(vec![byte; 128])) }]
     }
 
+    fn whole() -> Whole {
+        let deed = wire::host::Deed::Forget;
+        Whole { hosts: vec!["a".into()], then: vec![vec![wire::host::Task { host: "a".into(), deed }]] }
+    }
+
+    fn laid_by(paths: &Paths, operation: &str, files: &[NewFile]) -> anyhow::Result<()> {
+        stage(paths, operation, files, &whole())
+    }
+
     fn in_force(paths: &Paths) -> Option<u8> {
         fs::read(paths.file(HostFile::Authkey)).ok().map(|bytes| bytes[0])
     }
@@ -276,25 +302,27 @@ mod tests {
     #[test]
     fn files_are_laid_put_in_force_and_taken_back() {
         let Place { paths, _folder } = &place();
-        stage(paths, "one", &key(1)).unwrap();
+        laid_by(paths, "one", &key(1)).unwrap();
         assert_eq!(in_force(paths), None, "laid only");
-        assert_eq!(pending(paths).unwrap(), Some(Pending { operation: "one".into(), active: false }));
+        assert_eq!(pending(paths).unwrap(), Some(Pending { operation: "one".into(), active: false, whole: whole() }));
         activate(paths, "one").unwrap();
         activate(paths, "one").unwrap();
         assert_eq!(in_force(paths), Some(1));
         assert_eq!(mode(&paths.file(HostFile::Authkey), HostFile::Authkey), 0o400);
+        assert_eq!(settled(paths), None);
         settle(paths, "one").unwrap();
         settle(paths, "one").unwrap();
         assert_eq!(pending(paths).unwrap(), None);
+        assert_eq!(settled(paths).as_deref(), Some("one"));
 
-        stage(paths, "two", &key(2)).unwrap();
+        laid_by(paths, "two", &key(2)).unwrap();
         activate(paths, "two").unwrap();
         assert_eq!(in_force(paths), Some(2));
         undo(paths, "two").unwrap();
         undo(paths, "two").unwrap();
         assert_eq!(in_force(paths), Some(1));
 
-        stage(paths, "three", &[NewFile { file: HostFile::Authkey, content: None }]).unwrap();
+        laid_by(paths, "three", &[NewFile { file: HostFile::Authkey, content: None }]).unwrap();
         activate(paths, "three").unwrap();
         assert_eq!(in_force(paths), None);
         undo(paths, "three").unwrap();
@@ -304,13 +332,13 @@ mod tests {
     #[test]
     fn one_operation_at_a_time_and_the_first_wins_once_it_is_in_force() {
         let Place { paths, _folder } = &place();
-        stage(paths, "one", &key(1)).unwrap();
-        stage(paths, "two", &key(2)).unwrap();
+        laid_by(paths, "one", &key(1)).unwrap();
+        laid_by(paths, "two", &key(2)).unwrap();
         let error = activate(paths, "one").unwrap_err().to_string();
         assert!(error.contains("no files of operation one"), "{error}");
         assert!(settle(paths, "two").is_err(), "not in force");
         activate(paths, "two").unwrap();
-        let error = stage(paths, "one", &key(1)).unwrap_err().to_string();
+        let error = laid_by(paths, "one", &key(1)).unwrap_err().to_string();
         assert!(error.contains("operation two is in force here"), "{error}");
         undo(paths, "one").unwrap();
         assert_eq!(in_force(paths), Some(2), "another's operation is not undone");
@@ -319,10 +347,10 @@ mod tests {
     #[test]
     fn what_was_interrupted_on_the_way_can_be_finished_or_undone() {
         let Place { paths, _folder } = &place();
-        stage(paths, "one", &key(1)).unwrap();
+        laid_by(paths, "one", &key(1)).unwrap();
         activate(paths, "one").unwrap();
         settle(paths, "one").unwrap();
-        stage(paths, "two", &key(2)).unwrap();
+        laid_by(paths, "two", &key(2)).unwrap();
         // As after a loss of power with the old file kept and the new one not yet in force.
         let folder = paths.operation();
         fs::copy(paths.file(HostFile::Authkey), named(&folder, HostFile::Authkey, "old")).unwrap();
@@ -341,7 +369,7 @@ mod tests {
             let content = Some(Content(text.as_bytes().to_vec()));
             vec![NewFile { file: HostFile::CorosyncConf, content }]
         };
-        let told = |files: &[NewFile]| format!("{:#}", stage(paths, "one", files).unwrap_err());
+        let told = |files: &[NewFile]| format!("{:#}", laid_by(paths, "one", files).unwrap_err());
         assert!(
             told(&conf("totem {\n version: 3\n}\n")).contains("line 2"),
             "{}",
@@ -351,8 +379,8 @@ mod tests {
             told(&[NewFile { file: HostFile::Authkey, content: Some(Content(vec![1])) }])
                 .contains("at least 128 bytes")
         );
-        assert!(stage(paths, "../x", &key(1)).is_err());
-        assert!(stage(paths, "", &key(1)).is_err());
+        assert!(laid_by(paths, "../x", &key(1)).is_err());
+        assert!(laid_by(paths, "", &key(1)).is_err());
         assert_eq!(pending(paths).unwrap(), None);
         assert_eq!(fs::read_dir(&paths.state).unwrap().count(), 1, "the lock alone");
     }

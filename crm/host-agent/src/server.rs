@@ -27,6 +27,8 @@ const MAX_CONNECTIONS: usize = 64;
 const MAX_FROM_ONE: usize = 16;
 /// A reload takes a moment on each node.
 const RELOAD_TIME: Duration = Duration::from_secs(20);
+/// How soon Corosync is asked again: a new membership takes about a token's time.
+const RELOAD_AGAIN: Duration = Duration::from_millis(500);
 /// A pause after `accept` failed, as it does without free descriptors: else it would fail as fast as it can be called.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -247,15 +249,12 @@ impl Agent {
             Call::QdeviceKeys { certificate } => {
                 return Ok(Answer::File { content: Some(Content(qdevice::keys(paths, &certificate.0)?)) });
             }
-            Call::Stage { operation, files } => operation::stage(paths, &operation, &files)?,
+            Call::Stage { operation, files, whole } => operation::stage(paths, &operation, &files, &whole)?,
             Call::Activate { operation } => operation::activate(paths, &operation)?,
             Call::Undo { operation } => operation::undo(paths, &operation)?,
             Call::Settle { operation } => operation::settle(paths, &operation)?,
             Call::Unit { unit, act } => units::act(unit, act)?,
-            Call::Reload => {
-                let said = units::run("corosync-cfgtool", &["-R"], RELOAD_TIME)?;
-                ensure!(said.success, "corosync-cfgtool -R: {}", said.text.replace('\n', " "));
-            }
+            Call::Reload => reload()?,
             Call::Keepalived { node, act } => return keepalived::act(&node, act),
             Call::Forget => forget(paths)?,
             Call::ProbeEnd { session } => probe::end(&session)?,
@@ -267,6 +266,21 @@ impl Agent {
             }
         }
         Ok(Answer::Done)
+    }
+}
+
+/// Lets Corosync read its file again. While its members change it takes nothing and says so; a node that was lost in the
+/// middle of an operation is such a change, so it is asked again for a while.
+fn reload() -> anyhow::Result<()> {
+    let end = Instant::now() + RELOAD_TIME;
+    loop {
+        let said = units::run("corosync-cfgtool", &["-R"], RELOAD_TIME)?;
+        if said.success {
+            return Ok(());
+        }
+        let later = said.text.contains("CS_ERR_TRY_AGAIN") && Instant::now() < end;
+        ensure!(later, "corosync-cfgtool -R: {}", said.text.replace('\n', " "));
+        std::thread::sleep(RELOAD_AGAIN);
     }
 }
 
@@ -301,7 +315,7 @@ fn call_name(call: &Call) -> String {
         Call::Enroll { .. } => "enroll".into(),
         Call::Login { user, .. } => format!("log in as {user:?}"),
         Call::About => "about".into(),
-        Call::Stage { operation, files } => {
+        Call::Stage { operation, files, .. } => {
             let files: Vec<&str> = files.iter().map(|new| new.file.called()).collect();
             format!("stage {operation:?}: {}", files.join(", "))
         }

@@ -10,7 +10,7 @@ use host_agent::tokens::Tokens;
 use host_agent::{Host, Identity, Paths, about, client, server};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use wire::host::{Answer, Call, Content, HostFile, NewFile};
+use wire::host::{Answer, Call, Content, HostFile, NewFile, Whole};
 
 struct Service {
     address: SocketAddr,
@@ -57,7 +57,7 @@ fn a_token_lets_in_once_and_until_it_is_revoked() {
 
     let key = NewFile { file: HostFile::Authkey, content: Some(Content(vec![7; 128])) };
     for call in [
-        Call::Stage { operation: "one".into(), files: vec![key] },
+        Call::Stage { operation: "one".into(), files: vec![key], whole: Whole::default() },
         Call::Activate { operation: "one".into() },
         Call::Settle { operation: "one".into() },
     ] {
@@ -96,7 +96,10 @@ fn tricks_with_names_and_paths_lead_nowhere() {
     let host = service.enroll();
     let before = std::fs::read_dir(service.folder.path()).unwrap().count();
     for operation in ["../../../etc/x", "", "a/b", &"x".repeat(1000)] {
-        let said = told(client::call(&host, &Call::Stage { operation: operation.into(), files: Vec::new() }));
+        let said = told(client::call(
+            &host,
+            &Call::Stage { operation: operation.into(), files: Vec::new(), whole: Whole::default() },
+        ));
         assert!(said.contains("an operation's name is"), "{said}");
     }
     assert_eq!(std::fs::read_dir(service.folder.path()).unwrap().count(), before);
@@ -147,8 +150,37 @@ fn callers_that_say_nothing_take_no_place_for_ever_and_others_get_in() {
     }
 }
 
+/// A byte now and then is no call: its time is over whatever still comes.
+#[test]
+fn a_call_that_trickles_in_is_cut_off() {
+    let limits = server::Limits { request: Duration::from_millis(300), ..server::Limits::default() };
+    let service = service(limits);
+    let mut tls = anyones(&service);
+    let mut sent = 0;
+    while tls.write_all(b"{").and_then(|()| tls.flush()).is_ok() {
+        sent += 1;
+        assert!(sent < 1000, "it is listened to for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut answer = Vec::new();
+    // The connection may be reset before its last words are read.
+    let _ = tls.read_to_end(&mut answer);
+    assert!(!String::from_utf8_lossy(&answer).contains("About"), "no answer to no call");
+    service.enroll();
+}
+
 /// Sends bytes over TLS without looking at the certificate, and gives what comes back.
 fn raw(service: &Service, bytes: &[u8]) -> String {
+    let mut tls = anyones(service);
+    // Either side may close in the middle; what was answered is what counts.
+    let _ = tls.write_all(bytes).and_then(|()| tls.write_all(b"\n")).and_then(|()| tls.flush());
+    let mut answer = Vec::new();
+    let _ = tls.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A connection to a service whose certificate is not looked at.
+fn anyones(service: &Service) -> StreamOwned<ClientConnection, TcpStream> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -158,12 +190,7 @@ fn raw(service: &Service, bytes: &[u8]) -> String {
         .with_no_client_auth();
     let name = ServerName::try_from("anyone").unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut tls = StreamOwned::new(connection, TcpStream::connect(service.address).unwrap());
-    // Either side may close in the middle; what was answered is what counts.
-    let _ = tls.write_all(bytes).and_then(|()| tls.write_all(b"\n")).and_then(|()| tls.flush());
-    let mut answer = Vec::new();
-    let _ = tls.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    StreamOwned::new(connection, TcpStream::connect(service.address).unwrap())
 }
 
 /// Believes every certificate: these tests are about the other side.

@@ -15,7 +15,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use wire::host::{About, Answer, Call, NewFile, Pending, UnitAct};
+use wire::host::{About, Answer, Call, Deed, NewFile, Pending, Task, UnitAct, Whole};
 
 /// How often hosts are asked whether they run what is wanted, and how long between: a membership of many nodes takes a
 /// token's time to form, which is seconds.
@@ -68,6 +68,17 @@ pub struct Plan {
     pub expect: Option<Expect>,
     /// What takes a reload back: the old configuration as a newer version.
     pub back: Option<Box<Plan>>,
+}
+
+impl Plan {
+    /// What every host keeps of it, so that any later command can finish it.
+    fn whole(&self) -> Whole {
+        let task = |act: &Act| Some(Task { host: act.host.clone(), deed: Deed::of(&act.call)? });
+        Whole {
+            hosts: self.files.iter().map(|(host, _)| host.clone()).collect(),
+            then: self.after.iter().map(|group| group.iter().filter_map(task).collect()).collect(),
+        }
+    }
 }
 
 /// What to do next.
@@ -169,9 +180,11 @@ impl Change {
         loop {
             match &mut self.phase {
                 Phase::Stage => {
+                    let whole = self.plan.whole();
                     let stage = |files: &Vec<NewFile>| Call::Stage {
                         operation: self.plan.operation.clone(),
                         files: files.clone(),
+                        whole: whole.clone(),
                     };
                     return Step::Ask(
                         self.plan.files.iter().map(|(host, files)| (host.clone(), stage(files))).collect(),
@@ -384,6 +397,8 @@ pub enum Rest {
         operation: String,
         /// The hosts that still hold it.
         hosts: Vec<String>,
+        /// What it does with its files in force, some or all of which may be done.
+        then: Vec<Vec<Task>>,
     },
     /// It was not: it is taken back.
     Undo {
@@ -394,7 +409,7 @@ pub enum Rest {
     },
 }
 
-/// Operations that hosts hold, and how they end.
+/// Operations that these hosts hold, and how they end. All hosts of an operation have to be among them.
 pub fn rest(hosts: &BTreeMap<String, About>) -> Vec<Rest> {
     let mut operations: BTreeMap<&str, Vec<(&String, &Pending)>> = BTreeMap::new();
     for (host, about) in hosts {
@@ -403,14 +418,27 @@ pub fn rest(hosts: &BTreeMap<String, About>) -> Vec<Rest> {
         }
     }
     let end = |(operation, held): (&str, Vec<(&String, &Pending)>)| {
+        // Who does not hold it has settled it, when it is in force everywhere; or was never given it, or has taken it back.
+        let whole = &held[0].1.whole;
+        let holds = |host: &String| held.iter().any(|(holder, _)| *holder == host);
+        let has_settled =
+            |host: &String| hosts.get(host).is_some_and(|about| about.settled.as_deref() == Some(operation));
+        let others_have = whole.hosts.iter().all(|host| holds(host) || has_settled(host));
         let hosts = held.iter().map(|(host, _)| (*host).clone()).collect();
         let operation = operation.to_owned();
-        match held.iter().all(|(_, pending)| pending.active) {
-            true => Rest::Finish { operation, hosts },
+        match others_have && held.iter().all(|(_, pending)| pending.active) {
+            true => Rest::Finish { operation, hosts, then: whole.then.clone() },
             false => Rest::Undo { operation, hosts },
         }
     };
     operations.into_iter().map(end).collect()
+}
+
+/// Hosts that hold a part of the operations of these, and are not among them.
+pub fn others_concerned(hosts: &BTreeMap<String, About>) -> Vec<String> {
+    let pending = hosts.values().filter_map(|about| about.pending.as_ref());
+    let named: std::collections::BTreeSet<&String> = pending.flat_map(|pending| &pending.whole.hosts).collect();
+    named.into_iter().filter(|host| !hosts.contains_key(*host)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -225,6 +225,7 @@ mod tests {
                 .to_vec(),
             engine: Some(engine),
             pending: None,
+            settled: None,
             remembers: true,
             clock_kept: Some(true),
             free: vec![("/var/lib/corosync".into(), 50)],
@@ -322,7 +323,7 @@ mod tests {
             (
                 "rest@b: operation x is neither settled nor undone",
                 Box::new(|b| {
-                    b.pending = Some(Pending { operation: "x".into(), active: true });
+                    b.pending = Some(Pending { operation: "x".into(), active: true, whole: Default::default() });
                 }),
             ),
         ];

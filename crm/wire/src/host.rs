@@ -51,6 +51,9 @@ pub enum Call {
         operation: String,
         /// The files.
         files: Vec<NewFile>,
+        /// What the operation is on all hosts together.
+        #[serde(default)]
+        whole: Whole,
     },
     /// Put in force what [`Call::Stage`] laid, each file at once; what was in force is kept. Again is no error.
     Activate {
@@ -436,6 +439,9 @@ pub struct About {
     pub engine: Option<Engine>,
     /// An operation that was begun here and neither settled nor undone.
     pub pending: Option<Pending>,
+    /// The operation that was settled here last.
+    #[serde(default)]
+    pub settled: Option<String>,
     /// Whether a cluster left its memory here: a CIB, or Corosync's.
     pub remembers: bool,
     /// Whether the kernel's clock is kept by a time service; nothing where it does not say.
@@ -564,6 +570,61 @@ pub struct Pending {
     pub operation: String,
     /// Whether its files are in force.
     pub active: bool,
+    /// What it is on all hosts together.
+    #[serde(default)]
+    pub whole: Whole,
+}
+
+/// An operation as a whole. Each of its hosts keeps it, so that any later command can end what another left half-way.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Whole {
+    /// The hosts that it gives files to.
+    pub hosts: Vec<String>,
+    /// What is done once all files are in force, one group after the other.
+    pub then: Vec<Vec<Task>>,
+}
+
+/// Something that is done on a host, and does no harm when it is done twice.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// The host.
+    pub host: String,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What can be done with files in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    /// [`Call::Unit`].
+    Unit {
+        /// Which.
+        unit: Unit,
+        /// What.
+        act: UnitAct,
+    },
+    /// [`Call::Forget`].
+    Forget,
+}
+
+impl Deed {
+    /// The call that does it.
+    pub fn call(self) -> Call {
+        match self {
+            Deed::Unit { unit, act } => Call::Unit { unit, act },
+            Deed::Forget => Call::Forget,
+        }
+    }
+
+    /// The deed that a call asks for, if it is one.
+    pub fn of(call: &Call) -> Option<Deed> {
+        match call {
+            Call::Unit { unit, act } => Some(Deed::Unit { unit: *unit, act: *act }),
+            Call::Forget => Some(Deed::Forget),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -591,6 +652,10 @@ mod tests {
             Call::Stage {
                 operation: "1".into(),
                 files: vec![NewFile { file: HostFile::Authkey, content: Some(Content(vec![1])) }],
+                whole: Whole {
+                    hosts: vec!["a".into()],
+                    then: vec![vec![Task { host: "a".into(), deed: Deed::Forget }]],
+                },
             },
         ] {
             let envelope = Envelope { protocol: PROTOCOL, access: Some("x".into()), call };

@@ -21,6 +21,9 @@ struct World {
     /// The failing call is done all the same, and only its answer is lost.
     answer_lost: bool,
     dead: bool,
+    /// The command is killed after this call.
+    killed_at: Option<usize>,
+    settled: Vec<String>,
 }
 
 impl World {
@@ -58,7 +61,13 @@ impl World {
                 }
                 held.1 = None;
             }
-            Call::Settle { .. } => held.1 = None,
+            Call::Settle { operation } => {
+                held.1 = None;
+                // What takes a change back is an operation of its own.
+                if operation == "one" {
+                    self.settled.push(host.into());
+                }
+            }
             Call::Reload => {
                 for (host, (file, _)) in &self.hosts {
                     self.running.insert(host.clone(), *file);
@@ -106,7 +115,8 @@ impl World {
             match change.step() {
                 Step::Ask(asked) => {
                     let answers = asked.iter().map(|(host, call)| (host.clone(), self.ask(host, call))).collect();
-                    if self.dead && self.fails_at.is_some_and(|at| self.calls >= at) {
+                    let at = self.killed_at.or(self.fails_at.filter(|_| self.dead));
+                    if at.is_some_and(|at| self.calls >= at) {
                         return Outcome::Made(vec!["the command was killed".into()]);
                     }
                     change.told(answers);
@@ -222,6 +232,34 @@ fn a_fault_anywhere_leaves_all_hosts_alike() {
     }
 }
 
+impl World {
+    /// What the next command does first.
+    fn go_on(&mut self) {
+        (self.fails_at, self.killed_at) = (None, None);
+        let abouts = self.hosts.iter().map(|(host, held)| {
+            let whole = plan(2).whole();
+            let pending = held.1.map(|(_, _, active)| Pending { operation: "one".into(), active, whole });
+            let settled = self.settled.contains(host).then(|| "one".to_owned());
+            (host.clone(), About { pending, settled, ..nothing(host) })
+        });
+        for rest in rest(&abouts.collect()) {
+            let (hosts, call, then) = match rest {
+                Rest::Finish { operation, hosts, then } => {
+                    self.ask("a", &Call::Reload).unwrap();
+                    (hosts, Call::Settle { operation }, then)
+                }
+                Rest::Undo { operation, hosts } => (hosts, Call::Undo { operation }, Vec::new()),
+            };
+            for task in then.iter().flatten() {
+                self.ask(&task.host, &task.deed.call()).unwrap();
+            }
+            for host in &hosts {
+                self.ask(host, &call).unwrap();
+            }
+        }
+    }
+}
+
 /// The command is killed after any call; the next one goes on from what the hosts hold.
 #[test]
 fn a_command_that_was_killed_is_finished_or_undone() {
@@ -230,27 +268,35 @@ fn a_command_that_was_killed_is_finished_or_undone() {
     for fails_at in 1..=undisturbed.calls {
         let mut world = World { fails_at: Some(fails_at), answer_lost: true, dead: true, ..world() };
         world.run(&plan(2));
-        world.fails_at = None;
-        let abouts = world.hosts.iter().map(|(host, held)| {
-            let pending = held.1.map(|(_, _, active)| Pending { operation: "one".into(), active });
-            (host.clone(), About { pending, ..nothing(host) })
-        });
-        for rest in rest(&abouts.collect()) {
-            let (hosts, call, reload) = match rest {
-                Rest::Finish { operation, hosts } => (hosts, Call::Settle { operation }, true),
-                Rest::Undo { operation, hosts } => (hosts, Call::Undo { operation }, false),
-            };
-            for host in &hosts {
-                if reload {
-                    world.ask(host, &Call::Reload).unwrap();
-                }
-                world.ask(host, &call).unwrap();
-            }
-        }
+        world.go_on();
         let files: Vec<u8> = world.hosts.values().map(|held| held.0).collect();
         assert!(files.iter().all(|file| *file == files[0]), "killed at {fails_at}: {files:?}");
         assert!(world.hosts.values().all(|held| held.1.is_none()), "killed at {fails_at}");
         assert!(world.running.values().all(|version| *version == files[0]), "killed at {fails_at}: {files:?}");
+        // What the command does last is done as well, or nothing is.
+        let started: std::collections::BTreeSet<&String> = world.started.iter().collect();
+        assert_eq!(started.len(), if files[0] == 2 { 3 } else { 0 }, "killed at {fails_at}");
+    }
+}
+
+/// A call fails, and the command is killed while it takes everything back.
+#[test]
+fn a_command_that_was_killed_while_it_took_back_leaves_no_mixture() {
+    let mut undisturbed = world();
+    undisturbed.run(&plan(2));
+    for fails_at in 1..=undisturbed.calls {
+        let mut failed = World { fails_at: Some(fails_at), ..world() };
+        failed.run(&plan(2));
+        for killed_at in fails_at + 1..=failed.calls {
+            let mut world = World { fails_at: Some(fails_at), killed_at: Some(killed_at), ..world() };
+            world.run(&plan(2));
+            world.go_on();
+            let files: Vec<u8> = world.hosts.values().map(|held| held.0).collect();
+            // With the old file as a newer version on its way, which is an operation like this one.
+            let is_one = files.iter().all(|file| *file == files[0]);
+            assert!(is_one || !files.contains(&2), "failed at {fails_at}, killed at {killed_at}: {files:?}");
+            assert!(world.hosts.values().all(|held| held.1.is_none()), "failed at {fails_at}, killed at {killed_at}");
+        }
     }
 }
 

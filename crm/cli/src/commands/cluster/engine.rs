@@ -70,6 +70,10 @@ impl Cluster {
     pub fn look(silent: Silent) -> anyhow::Result<Cluster> {
         not_proxmoxs()?;
         let field = Field::load()?;
+        if silent == Silent::Refused {
+            // Which hosts there are is in a file that an operation left half-way may have taken away.
+            field.settled(std::slice::from_ref(&field.me))?;
+        }
         let conf = this_hosts(&field)?;
         let nodes: Vec<String> = Model::of(&conf).nodes.iter().map(|node| node.called()).collect();
         field.need(&nodes)?;
@@ -99,7 +103,7 @@ impl Cluster {
         not_proxmoxs()?;
         let field = Field::load()?;
         let me = vec![field.me.clone()];
-        field.settled(&me)?;
+        field.settled_here()?;
         let conf = this_hosts(&field)?;
         Ok(Cluster { field, nodes: me, conf, running: Vec::new(), silent: BTreeMap::new() })
     }

@@ -154,6 +154,7 @@ mod tests {
             units: Vec::new(),
             engine,
             pending: None,
+            settled: None,
             remembers: false,
             clock_kept: None,
             free: Vec::new(),
