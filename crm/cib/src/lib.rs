@@ -86,6 +86,7 @@ pub mod option;
 
 pub mod check;
 pub mod relaxng;
+pub mod unreached;
 pub mod upgrade;
 pub mod view;
 

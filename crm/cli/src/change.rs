@@ -142,6 +142,7 @@ pub fn write(
             edit.notes.push(until(&live, &mut edit.document, ends)?);
             changes = patch::diff(&live.view.document, &edit.document);
         }
+        edit.notes.extend(unreached(&live, &edit.document));
         let plan = live.view.with(edit.document.clone()).plan();
         if changes.changes.is_empty() || how.dry_run {
             return Ok((edit, plan, Made::Nothing { would: !changes.changes.is_empty() }));
@@ -172,6 +173,12 @@ pub fn write(
         }
     }
     bail!("nothing was changed: someone else changed the configuration {TRIES} times meanwhile; try again")
+}
+
+/// What a change brings that the cluster does not run, a sentence each.
+pub fn unreached<'a>(live: &'a Live, after: &'a Document) -> impl Iterator<Item = String> {
+    let came = cib::unreached::came(&live.view.document, after);
+    came.into_iter().map(|unreached| format!("Warning: {}.", unreached.sentence()))
 }
 
 /// Marks the change so that it ends; a sentence that says so.

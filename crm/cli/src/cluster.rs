@@ -1,10 +1,11 @@
 //! A CIB together with the time it is looked at: what `policy` makes of it. Where it came from, a daemon or a file, is
 //! no matter here.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use cib::{Document, Element};
+use cib::{Document, Element, unreached};
 use policy::model::RscId;
 use policy::{Cluster, Input, Plan};
 use wire::Status;
@@ -19,6 +20,8 @@ pub struct View {
     pub document: Document,
     /// Seconds since 1970.
     pub now: i64,
+    /// Whether it is the CIB of a cluster of ours, whose plans do without what is not reached. A file may be anybody's.
+    pub ours: bool,
 }
 
 impl View {
@@ -29,7 +32,23 @@ impl View {
             document.append(root, "status");
         }
         let recorded = document.attribute(root, "execution-date").and_then(|text| text.parse().ok());
-        View { now: recorded.unwrap_or_else(now), document }
+        View { now: recorded.unwrap_or_else(now), document, ours: false }
+    }
+
+    /// The CIB of a cluster of ours, now.
+    pub fn of_ours(document: Document) -> View {
+        View { document, now: now(), ours: true }
+    }
+
+    /// The CIB as plans are made from it.
+    fn planned_from(&self) -> Cow<'_, Document> {
+        let without = self.ours.then(|| unreached::without(&self.document)).flatten();
+        without.map_or(Cow::Borrowed(&self.document), |(document, _)| Cow::Owned(document))
+    }
+
+    /// What its plans do without.
+    pub fn unreached(&self) -> Vec<unreached::Unreached> {
+        if self.ours { unreached::of(&self.document) } else { Vec::new() }
     }
 
     /// The state it describes.
@@ -39,17 +58,17 @@ impl View {
 
     /// What a coordinator would do, and why.
     pub fn plan(&self) -> Plan {
-        policy::plan(&Input { explain: true, ..Input::new(&self.document, self.now) })
+        policy::plan(&Input { explain: true, ..Input::new(&self.planned_from(), self.now) })
     }
 
     /// What a coordinator would do; nobody asks why.
     pub fn plan_unexplained(&self) -> Plan {
-        policy::plan(&Input::new(&self.document, self.now))
+        policy::plan(&Input::new(&self.planned_from(), self.now))
     }
 
     /// The same time with another document.
     pub fn with(&self, document: Document) -> View {
-        View { document, now: self.now }
+        View { document, now: self.now, ours: self.ours }
     }
 
     /// The configuration of a node.
@@ -89,7 +108,7 @@ impl Live {
     pub fn fetch(client: &mut Client) -> anyhow::Result<Live> {
         let status = client.status()?;
         let document = Document::parse(&status.cib).context("reading the CIB that systoled sent")?;
-        Ok(Live { status, view: View { document, now: now() } })
+        Ok(Live { status, view: View::of_ours(document) })
     }
 
     /// What a change of the configuration is made for.
@@ -119,6 +138,17 @@ mod tests {
     fn a_recorded_time_counts() {
         assert_eq!(View::new(Document::parse(CIB).unwrap()).now, 7);
         assert!(View::new(Document::parse("<cib/>").unwrap()).now > 1_700_000_000);
+    }
+
+    #[test]
+    fn a_cluster_of_ours_plans_without_what_is_not_reached() {
+        let remote = r#"<cib><configuration><crm_config/><nodes><node id="1" uname="one"/></nodes><resources>
+            <primitive id="far" class="ocf" provider="pacemaker" type="remote"/></resources></configuration></cib>"#;
+        let file = View::new(Document::parse(remote).unwrap());
+        let live = View { ours: true, ..file.clone() };
+        assert!(file.plan().cluster.find_resource("far").is_some() && file.unreached().is_empty());
+        assert!(live.plan().cluster.find_resource("far").is_none() && live.unreached().len() == 1);
+        assert!(live.cluster().find_resource("far").is_some(), "it is there to be seen");
     }
 
     #[test]

@@ -77,6 +77,11 @@ pub fn json(findings: &[Finding]) -> Value {
     findings.iter().map(object).collect()
 }
 
+/// What of a file no cluster of ours runs, a sentence each.
+pub fn unreached(document: &Document) -> impl Iterator<Item = String> {
+    cib::unreached::of(document).into_iter().map(|unreached| unreached.sentence())
+}
+
 /// Agents that resources name and this machine does not have, a sentence each. Nothing when there is no directory of
 /// agents at all: this is no cluster node then, and the file is about others.
 pub fn missing_agents(document: &Document, root: &Path) -> Vec<String> {

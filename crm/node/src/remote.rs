@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use cib::Cib;
+use cib::{Cib, unreached};
 use controller::{Level, Note};
 use executor::{Agent, End, Operation, Output};
 
@@ -42,34 +42,8 @@ pub fn plannable(cib: &Arc<Cib>) -> Arc<Cib> {
 
 /// The same, and what was left out, in words; `None` when there is nothing of the kind.
 pub fn without_connections(cib: &Arc<Cib>) -> Option<(Arc<Cib>, Vec<String>)> {
-    let document = cib.document();
-    let resources = document.descend(&["configuration", "resources"])?;
-    let (mut unplanned, mut left_out) = (Vec::new(), Vec::new());
-    for element in document.descendants(resources) {
-        let is = |name, value| document.attribute(element, name) == Some(value);
-        match document.name(element) {
-            "primitive" if is("class", "ocf") && is("provider", "pacemaker") && is("type", "remote") => {
-                left_out.push(format!("the remote node {}", document.id(element)));
-                unplanned.push(element);
-            }
-            "bundle" if document.child(element, "primitive").is_some() => {
-                left_out.push(format!("the bundle {}, for there is a resource in it", document.id(element)));
-                unplanned.push(element);
-            }
-            "nvpair" if is("name", "remote-node") => {
-                left_out.push(format!("the guest {}", document.attribute(element, "value").unwrap_or("")));
-                unplanned.push(element);
-            }
-            _ => {}
-        }
-    }
-    if left_out.is_empty() {
-        return None;
-    }
-    let mut document = document.clone();
-    // What is inside goes before what it is in.
-    unplanned.into_iter().rev().for_each(|element| document.remove(element));
-    Some((Arc::new(Cib::new(document).ok()?), left_out))
+    let (document, left_out) = unreached::without(cib.document())?;
+    Some((Arc::new(Cib::new(document).ok()?), left_out.iter().map(ToString::to_string).collect()))
 }
 
 impl Node {

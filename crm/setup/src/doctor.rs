@@ -14,6 +14,7 @@ pub mod logs;
 mod moves;
 mod mtu;
 mod names;
+mod not_run;
 mod quorum;
 mod rest;
 mod services;
@@ -62,6 +63,8 @@ pub struct Configured {
     pub watchdog_wait_ms: Option<u64>,
     /// What moves by hand left.
     pub moves: Vec<Moved>,
+    /// What is configured and run by no cluster of ours, a sentence each.
+    pub not_run: Vec<String>,
 }
 
 /// What a move by hand left.
@@ -116,6 +119,7 @@ const RULES: &[Rule] = &[
     timing::check,
     moves::check,
     names::check,
+    not_run::check,
     clocks::check,
     certificates::check,
     space::check,
@@ -398,6 +402,8 @@ mod tests {
         assert_eq!(told(&unproved, None, none), "Warning nobody has seen that pdu cuts a node off");
         let held = Configured { held: vec![("b".into(), "too many".into())], ..well() };
         assert_eq!(told(&held, None, none), "Error its fencing is held");
+        let unreached = Configured { not_run: vec!["remote node far is not run".into()], ..well() };
+        assert_eq!(told(&unreached, None, none), "Warning remote node far is not run");
         let moves = Configured { moves: vec![moved(false, false), moved(true, false), moved(true, true)], ..well() };
         assert_eq!(
             told(&moves, None, none),

@@ -1,8 +1,9 @@
 //! `systole status`: what is wrong first, then the cluster, its nodes and its resources.
 
+use cib::unreached::Unreached;
 use cib::{Document, date};
 use clap::{Arg, ArgAction, ArgMatches};
-use policy::model::{NodeFlags, RscFlags, RscId};
+use policy::model::{NoQuorumPolicy, NodeFlags, NodeId, RscFlags, RscId};
 use policy::{Cluster, Plan};
 use serde_json::{Value, json};
 use wire::Status;
@@ -74,6 +75,7 @@ impl Report {
         let document = &live.view.document;
         let mut faults = faults(&live.status, &cluster, &plan, &failures, &proof::held(document), live.view.now);
         faults.extend(quarantined(document, live.view.now));
+        faults.extend(live.view.unreached().iter().map(Unreached::sentence));
         let counts = attention::counts(&live.view, &cluster);
         Report { counts, live, cluster, plan, failures, faults }
     }
@@ -269,8 +271,11 @@ impl Report {
 
     /// Why it does not run, though it should.
     fn stopped(&self, id: RscId) -> Option<String> {
-        let planned = self.plan.cluster.find_resource(&self.cluster.resource(id).id)?;
-        explain::why_stopped(&self.plan, planned)
+        let resource = self.cluster.resource(id);
+        if let Some(unreached) = self.live.view.unreached().iter().find(|one| one.is_about(&resource.xml_id)) {
+            return Some(unreached.sentence());
+        }
+        explain::why_stopped(&self.plan, self.plan.cluster.find_resource(&resource.id)?)
     }
 }
 
@@ -284,10 +289,14 @@ fn faults(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     if !status.quorate {
-        faults.push(format!(
-            "No quorum: {} of {} votes are here; nothing is started until more nodes come",
-            status.votes, status.expected_votes
-        ));
+        let meanwhile = match cluster.options.no_quorum_policy {
+            NoQuorumPolicy::Ignore => "all goes on as if there were (no-quorum-policy=ignore)",
+            NoQuorumPolicy::Freeze => "what runs is kept and nothing is started until more nodes come",
+            NoQuorumPolicy::Stop => "all is stopped and nothing is started until more nodes come",
+            NoQuorumPolicy::Demote => "what is promoted is demoted, and nothing is started until more nodes come",
+            NoQuorumPolicy::Fence => "these nodes end themselves (no-quorum-policy=suicide)",
+        };
+        faults.push(format!("No quorum: {} of {} votes are here; {meanwhile}", status.votes, status.expected_votes));
     }
     if status.coordinator.is_none() {
         faults.push("No coordinator: this node is not joined to the cluster engine".to_owned());
@@ -300,7 +309,9 @@ fn faults(
     }));
     let no_fencing = explain::no_fencing(cluster);
     faults.extend(no_fencing.map(|why| format!("No fencing: {why}")));
-    for id in &cluster.nodes_by_name {
+    // Of a remote node that nobody reaches that is all there is to say.
+    let planned = |id: &&NodeId| plan.cluster.find_node(&cluster.node(**id).name).is_some();
+    for id in cluster.nodes_by_name.iter().filter(planned) {
         let node = cluster.node(*id);
         match (node.unclean(), node.online()) {
             (true, _) => faults.push(format!("Node {} is {}: it must be fenced", node.name, nodes::state(node))),
@@ -441,6 +452,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_configured_and_not_run_is_a_fault() {
+        let report = report(|live| {
+            live.view.ours = true;
+            let resources = live.view.document.descend(&["configuration", "resources"]).unwrap();
+            let far = live.view.document.append(resources, "primitive");
+            for (name, value) in [("id", "far"), ("class", "ocf"), ("provider", "pacemaker"), ("type", "remote")] {
+                live.view.document.set(far, name, value);
+            }
+        });
+        let about: Vec<&String> = report.faults.iter().filter(|fault| fault.contains("far")).collect();
+        assert!(matches!(&about[..], [one] if one.starts_with("remote node far is not run: ")), "{about:?}");
+        assert_eq!(report.json()["planned"].to_string().matches("far").count(), 0);
+        let known = report.cluster.find_resource("far").unwrap();
+        assert!(report.stopped(known).is_some_and(|reason| reason == *about[0]));
+    }
+
+    #[test]
     fn the_same_failure_on_several_nodes_is_told_once() {
         let failure = |node: &str, at| Failure {
             resource: "web".into(),
@@ -469,7 +497,7 @@ mod tests {
             live.view.document.set(root, "have-quorum", "0");
         });
         let text = report.text(Paint::PLAIN);
-        assert!(text.contains("  * No quorum: 1 of 3 votes are here"), "{text}");
+        assert!(text.contains("  * No quorum: 1 of 3 votes are here; all is stopped and nothing is started"), "{text}");
         assert!(text.contains("Under Way:\n  * stop of web on one\n"), "{text}");
         assert!(report.faults.iter().any(|fault| fault.starts_with("Node two is")), "{text}");
         assert!(

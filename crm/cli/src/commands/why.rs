@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use cib::Document;
+use cib::unreached::Unreached;
 use clap::{Arg, ArgAction, ArgMatches};
 use policy::Plan;
 use policy::model::{NodeId, RscId};
@@ -76,12 +77,30 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
             None => Live::fetch(&mut Client::from_arguments(arguments)?)?.view,
         },
     };
+    if let Some(unreached) = view.unreached().iter().find(|unreached| unreached.is_about(name)) {
+        match arguments.get_flag("json") {
+            true => print_json(&not_run(name, unreached))?,
+            false => print(&format!("{}.\n", unreached.sentence()))?,
+        }
+        return Ok(EXIT_OK);
+    }
     let why = Why::ask(&view, name, arguments.get_one::<String>("on").map(String::as_str))?;
     match arguments.get_flag("json") {
         true => print_json(&why.json())?,
         false => print(&why.text())?,
     }
     Ok(EXIT_OK)
+}
+
+/// Of what the cluster does not run nothing more is to be told; the keys are those of every answer.
+fn not_run(name: &str, unreached: &Unreached) -> Value {
+    json!({
+        "resource": name,
+        "sentences": [format!("{}.", unreached.sentence())],
+        "quorum": null,
+        "parts": [],
+        "change": {"wanted_on": null, "needed": true, "what": null, "tried": 0},
+    })
 }
 
 /// The CIB that was planned from last at that time. What happened then is planned again, which gives the same.
@@ -94,7 +113,8 @@ fn at_the_time(client: &mut Client, at: i64, json: bool) -> anyhow::Result<View>
     if !json {
         print(&format!("As it was at {}, in {}:\n", lasting::local(kept.at), kept.input))?;
     }
-    Ok(View::new(Document::parse(&kept.xml).context("reading the CIB of that time")?))
+    let document = Document::parse(&kept.xml).context("reading the CIB of that time")?;
+    Ok(View { ours: true, ..View::new(document) })
 }
 
 /// A CIB from a file. One that has no status is taken as a cluster that was started and has come to rest.

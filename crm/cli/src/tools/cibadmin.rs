@@ -17,7 +17,7 @@ use super::call::{self, Call};
 use super::report::version;
 use super::scope;
 use super::status::{self, Failure};
-use super::store::{Refusal, Store, connect, send};
+use super::store::{Refusal, Store, connect, send, warn_of_unreached};
 use crate::change;
 
 /// The tool.
@@ -285,9 +285,13 @@ pub(super) fn make(store: &Store, form: &WriteForm, force: bool) -> Result<(), F
         }),
         Store::Live(socket) => {
             let mut client = connect(socket)?;
-            applied(&scope::judged_by(&mut client, form)?, &write)?;
+            let before = scope::judged_by(&mut client, form)?;
+            let after = applied(&before, &write)?;
             match send(&mut client, Request::Write { write: form.clone(), force })? {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    warn_of_unreached(&before, &after);
+                    Ok(())
+                }
                 Err(Refusal { why, reason }) => {
                     let failure = Failure::from(Refusal { why, reason: reason.clone() });
                     Err(Failure::new(failure.status, format!("Call failed: {reason}")))

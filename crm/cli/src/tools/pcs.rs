@@ -255,7 +255,7 @@ fn execute(
             answer.err.extend(warned);
         }
         if let (true, Some(after)) = (line.options.has("--confirm"), &answer.cib) {
-            confirm(call, document, after)?;
+            confirm(call, document, after, store.is_live())?;
         }
         let changes = answer.cib.is_some();
         if let Some(after) = answer.cib.take() {
@@ -341,7 +341,7 @@ fn begin(path: &Path) -> Result<(), Failure> {
 }
 
 /// Shows what would change and asks whether to do it.
-fn confirm(call: &Call, before: &Document, after: &Document) -> Result<(), Failure> {
+fn confirm(call: &Call, before: &Document, after: &Document, ours: bool) -> Result<(), Failure> {
     if !call.is_read() {
         return Err(Failure::new(
             FAILED,
@@ -349,19 +349,19 @@ fn confirm(call: &Call, before: &Document, after: &Document) -> Result<(), Failu
         ));
     }
     let failed = |error: anyhow::Error| Failure::new(FAILED, format!("{error:#}"));
-    terminal::print(&foreseen(before, after)).map_err(failed)?;
+    terminal::print(&foreseen(before, after, ours)).map_err(failed)?;
     match terminal::ask("Do it?").map_err(failed)? {
         true => Ok(()),
         false => Err(Failure::new(FAILED, "nothing was changed: you said no".to_owned())),
     }
 }
 
-fn foreseen(before: &Document, after: &Document) -> String {
+fn foreseen(before: &Document, after: &Document, ours: bool) -> String {
     let mut list = List::new();
     list.begin("What would change in the configuration");
     differences::lines(before, after).iter().for_each(|line| list.item(line));
     list.end();
-    follows::write(&mut list, &View::new(after.clone()).plan(), "What would follow");
+    follows::write(&mut list, &View { ours, ..View::new(after.clone()) }.plan(), "What would follow");
     list.take()
 }
 
@@ -370,7 +370,10 @@ fn plan(store: &Store, words: &[String], world: &Machine<'_>) -> Result<Answer, 
     let found = store.read()?;
     let mut answer = ::pcs::run(words, &found.document, world);
     let Some(after) = answer.cib.take() else { return Ok(answer) };
-    answer.out.push_str(&foreseen(&found.document, &after));
+    answer.out.push_str(&foreseen(&found.document, &after, store.is_live()));
+    if store.is_live() {
+        store::warn_of_unreached(&found.document, &after);
+    }
     answer.out.push_str("Nothing was written (--plan).\n");
     Ok(answer)
 }

@@ -93,6 +93,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let mut notes: Vec<String> =
         kept.iter().map(|node| format!("Node {node} is a member and stays in the configuration.")).collect();
     notes.extend(older.map(|older| format!("Warning: it would be refused: {older}.")));
+    notes.extend(change::unreached(&live, &document));
     let mut edit = Edit { document, done: Vec::new(), notes };
     if let Some(ends) = how.ends.filter(|_| !changes.is_empty()) {
         edit.notes.push(change::until(&live, &mut edit.document, ends)?);

@@ -31,7 +31,8 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
         print_json(&findings::json(&found))?;
     } else {
         print(&findings::text(&file, &found))?;
-        for warning in findings::missing_agents(&file.document, &findings::ocf_root()) {
+        let missing = findings::missing_agents(&file.document, &findings::ocf_root());
+        for warning in findings::unreached(&file.document).chain(missing) {
             print(&format!("{}: warning: {warning}\n", file.name))?;
         }
     }

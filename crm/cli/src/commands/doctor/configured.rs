@@ -1,6 +1,7 @@
 //! What the doctor looks at in the configuration of resources: fencing, watchdogs, and what moves by hand left.
 
 use cib::rule::Context;
+use cib::unreached::{self, Unreached};
 use cib::{Document, Element, view};
 use setup::doctor::{Configured, Moved};
 
@@ -17,6 +18,7 @@ pub fn configured(document: &Document, now: i64) -> Configured {
         held: proof::held(document),
         watchdog_wait_ms: property("stonith-watchdog-timeout").and_then(|value| cib::duration::parse_ms(value).ok()),
         moves: moves(document, now),
+        not_run: unreached::of(document).iter().map(Unreached::sentence).collect(),
     }
 }
 
