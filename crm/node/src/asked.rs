@@ -86,7 +86,7 @@ impl Node {
             return refuse(Why::Invalid, &error);
         }
         let message = Message::Write { origin: Origin::Client(0), write };
-        if message.protocol() > self.speaks {
+        if message.protocol() > self.voice.speaks() {
             return refuse(
                 Why::Other,
                 "a member runs an older version, which does not know this kind of write; upgrade all nodes first",
@@ -134,7 +134,7 @@ impl Node {
         if update.name.is_empty() {
             return refuse("expected the name of an attribute, found none".into());
         }
-        if self.speaks == wire::FIRST_PROTOCOL && self.replica.in_step() && update.private {
+        if self.voice.speaks() == wire::FIRST_PROTOCOL && self.replica.in_step() && update.private {
             return refuse(
                 "a member runs an older version, which keeps no private attributes; upgrade all nodes first".into(),
             );

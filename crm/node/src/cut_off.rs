@@ -298,7 +298,7 @@ impl Node {
             fencer::Command::Kill { run } => {
                 self.out.push_back(Command::Signal { process: Process::Fence(run), signal: Signal::Kill });
             }
-            fencer::Command::Errand { to, number, .. } if self.speaks == wire::FIRST_PROTOCOL => {
+            fencer::Command::Errand { to, number, .. } if self.voice.speaks() == wire::FIRST_PROTOCOL => {
                 let end =
                     ErrandEnd::Unfit("is in a cluster with a member of an older build, which knows no errands".into());
                 self.cut.fencer.handle(now.monotonic, fencer::Event::ErrandEnded { from: to, number, end });
@@ -385,7 +385,7 @@ impl Node {
         if !matches!(action.as_str(), "reboot" | "off" | "on") {
             return Err(format!("there is no fencing called {action:?}; expected reboot, off or on"));
         }
-        if self.speaks == wire::FIRST_PROTOCOL {
+        if self.voice.speaks() == wire::FIRST_PROTOCOL {
             return Err("a member of an older build would not hear of it; upgrade all nodes first".into());
         }
         if !self.replica.in_step() {

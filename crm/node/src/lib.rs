@@ -4,8 +4,9 @@
 //! The daemon gives it the world, the simulator gives it a made one; both run this same code. What happens comes in as
 //! an [`Event`], what is to be done goes out as a [`Command`]; between them there is no I/O, no clock and no chance.
 //!
-//! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; [`replica`] keeps the CIB
-//! the same everywhere, and [`transfer`] brings it to who joins; [`orders`] turns orders into operations and their outcomes
+//! [`event`] is all that it sees and does, and the place to begin; [`machine`] is the wiring; `voice` is what is said and
+//! heard, `members` who is here, `meeting` how they come to hold the same CIB, `written` what a write means; [`replica`] keeps
+//! the CIB the same everywhere, and [`transfer`] brings it to who joins; [`orders`] turns orders into operations and their outcomes
 //! into history; [`cut_off`] does the same for fencing, with [`fencing`], [`fence_history`] and [`watchdog`]; `disk` is
 //! what of the configuration is safe; [`asked`] is what tools may ask, [`clients`] who waits for an answer; [`tell`] is
 //! what the operator reads, `alerting` what agents for alerts are called for, and [`failovers`] the receipt of each failover.
@@ -16,10 +17,14 @@ pub mod attributes;
 pub mod event;
 pub mod evidence;
 pub mod machine;
+mod meeting;
+mod members;
 pub mod replica;
 mod speech;
 pub mod transfer;
 pub mod versions;
+mod voice;
+mod written;
 
 mod allowed;
 pub mod cut_off;

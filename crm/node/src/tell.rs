@@ -39,7 +39,7 @@ impl Node {
     pub(crate) fn record(&mut self, record: Record) {
         let message = Message::Record(record);
         match (message, self.replica.in_step()) {
-            (message, true) if message.protocol() <= self.speaks => self.send(&message),
+            (message, true) if message.protocol() <= self.voice.speaks() => self.send(&message),
             (Message::Record(record), _) => self.out.push_back(Command::Record(record)),
             _ => {}
         }
