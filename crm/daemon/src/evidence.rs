@@ -2,15 +2,9 @@
 //! timeout wants to know which it was. What follows from it is decided by the executor, and by people.
 
 use std::fs;
-use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
-/// How long the daemon's loop may wait for a look. Everything read here is the kernel's memory and takes a millisecond,
-/// but a process in the middle of an exec can hold the lock that its stack is read under, and on a host that is busy, of
-/// which the look is to tell, the looking thread has to wait for its turn.
-const LOOK: Duration = Duration::from_millis(250);
-/// Looks that hang; beyond this nobody looks any more.
+/// Looks that hang, a thread each; beyond this nobody looks any more.
 const MOST_HANGING: usize = 4;
 /// Processes that are told of: an agent is rarely more than a shell and what it waits for.
 const MOST_PROCESSES: usize = 4;
@@ -19,33 +13,22 @@ const MOST_FRAMES: usize = 4;
 /// All that is told, in characters: it becomes a part of an exit reason, which every node keeps.
 const LONGEST: usize = 500;
 
-/// Looks at processes.
+/// Looks at processes, each look on a thread of its own: it may hang with what it looks at, and nobody waits for it.
 #[derive(Debug, Default)]
 pub struct Looker {
-    hanging: Vec<thread::JoinHandle<()>>,
+    looks: Vec<thread::JoinHandle<()>>,
 }
 
 impl Looker {
-    /// What is to be seen of a process group, if it is one, and of the host.
-    pub fn look(&mut self, group: Option<i32>) -> String {
-        self.hanging.retain(|look| !look.is_finished());
-        if self.hanging.len() >= MOST_HANGING {
-            return String::new();
+    /// Tells what is to be seen of a process group, if it is one, and of the host; nothing when too many looks hang.
+    pub fn look(&mut self, group: Option<i32>, tell: impl FnOnce(String) + Send + 'static) {
+        self.looks.retain(|look| !look.is_finished());
+        if self.looks.len() >= MOST_HANGING {
+            return;
         }
-        let (seen, told) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name("evidence".into()).spawn(move || {
-            let text: String = see(group).chars().take(LONGEST).collect();
-            // Nobody waits any more when it took too long.
-            let _ = seen.send(text);
-        });
-        let Ok(thread) = thread else { return String::new() };
-        match told.recv_timeout(LOOK) {
-            Ok(text) => text,
-            Err(_) => {
-                self.hanging.push(thread);
-                "its processes cannot even be looked at".into()
-            }
-        }
+        let look = move || tell(see(group).chars().take(LONGEST).collect());
+        // Without a thread nothing is told, as of a look that hangs.
+        self.looks.extend(thread::Builder::new().name("evidence".into()).spawn(look));
     }
 }
 
@@ -144,6 +127,7 @@ mod tests {
     use super::*;
     use std::os::unix::process::CommandExt as _;
     use std::process::Command;
+    use std::sync::{Arc, Mutex, mpsc};
 
     #[test]
     fn what_the_kernel_writes_is_read() {
@@ -160,13 +144,37 @@ mod tests {
         assert_eq!(pressure("full avg10=1.00"), None);
     }
 
+    fn seen_of(group: Option<i32>) -> String {
+        let (seen, told) = mpsc::channel();
+        Looker::default().look(group, move |text| seen.send(text).unwrap());
+        told.recv().unwrap()
+    }
+
+    #[test]
+    fn a_look_that_hangs_holds_nobody_up_and_many_end_the_looking() {
+        let mut looker = Looker::default();
+        let (go_on, hang) = mpsc::channel::<()>();
+        let hang = Arc::new(Mutex::new(hang));
+        for _ in 0..MOST_HANGING {
+            let hang = Arc::clone(&hang);
+            looker.look(None, move |_| assert!(hang.lock().unwrap().recv().is_err(), "nothing is sent"));
+        }
+        let (seen, told) = mpsc::channel();
+        looker.look(None, move |text| seen.send(text).unwrap());
+        assert!(told.recv().is_err(), "it was not begun");
+        drop(go_on);
+        looker.looks.drain(..).for_each(|look| look.join().unwrap());
+        looker.look(None, |_| ());
+        assert_eq!(looker.looks.len(), 1);
+    }
+
     #[test]
     fn an_agent_that_waits_is_seen_with_what_it_waits_for() {
         let mut agent = Command::new("sh").args(["-c", "sleep 1000; true"]).process_group(0).spawn().unwrap();
         let group = agent.id() as i32;
         // The shell needs a moment to start what it waits for.
         let seen = loop {
-            let seen = Looker::default().look(Some(group));
+            let seen = seen_of(Some(group));
             if seen.contains("sleep (") {
                 break seen;
             }
@@ -174,6 +182,6 @@ mod tests {
         assert!(seen.contains(&format!("sh ({group}) ")) && seen.contains("host: load "), "{seen}");
         crate::processes::signal(group, executor::Signal::Kill);
         agent.wait().unwrap();
-        assert!(Looker::default().look(None).starts_with("host: load "));
+        assert!(seen_of(None).starts_with("host: load "));
     }
 }

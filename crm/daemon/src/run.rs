@@ -311,8 +311,11 @@ impl Shell {
                     self.running.insert(process, Running::Task(self.watchers.start(process, &operation)));
                 }
                 Command::Examine { process } => {
-                    let evidence = self.looker.look(self.running.get(&process).and_then(Running::group));
-                    self.tell(Event::Examined { process, evidence });
+                    let (group, events) = (self.running.get(&process).and_then(Running::group), self.events.clone());
+                    self.looker.look(group, move |evidence| {
+                        // A daemon that has gone does not want to know.
+                        let _ = events.blocking_send(Event::Examined { process, evidence });
+                    });
                 }
                 Command::Spawn { process, program } => {
                     if let Program::Operation(operation) = &program

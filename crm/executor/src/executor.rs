@@ -13,6 +13,14 @@ use crate::recurrence::{self, SPREAD_FROM};
 use crate::watch::{self, WATCHED_POLL_LIMIT, WATCHED_TURNS};
 use crate::{Cancel, Command, End, Event, Operation, Outcome, RunId, Signal, Status};
 
+/// What is told of a process that could not be looked at.
+const UNSEEN: &str = "its processes cannot even be looked at";
+
+/// How long a look at a process that did not end in time is waited for. All that is read is the kernel's memory and takes a
+/// millisecond, but a process in the middle of an exec can hold the lock that its stack is read under, and on a busy host,
+/// of which the look is to tell, the one who looks has to wait for its turn. Nothing but this one process waits for it.
+pub const LOOK_GRACE: Duration = Duration::from_secs(2);
+
 /// How long an agent has between TERM and KILL. Long enough for a shell to run its trap, short
 /// beside the timeouts people give, since recovery waits for it.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -373,10 +381,16 @@ impl Executor {
     }
 
     fn examined(&mut self, run: RunId, evidence: String) {
-        let lane = self.runs.get(&run).and_then(|resource| self.lanes.get_mut(resource));
-        if let Some(running) = lane.and_then(|lane| lane.busy.as_mut()) {
-            running.evidence = evidence;
-        }
+        let Some(resource) = self.runs.get(&run).cloned() else { return };
+        let busy = self.lanes.get_mut(&resource).and_then(|lane| lane.busy.as_mut());
+        // What comes when it was asked to end already tells of a process that ends.
+        let Some(running) = busy.filter(|running| running.run == run && matches!(running.phase, Phase::Late { .. }))
+        else {
+            return;
+        };
+        running.evidence = evidence;
+        self.terminate(&resource);
+        self.touch(&resource);
     }
 
     fn finish(&mut self, resource: &str, job: &Job, verdict: Verdict, queued: Duration, ran: Duration) {
@@ -446,10 +460,13 @@ impl Executor {
         let run = running.run;
         match running.phase {
             Phase::Working { .. } => {
-                running.phase = Phase::Terminated { until: now + TERM_GRACE };
+                running.phase = Phase::Late { until: now + LOOK_GRACE };
                 // While it is still there, and stands as it stood.
                 self.commands.push_back(Command::Examine { run });
-                self.commands.push_back(Command::Signal { run, signal: Signal::Term });
+            }
+            Phase::Late { .. } => {
+                running.evidence = UNSEEN.to_owned();
+                self.terminate(resource);
             }
             Phase::Terminated { .. } => {
                 running.phase = Phase::Killed { until: now + KILL_GRACE };
@@ -467,6 +484,14 @@ impl Executor {
             }
             Phase::Stuck => {}
         }
+    }
+
+    /// Asks a process to end that had its time, and was looked at.
+    fn terminate(&mut self, resource: &str) {
+        let now = self.now;
+        let Some(running) = self.lanes.get_mut(resource).and_then(|lane| lane.busy.as_mut()) else { return };
+        running.phase = Phase::Terminated { until: now + TERM_GRACE };
+        self.commands.push_back(Command::Signal { run: running.run, signal: Signal::Term });
     }
 
     /// Answers operations that wait behind a stuck process when their time is up, so that whoever

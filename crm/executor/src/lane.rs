@@ -50,7 +50,9 @@ pub(crate) struct Running {
 pub(crate) enum Phase {
     /// It works, and has until then.
     Working { until: Duration },
-    /// It did not end in time, was asked to end, and has until then.
+    /// It did not end in time, and is looked at before it is asked to end, at the latest then.
+    Late { until: Duration },
+    /// It was asked to end, and has until then.
     Terminated { until: Duration },
     /// It was killed, and has until then to be gone.
     Killed { until: Duration },
@@ -62,7 +64,10 @@ pub(crate) enum Phase {
 impl Phase {
     pub(crate) fn until(self) -> Option<Duration> {
         match self {
-            Phase::Working { until } | Phase::Terminated { until } | Phase::Killed { until } => Some(until),
+            Phase::Working { until }
+            | Phase::Late { until }
+            | Phase::Terminated { until }
+            | Phase::Killed { until } => Some(until),
             Phase::Stuck => None,
         }
     }

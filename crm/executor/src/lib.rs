@@ -46,7 +46,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use executor::{Executor, KILL_GRACE, MAX_OPERATIONS_PER_RESOURCE, RecurringView, RunView, TERM_GRACE};
+pub use executor::{Executor, KILL_GRACE, LOOK_GRACE, MAX_OPERATIONS_PER_RESOURCE, RecurringView, RunView, TERM_GRACE};
 pub use operation::{Agent, DEFAULT_TIMEOUT, End, Operation, Output, RunId, Signal};
 pub use outcome::{Outcome, Status};
 pub use recurrence::SPREAD_FROM;
@@ -122,8 +122,8 @@ pub enum Command {
         /// Whose environment it gets.
         operation: Arc<Operation>,
     },
-    /// A run did not end in time: look at its processes and its host before it is asked to end, and send
-    /// [`Event::Examined`].
+    /// A run did not end in time: look at its processes and its host, and send [`Event::Examined`]. Only then, or when that
+    /// takes longer than [`LOOK_GRACE`], it is asked to end.
     Examine {
         /// Which run.
         run: RunId,
