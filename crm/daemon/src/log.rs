@@ -113,6 +113,15 @@ where
                 let _ = write!(line, " {name}={value}");
             }
         }
+        // What a part of the node tells has a name and says all in words; who serves connections tells it in fields.
+        let in_fields = !fields.0.contains_key("event");
+        let told = |name: &&String| !matches!(name.as_str(), "node" | "message" | "rc" | "ms");
+        for name in fields.0.keys().filter(|_| in_fields).filter(told) {
+            let _ = match text(name) {
+                number if number.is_empty() => write!(line, " {name}={}", fields.0[name]),
+                words => write!(line, " {name}={words}"),
+            };
+        }
         writeln!(writer, "{}", line.trim_start())
     }
 }

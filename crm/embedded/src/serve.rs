@@ -1,7 +1,7 @@
 //! The hub's shell: one task that reads what clients send, asks the [`Hub`], and writes what it says. It decides nothing
 //! but how many bytes may wait.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
@@ -31,6 +31,10 @@ const CAUGHT_UP_BYTES: usize = BEHIND_BYTES / 2;
 /// Read from one client before the next has its turn. With [`BEHIND_BYTES`] it bounds what can wait for a client: a
 /// client is found to be behind after each turn, and then nobody is read from.
 const TURN_BYTES: usize = 64 * 1024;
+
+/// Connections that were closed for a reason are told once each, by who and why: a daemon that is refused asks again and
+/// again. Beyond so many the record of them begins anew.
+const MAX_TOLD: usize = 1000;
 
 /// Why a hub ended that should not have.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +68,7 @@ pub async fn serve(listening: Listening, config: &Config, shutdown: impl Future<
         listener: UnixListener::from_std(listening.listener()?)?,
         hub: Hub::new(config),
         connections: BTreeMap::new(),
+        told: BTreeSet::new(),
         last_client: 0,
         buffer: vec![0; TURN_BYTES].into(),
         uid: nix::unistd::geteuid().as_raw(),
@@ -84,6 +89,8 @@ pub async fn serve(listening: Listening, config: &Config, shutdown: impl Future<
 
 struct Connection {
     stream: UnixStream,
+    /// Its process and user.
+    who: String,
     decoder: Decoder,
     /// Frames to write, the first of them written up to `written`.
     waiting: VecDeque<Arc<[u8]>>,
@@ -100,6 +107,8 @@ struct Shell {
     listener: UnixListener,
     hub: Hub,
     connections: BTreeMap<ClientId, Connection>,
+    /// Who was sent away for what, as it was told.
+    told: BTreeSet<String>,
     last_client: u64,
     buffer: Box<[u8]>,
     uid: u32,
@@ -143,8 +152,11 @@ impl Shell {
                 return false;
             }
         };
-        match stream.peer_cred() {
-            Ok(peer) if peer.uid() == 0 || peer.uid() == self.uid => {}
+        let who = match stream.peer_cred() {
+            Ok(peer) if peer.uid() == 0 || peer.uid() == self.uid => {
+                let process = peer.pid().map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"));
+                format!("{process} of user {}", peer.uid())
+            }
             Ok(peer) => {
                 let reason = format!("only root and user id {} may connect, not {}", self.uid, peer.uid());
                 warn!(uid = peer.uid(), pid = peer.pid(), "refused: {reason}");
@@ -155,7 +167,7 @@ impl Shell {
                 warn!(%error, "a connection without credentials is dropped");
                 return true;
             }
-        }
+        };
         if self.connections.len() >= MAX_CLIENTS {
             let reason = format!("the hub has {MAX_CLIENTS} connections and takes no more");
             warn!("refused: {reason}");
@@ -166,6 +178,7 @@ impl Shell {
         let client = ClientId(self.last_client);
         let connection = Connection {
             stream,
+            who,
             decoder: Decoder::default(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -264,7 +277,7 @@ impl Shell {
                 Command::Send { to, frame } => self.send(&to, &frame),
                 Command::Close { client, reason } => {
                     match reason {
-                        Some(reason) => info!(client = client.0, reason, "connection closed"),
+                        Some(reason) => self.tell_closed(client, &reason),
                         None => debug!(client = client.0, "connection closed"),
                     }
                     if let Some(mut connection) = self.connections.remove(&client) {
@@ -273,6 +286,19 @@ impl Shell {
                 }
                 Command::Stop => self.stop = true,
             }
+        }
+    }
+
+    /// Says whom the hub sends away and why, once.
+    fn tell_closed(&mut self, client: ClientId, reason: &str) {
+        let who = self.connections.get(&client).map_or("a client", |connection| &*connection.who);
+        if self.told.len() >= MAX_TOLD {
+            self.told.clear();
+        }
+        let what = format!("the connection of {who} is closed: {reason}");
+        if !self.told.contains(&what) {
+            warn!("{what}");
+            self.told.insert(what);
         }
     }
 
