@@ -1,16 +1,19 @@
-//! `crm_mon`: the state of the cluster, once or again and again, as text or as XML. This file reads the command line and
-//! settles which sections are shown; `text` and `xml` write them.
+//! `crm_mon`: the state of the cluster, once or again and again, as text, as XML or as a page. This file reads the command line and
+//! settles which sections are shown; `text`, `xml` and `html` write them.
 
+mod daemon;
 mod history;
+mod html;
 mod text;
 mod xml;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use cib::unreached::Unreached;
 use cib::{Document, duration};
 use clap::{ArgAction, Parser, ValueEnum};
 use policy::model::{NodeId, RscId};
@@ -20,7 +23,7 @@ use super::Tool;
 use super::call::{self, Call};
 use super::report::version;
 use super::status::{self, Failure};
-use super::store::Store;
+use super::store::{self, Store};
 use crate::cluster::View;
 use crate::output::resources::active_nodes;
 
@@ -145,6 +148,18 @@ pub struct Options {
     #[arg(short = 'X', long)]
     as_xml: bool,
 
+    /// As --output-as html --output-to FILE, in the form of old programs
+    #[arg(short = 'h', long, value_name = "FILE")]
+    as_html: Option<PathBuf>,
+
+    /// Go on in the background; needs a file to write to
+    #[arg(short = 'd', long)]
+    daemonize: bool,
+
+    /// Where the number of the process in the background is written
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+
     /// Text without control of the screen
     #[arg(short = 'N', long)]
     disable_ncurses: bool,
@@ -159,6 +174,8 @@ enum Format {
     Text,
     /// For programs.
     Xml,
+    /// For browsers.
+    Html,
 }
 
 /// A part of the output.
@@ -297,6 +314,24 @@ impl Options {
     fn is_xml(&self) -> bool {
         self.as_xml || self.output_as == Some(Format::Xml)
     }
+
+    fn is_html(&self) -> bool {
+        self.as_html.is_some() || self.output_as == Some(Format::Html)
+    }
+
+    /// The file that is written, if it is not standard output.
+    fn file(&self) -> Option<&Path> {
+        let file = self.as_html.as_deref().or(self.output_to.as_deref());
+        file.filter(|path| path.as_os_str() != "-")
+    }
+
+    /// How often it is shown anew.
+    fn every(&self) -> Result<Duration, Failure> {
+        let Some(text) = &self.interval else { return Ok(INTERVAL) };
+        duration::parse_ms(text)
+            .map(|ms| Duration::from_millis(ms).max(MOST_OFTEN))
+            .map_err(|_| Failure::new(status::USAGE, format!("--interval: expected a time such as 5s, found '{text}'")))
+    }
 }
 
 /// Everything that is shown.
@@ -310,6 +345,8 @@ struct Picture<'a> {
     coordinator: Option<NodeId>,
     /// The version of the program that answered.
     program: Option<String>,
+    /// What the cluster does not run, a sentence each.
+    not_run: Vec<String>,
     nodes: Vec<NodeId>,
     resources: Vec<RscId>,
 }
@@ -352,8 +389,13 @@ pub fn run(call: &mut Call) -> u8 {
         call.out.push_str(version());
         return status::OK;
     }
-    let done = match options.one_shot || options.is_xml() || options.simple_status || options.output_to.is_some() {
-        true => show(call, &options),
+    let once = options.one_shot || options.simple_status;
+    let done = match options.daemonize {
+        true if daemon::stays(call) => write_on(call, &options),
+        true => daemon::leave_behind(call, &options),
+        // A page is renewed; what else is written or read by programs is not.
+        false if options.as_html.is_some() && !once => write_on(call, &options),
+        false if once || options.is_xml() || options.is_html() || options.file().is_some() => show(call, &options),
         false => renew(call, &options),
     };
     match done {
@@ -364,12 +406,7 @@ pub fn run(call: &mut Call) -> u8 {
 
 /// Shows it again and again, until somebody ends us or nobody reads any more.
 fn renew(call: &mut Call, options: &Options) -> Result<u8, Failure> {
-    let every = match &options.interval {
-        None => INTERVAL,
-        Some(text) => duration::parse_ms(text).map(|ms| Duration::from_millis(ms).max(MOST_OFTEN)).map_err(|_| {
-            Failure::new(status::USAGE, format!("--interval: expected a time such as 5s, found '{text}'"))
-        })?,
-    };
+    let every = options.every()?;
     loop {
         // To the upper left corner, and the screen empty.
         call.out.push_str("\x1b[H\x1b[2J");
@@ -386,11 +423,39 @@ fn renew(call: &mut Call, options: &Options) -> Result<u8, Failure> {
     }
 }
 
+/// Writes a file again and again, until somebody ends us. While no cluster answers, the file says so.
+fn write_on(call: &mut Call, options: &Options) -> Result<u8, Failure> {
+    let every = options.every()?;
+    loop {
+        if let Err(failure) = show(call, options) {
+            let message = failure.message.unwrap_or_default();
+            put(call, options, &format!("{message}\n"))?;
+        }
+        thread::sleep(every);
+    }
+}
+
+/// Writes what is to be shown where it belongs, in the form that is wanted.
+fn put(call: &mut Call, options: &Options, text: &str) -> Result<(), Failure> {
+    let page = options.is_html().then(|| options.every().map(|every| html::page(text, every))).transpose()?;
+    let text = page.as_deref().unwrap_or(text);
+    match options.file() {
+        // A pipe or a terminal is written to; nothing is put in its place.
+        Some(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+            fs::write(path, text).map_err(|error| Failure::cannot_create(path, &error))?;
+        }
+        // Whoever reads it reads the whole of it, however often it is renewed.
+        Some(path) => store::write_file(path, text)?,
+        None => call.out.push_str(text),
+    }
+    Ok(())
+}
+
 fn show(call: &mut Call, options: &Options) -> Result<u8, Failure> {
     let wanted = Wanted::of(options)?;
     let store = Store::of(call);
     let found = store.read()?;
-    let view = View::new(found.document);
+    let view = View { ours: found.status.is_some(), ..View::new(found.document) };
     let cluster = view.cluster();
     let coordinator = match &found.status {
         Some(status) => status.coordinator.as_deref().and_then(|name| cluster.find_node(name)),
@@ -405,6 +470,7 @@ fn show(call: &mut Call, options: &Options) -> Result<u8, Failure> {
         cluster: &cluster,
         now: view.now,
         coordinator,
+        not_run: view.unreached().iter().map(Unreached::sentence).collect(),
         program: found.status.map(|status| format!("systole-{}", status.program)),
     };
     let text = match (options.simple_status, options.is_xml()) {
@@ -412,10 +478,7 @@ fn show(call: &mut Call, options: &Options) -> Result<u8, Failure> {
         (false, true) => xml::write(&picture, &call.arguments),
         (false, false) => text::write(&picture),
     };
-    match options.output_to.as_deref().filter(|path| path.as_os_str() != "-") {
-        Some(path) => fs::write(path, text).map_err(|error| Failure::cannot_create(path, &error))?,
-        None => call.out.push_str(&text),
-    }
+    put(call, options, &text)?;
     Ok(status::OK)
 }
 

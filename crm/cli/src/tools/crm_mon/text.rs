@@ -18,7 +18,7 @@ use crate::output::resources::{self, Show, View, active_nodes, agent_text, hidde
 /// Writes all sections that are wanted, an empty line between them.
 pub fn write(picture: &Picture<'_>) -> String {
     let sections: [fn(&Picture<'_>, &mut List); 9] =
-        [summary, nodes, resources, attributes, operations, failures, tickets, bans, |_, _| ()];
+        [summary, nodes, resources, not_run, attributes, operations, failures, tickets, bans];
     let texts = sections.iter().map(|section| {
         let mut list = List::new();
         section(picture, &mut list);
@@ -169,6 +169,16 @@ fn resources(picture: &Picture<'_>, list: &mut List) {
             }
         }
     }
+    list.end();
+}
+
+/// What the cluster leaves alone, though it is configured.
+fn not_run(picture: &Picture<'_>, list: &mut List) {
+    if !picture.wanted.has(Resources) || picture.not_run.is_empty() {
+        return;
+    }
+    list.begin("Not Run By This Cluster");
+    picture.not_run.iter().for_each(|sentence| list.item(sentence));
     list.end();
 }
 
