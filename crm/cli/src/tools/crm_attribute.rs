@@ -10,7 +10,7 @@ use super::call::{self, Call};
 use super::pairs::{self, Section, Selector};
 use super::report::{Common, Report, tell};
 use super::status::{self, Failure};
-use super::store::{Part, Store};
+use super::store::{Found, Part, Store};
 use super::target;
 
 /// The tool.
@@ -140,11 +140,13 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
         Wanted::Node | Wanted::Status => {
             let name = target::node(report.call, &store, Some(&found), options.node.as_deref())?;
             let mut id = target::id(&found.document, &name);
-            if id.is_err() && part != Part::Whole {
-                // A guest, or a remote node that has said nothing yet: resources tell.
-                part = Part::Whole;
-                found = store.read()?;
-                id = target::id(&found.document, &name);
+            // A node that only the status knows; then a guest, or a remote node that has said nothing yet: resources tell.
+            for wider in [Part::Nodes, Part::Whole] {
+                if id.is_err() && part != Part::Whole {
+                    found = store.read_part(wider)?;
+                    part = wider;
+                    id = target::id(&found.document, &name);
+                }
             }
             let id = id?;
             if transient { Section::Status(id) } else { Section::Node(id) }
@@ -181,6 +183,7 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
                 set_or_write(
                     &store,
                     part,
+                    None,
                     &section,
                     &Selector { name: Some(name.clone()), ..Selector::default() },
                     value,
@@ -197,8 +200,8 @@ fn operate(report: &mut Report<'_>, mut options: Options) -> Result<u8, Failure>
                 return Err(Failure::silent(status::MULTIPLE));
             }
             match by_set_alone {
-                true => set_or_write(&store, part, &section, &selector, value)?,
-                false => set(&store, part, &section, &selector, value)?,
+                true => set_or_write(&store, part, Some(found), &section, &selector, value)?,
+                false => set(&store, part, Some(found), &section, &selector, value)?,
             }
             Ok(status::OK)
         }
@@ -283,7 +286,7 @@ impl Wanted {
             Wanted::Cluster(section @ (Section::CrmConfig | Section::RscDefaults | Section::OpDefaults)) => {
                 Part::Section(section.scope())
             }
-            Wanted::Node if named => Part::Nodes,
+            Wanted::Node if named => Part::Section("nodes"),
             Wanted::Cluster(_) | Wanted::Node | Wanted::Status => Part::Whole,
         }
     }
@@ -335,17 +338,33 @@ fn query(report: &mut Report<'_>, options: &Options, section: &Section, meant: &
 }
 
 /// Sets a pair; a transient one goes to the cluster as such, so that it counts as no change of the configuration.
-fn set_or_write(store: &Store, part: Part, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
+fn set_or_write(
+    store: &Store,
+    part: Part,
+    found: Option<Found>,
+    section: &Section,
+    selector: &Selector,
+    value: &str,
+) -> Result<(), Failure> {
     match (section, &selector.name) {
         (Section::Status(node), Some(name)) if store.is_live() && !value.starts_with("value+") => {
             set_transient(store, plain(Some(node), name, Some(value)))
         }
-        _ => set(store, part, section, selector, value),
+        _ => set(store, part, found, section, selector, value),
     }
 }
 
-fn set(store: &Store, part: Part, section: &Section, selector: &Selector, value: &str) -> Result<(), Failure> {
-    store.change_part(part, false, |document| match pairs::set(document, section, selector, value) {
+/// Sets a pair in the configuration. `found`: the part, if it was read just now.
+fn set(
+    store: &Store,
+    part: Part,
+    found: Option<Found>,
+    section: &Section,
+    selector: &Selector,
+    value: &str,
+) -> Result<(), Failure> {
+    let found = found.map_or_else(|| store.read_part(part), Ok)?;
+    store.change_found(found, part, false, |document| match pairs::set(document, section, selector, value) {
         true => Ok(()),
         false => {
             let message = format!("there is no place for it in section {}", section.scope());

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use cib::{Document, FEATURE_SET, patch};
+use cib::{Document, FEATURE_SET, patch, unreached};
 use wire::request::Why;
 use wire::write::{ExpectedForm, WriteForm};
 use wire::{QueryWhat, Reply, Request, Status, Update};
@@ -15,6 +15,7 @@ use super::call::Call;
 use super::status::{self, Failure};
 use crate::change;
 use crate::client::Client;
+use crate::terminal;
 
 /// Where root's copies are that `CIB_shadow` names, unless `CIB_shadow_dir` says otherwise.
 const SHADOW_DIRECTORY: &str = "/var/lib/pacemaker/cib";
@@ -49,6 +50,8 @@ pub struct Found {
     pub document: Document,
     /// How the node that answered sees the cluster.
     pub status: Option<Box<Status>>,
+    /// The connection it came by, for what is asked next.
+    client: Option<Client>,
 }
 
 impl Store {
@@ -79,8 +82,8 @@ impl Store {
     /// When there is none: 105 for a file, 102 for a cluster; or what is there is no CIB.
     pub fn read(&self) -> Result<Found, Failure> {
         match self {
-            Store::File(path) => Ok(Found { document: read_file(path)?, status: None }),
-            Store::Live(socket) => fetch(&mut connect(socket)?),
+            Store::File(path) => Ok(Found { document: read_file(path)?, status: None, client: None }),
+            Store::Live(_) => self.read_part(Part::Whole),
         }
     }
 
@@ -91,7 +94,11 @@ impl Store {
     pub fn read_part(&self, part: Part) -> Result<Found, Failure> {
         match self {
             Store::File(_) => self.read(),
-            Store::Live(socket) => fetch_part(&mut connect(socket)?, part),
+            Store::Live(socket) => {
+                let mut client = connect(socket)?;
+                let found = fetch_part(&mut client, part)?;
+                Ok(Found { client: Some(client), ..found })
+            }
         }
     }
 
@@ -112,45 +119,61 @@ impl Store {
         &self,
         part: Part,
         force: bool,
+        edit: impl FnMut(&mut Document) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.change_found(self.read_part(part)?, part, force, edit)
+    }
+
+    /// As [`change_part`](Self::change_part), of a part that was read already: if nobody was faster, it need not be read
+    /// again. Each question takes its turn in the daemon.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn change_found<T>(
+        &self,
+        found: Found,
+        part: Part,
+        force: bool,
         mut edit: impl FnMut(&mut Document) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        match self {
+        let Found { document: mut before, client, .. } = found;
+        let socket = match self {
             Store::File(path) => {
-                let before = read_file(path)?;
                 let mut after = before.clone();
                 let made = edit(&mut after)?;
                 if !after.same(after.root(), &before, before.root()) {
                     count(&before, &mut after);
                     write_file(path, &after.to_xml())?;
                 }
-                Ok(made)
+                return Ok(made);
             }
-            Store::Live(socket) => {
-                let mut client = connect(socket)?;
-                for _ in 0..TRIES {
-                    let found = fetch_part(&mut client, part)?;
-                    let mut after = found.document.clone();
-                    let made = edit(&mut after)?;
-                    let changes = patch::diff(&found.document, &after);
-                    if changes.changes.is_empty() {
-                        return Ok(made);
-                    }
-                    let version = version(&found.document);
-                    let write = WriteForm::Configure {
-                        patch: changes.changes.into_iter().map(Into::into).collect(),
-                        expected: Some(ExpectedForm::Configuration(version.0, version.1)),
-                        author: change::author(),
-                    };
-                    match send(&mut client, Request::Write { write, force })? {
-                        Ok(()) => return Ok(made),
-                        Err(Refusal { why: Why::Outdated, .. }) => {}
-                        Err(refusal) => return Err(refusal.into()),
-                    }
+            Store::Live(socket) => socket,
+        };
+        let mut client = client.map_or_else(|| connect(socket), Ok)?;
+        for _ in 0..TRIES {
+            let mut after = before.clone();
+            let made = edit(&mut after)?;
+            let changes = patch::diff(&before, &after);
+            if changes.changes.is_empty() {
+                return Ok(made);
+            }
+            let version = version(&before);
+            let write = WriteForm::Configure {
+                patch: changes.changes.into_iter().map(Into::into).collect(),
+                expected: Some(ExpectedForm::Configuration(version.0, version.1)),
+                author: change::author(),
+            };
+            match send(&mut client, Request::Write { write, force })? {
+                Ok(()) => {
+                    warn_of_unreached(&before, &after);
+                    return Ok(made);
                 }
-                let message = format!("nothing was changed: others changed the configuration {TRIES} times meanwhile");
-                Err(Failure::new(status::TRY_AGAIN, message))
+                Err(Refusal { why: Why::Outdated, .. }) => before = fetch_part(&mut client, part)?.document,
+                Err(refusal) => return Err(refusal.into()),
             }
         }
+        let message = format!("nothing was changed: others changed the configuration {TRIES} times meanwhile");
+        Err(Failure::new(status::TRY_AGAIN, message))
     }
 
     /// One write that is no change of the configuration. `edit` does the same to a file.
@@ -181,6 +204,13 @@ impl Store {
             Store::File(_) => self.change(false, edit),
             Store::Live(socket) => ask(socket, Request::Update(update)),
         }
+    }
+}
+
+/// Says what a change of a cluster's configuration brought that the cluster does not run.
+pub fn warn_of_unreached(before: &Document, after: &Document) {
+    for unreached in unreached::came(before, after) {
+        terminal::complain(&format!("Warning: {}", unreached.sentence()));
     }
 }
 
@@ -242,7 +272,7 @@ pub fn fetch(client: &mut Client) -> Result<Found, Failure> {
     let status = client.status().map_err(|error| disconnected(&error))?;
     let document = Document::parse(&status.cib)
         .map_err(|error| Failure::new(status::BAD_DATA, format!("reading the CIB that systoled sent: {error}")))?;
-    Ok(Found { document, status: Some(Box::new(status)) })
+    Ok(Found { document, status: Some(Box::new(status)), client: None })
 }
 
 /// A part of the CIB as the daemon has it, in its place: nothing else stands there.
@@ -271,7 +301,7 @@ pub fn fetch_part(client: &mut Client, part: Part) -> Result<Found, Failure> {
     );
     let document = Document::parse(&text)
         .map_err(|error| Failure::new(status::BAD_DATA, format!("reading what systoled sent of the CIB: {error}")))?;
-    Ok(Found { document, status: None })
+    Ok(Found { document, status: None, client: None })
 }
 
 /// `admin_epoch` and `epoch` of a CIB.
