@@ -1,7 +1,7 @@
 //! `systole node`: releases a node that the cluster holds in quarantine.
 
 use cib::{Document, Element, Lifetime, Write};
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches};
 use wire::write::WriteForm;
 
 use super::Command;
@@ -26,7 +26,13 @@ fn grammar() -> clap::Command {
              the nodes are: it may join, but runs nothing. Repair it first; its losses are forgiven by this.\n\n\
              Example:\n  systole node release node3",
         )
-        .arg(node);
+        .arg(node)
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .help("Also without quorum; only when you know that the other nodes are down"),
+        );
     clap::Command::new("")
         .about("Nodes that the cluster holds in quarantine")
         .subcommand_required(true)
@@ -38,7 +44,7 @@ fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let (_, arguments) = arguments.subcommand().expect("the grammar requires one");
     let node = arguments.get_one::<String>("node").expect("it is required");
     let mut client = Client::from_arguments(arguments)?;
-    print(&release(&mut client, node)?)?;
+    print(&release(&mut client, node, arguments.get_flag("force"))?)?;
     Ok(EXIT_OK)
 }
 
@@ -59,7 +65,7 @@ pub fn held(document: &Document) -> Vec<(String, i64)> {
         .collect()
 }
 
-fn release(client: &mut Client, node: &str) -> anyhow::Result<String> {
+fn release(client: &mut Client, node: &str, force: bool) -> anyhow::Result<String> {
     let live = Live::fetch(client)?;
     live.view.node(node)?;
     if !held(&live.view.document).iter().any(|(name, _)| name == node) {
@@ -72,7 +78,7 @@ fn release(client: &mut Client, node: &str) -> anyhow::Result<String> {
         value: None,
         author: change::author().into(),
     };
-    match client.write(WriteForm::from(&write), false)? {
+    match client.write(WriteForm::from(&write), force)? {
         Ok(_) => Ok(format!("Node {node} is released and may run resources again.\n")),
         Err(reason) => anyhow::bail!("{node} is still held in quarantine: {reason}"),
     }
@@ -99,7 +105,7 @@ mod tests {
         assert_eq!(held(cib.document()), [("two".to_owned(), 1_700_000_000)]);
         let mut held = status();
         held.cib = cib.document().to_xml();
-        let told = |node: &str, replies: Vec<Reply>| release(&mut Daemon::with(replies).client(), node);
+        let told = |node: &str, replies: Vec<Reply>| release(&mut Daemon::with(replies).client(), node, false);
         let status = || Reply::Status(Box::new(held.clone()));
         let done = told("two", vec![status(), Reply::Written { version: (0, 2, 0) }]).unwrap();
         assert_eq!(done, "Node two is released and may run resources again.\n");

@@ -1,5 +1,6 @@
 //! `systole stonith history`: what was fenced, when, by whom, and how it went; the same on every node.
 
+use anyhow::bail;
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::json;
 use wire::stonith::{FenceOutcome, FenceRecord};
@@ -29,6 +30,8 @@ fn grammar() -> clap::Command {
         .about("Show what was fenced, newest first, or forget it")
         .after_help("Examples:\n  systole stonith history\n  systole stonith history node2 --cleanup")
         .arg(node())
+        // Or clap takes a second word for a command that it does not know.
+        .arg(Arg::new("more").num_args(1..).hide(true))
         .arg(Arg::new("cleanup").long("cleanup").action(ArgAction::SetTrue).help("Forget it, on all nodes"))
         .arg(json())
         .args_conflicts_with_subcommands(true)
@@ -37,6 +40,11 @@ fn grammar() -> clap::Command {
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
+    if let Some(more) = arguments.get_many::<String>("more") {
+        let node = arguments.get_one::<String>("node").cloned().unwrap_or_default();
+        let words: Vec<&str> = std::iter::once(&*node).chain(more.map(String::as_str)).collect();
+        bail!("expected one node at most, found '{}'; without a node it shows all", words.join(" "));
+    }
     match arguments.subcommand() {
         Some(("cleanup", words)) => forget(words),
         Some(("update", _)) => {

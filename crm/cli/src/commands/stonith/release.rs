@@ -1,7 +1,7 @@
 //! `systole stonith release`: lets fencings go on that the cluster holds back.
 
 use cib::{Author, Lifetime, Write};
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches};
 use wire::write::WriteForm;
 
 use crate::EXIT_OK;
@@ -24,16 +24,22 @@ fn grammar() -> clap::Command {
              fenced.\n\nExamples:\n  systole stonith release\n  systole stonith release node4",
         )
         .arg(Arg::new("nodes").value_name("NODE").num_args(0..).help("These only [default: all that are held]"))
+        .arg(
+            Arg::new("force")
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .help("Also without quorum; only when you know that the other nodes are down"),
+        )
 }
 
 fn run(arguments: &ArgMatches) -> anyhow::Result<u8> {
     let wanted: Vec<String> = arguments.get_many("nodes").into_iter().flatten().cloned().collect();
     let mut client = Client::from_arguments(arguments)?;
-    print(&release(&mut client, &wanted)?)?;
+    print(&release(&mut client, &wanted, arguments.get_flag("force"))?)?;
     Ok(EXIT_OK)
 }
 
-fn release(client: &mut Client, wanted: &[String]) -> anyhow::Result<String> {
+fn release(client: &mut Client, wanted: &[String], force: bool) -> anyhow::Result<String> {
     let held = held(&Live::fetch(client)?.view.document);
     if let Some(other) = wanted.iter().find(|node| !held.iter().any(|(name, _)| name == *node)) {
         anyhow::bail!("the fencing of {other} is not held; `systole status` shows whose is");
@@ -47,7 +53,7 @@ fn release(client: &mut Client, wanted: &[String]) -> anyhow::Result<String> {
             value: Some(RELEASED.into()),
             author: Author::default(),
         };
-        match client.write(WriteForm::from(&write), false)? {
+        match client.write(WriteForm::from(&write), force)? {
             Ok(_) => text += &format!("{node} is fenced now.\n"),
             Err(reason) => anyhow::bail!("{text}{node} is still held: {reason}"),
         }
@@ -78,13 +84,13 @@ mod tests {
         let status = Reply::Status(Box::new(status));
         let daemon = Daemon::with(vec![status.clone(), status, Reply::Written { version: (0, 1, 2) }]);
         let mut client = daemon.client();
-        let error = release(&mut client, &["one".into()]).unwrap_err().to_string();
+        let error = release(&mut client, &["one".into()], false).unwrap_err().to_string();
         assert!(error.contains("one is not held"), "{error}");
-        assert_eq!(release(&mut client, &[]).unwrap(), "two is fenced now.\n");
+        assert_eq!(release(&mut client, &[], true).unwrap(), "two is fenced now.\n");
         drop(client);
         let asked = daemon.asked();
         assert!(
-            matches!(&asked[2], Request::Write { write: WriteForm::Attribute { value: Some(v), .. }, .. } if v == RELEASED)
+            matches!(&asked[2], Request::Write { write: WriteForm::Attribute { value: Some(v), .. }, force: true } if v == RELEASED)
         );
     }
 }
