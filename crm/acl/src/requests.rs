@@ -10,7 +10,6 @@ use crate::Rights;
 
 /// What becomes of a request.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them at a time")]
 pub enum Admitted {
     /// It is asked, and what comes back goes through [`shown`].
     Ask(Request),

@@ -8,10 +8,10 @@ use wire::write::WriteForm;
 use wire::{Origin, Update};
 
 use crate::clients::Majority;
+use crate::disk;
 use crate::event::{Command, Now};
 use crate::machine::Node;
 use crate::replica::{Delivered, Settled};
-use crate::disk;
 
 impl Node {
     /// A member writes. `obeyed`: it is the coordinator of this moment.
