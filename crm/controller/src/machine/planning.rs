@@ -57,6 +57,12 @@ impl Controller {
         let away = self.grant_grace(now, cib);
         self.dead_time = property::time(cib, "dc-deadtime", unix, DC_DEADTIME);
         self.recheck_interval = property::time(cib, "cluster-recheck-interval", unix, RECHECK_INTERVAL);
+        // Hosts whose daemon is still to come count as not here: they would be fenced in the middle of their start.
+        let complete = self.view.votes >= self.view.expected_votes && self.view.members.len() == self.view.hosts.len();
+        self.settled |= complete;
+        if complete {
+            self.gather_until = None;
+        }
         let mut writes = reconcile(&self.view, cib, &away, &self.stayed, unix);
         if self.settled && self.view.quorate {
             let (held, notes) = self.quarantine.judge(cib, unix);
@@ -66,12 +72,6 @@ impl Controller {
         if !writes.is_empty() {
             writes.into_iter().for_each(|write| self.send(Command::Write(write), None));
             return;
-        }
-        // Hosts whose daemon is still to come count as not here: they would be fenced in the middle of their start.
-        let complete = self.view.votes >= self.view.expected_votes && self.view.members.len() == self.view.hosts.len();
-        self.settled |= complete;
-        if complete {
-            self.gather_until = None;
         }
         let gathers = self.gather_until.is_some_and(|time| now < time);
         let waits = !self.settled || gathers || !away.is_empty() || !self.pending.is_empty();
