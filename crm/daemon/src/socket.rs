@@ -64,7 +64,6 @@ pub type Asked = (ClientId, Request, oneshot::Sender<Reply>);
 
 /// What comes from tools.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "requests are the rule, and few wait at a time")]
 pub enum FromTool {
     /// A connection began, of somebody who is neither root nor the daemon's own user.
     Came(ClientId, acl::Who),

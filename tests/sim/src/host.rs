@@ -62,6 +62,8 @@ pub struct SimHost {
     pub agents: Agents,
     /// When a daemon that ends by itself is started again; `None`: not before somebody does.
     pub daemon_returns: Option<Duration>,
+    /// When its watchdog was fed last; `None` while that is not armed.
+    pub fed: Option<Duration>,
     /// How far its wall clock is off, in seconds.
     pub skew: i64,
     /// It stands still.
@@ -83,6 +85,7 @@ impl SimHost {
             disk,
             agents: Agents::default(),
             daemon_returns: None,
+            fed: None,
             skew,
             paused: None,
             protocol: wire::PROTOCOL,

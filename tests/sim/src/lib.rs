@@ -8,7 +8,7 @@
 //!
 //! Read it in this order: [`run`] is one run from seed to verdict; [`scenario`] what the cluster looks like; [`faults`]
 //! what goes wrong and [`strike`] how; [`script`] tells fixed scenarios as text; [`checkers`] the judges; [`world`] the clock and the queue; [`shell`] what a daemon does for its
-//! machine; [`engine`], [`disk`], [`agents`] and [`power`] what it meets.
+//! machine; [`engine`], [`disk`], [`agents`], [`power`] and [`watchdog`] what it meets.
 
 pub mod run;
 pub mod scenario;
@@ -32,6 +32,7 @@ pub mod disk;
 pub mod engine;
 pub mod power;
 pub mod random;
+pub mod watchdog;
 
 pub use run::{Verdict, run};
 pub use trace::Keep;

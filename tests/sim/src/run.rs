@@ -75,7 +75,9 @@ pub fn run(seed: u64, keep: Keep) -> Verdict {
 pub fn world_of(shape: &Shape, seed: u64, keep: Keep) -> World {
     let cib = Cib::parse(&shape.cib).expect("shapes are sound, as their test says");
     let watch = Checkers::new(shape.exclusive.iter().cloned());
-    World::new(seed, keep, &shape.hosts, &cib, shape.pace, watch)
+    let mut world = World::new(seed, keep, &shape.hosts, &cib, shape.pace, watch);
+    world.watchdog = shape.watchdog;
+    world
 }
 
 /// Puts the faults of a run on the calendar. Gives the time after the last.

@@ -4,11 +4,16 @@
 //! `p1` stands for itself.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use engine::{Host, NodeId};
 
 use crate::engine::Pace;
 use crate::random::Random;
+use crate::watchdog::relied_on;
+
+/// After how long unfed the watchdogs of a cluster that has some take their hosts' power: the daemon's own default.
+const WATCHDOG: Duration = Duration::from_secs(5);
 
 /// A cluster.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct Shape {
     pub implied: Vec<String>,
     /// Those of both that run on one node only.
     pub exclusive: Vec<String>,
+    /// After how long unfed a host's watchdog takes its power; `None` where they have none.
+    pub watchdog: Option<Duration>,
     /// The configuration.
     pub cib: String,
 }
@@ -76,6 +83,15 @@ impl Shape {
             cluster.remotes();
         }
         cluster.constraints(random);
+        // Where less than half of the nodes may go on, nobody may count on a watchdog. Chance of its own, so that all other
+        // clusters stay as they are.
+        let mut aside = random.clone();
+        if nodes > 2 && aside.percent(15) {
+            cluster.watchdogs();
+            if aside.percent(50) {
+                cluster.devices.clear();
+            }
+        }
         cluster.finish(pace)
     }
 
@@ -86,7 +102,7 @@ impl Shape {
 
     /// The same with more, by the words of a script: `NAME=VALUE` is a cluster property, `default.NAME=VALUE` a default of
     /// all resources, `promotable` a promotable clone, `bundle` two containers with an address each, `remotes` a remote
-    /// node and a guest, `undefended` no fence device.
+    /// node and a guest, `undefended` no fence device, `watchdog` a watchdog on each host that others count on.
     pub fn scripted(nodes: usize, words: &[&str]) -> Shape {
         let pace = Pace { delivery_ms: 2, detect_ms: (900, 1_100), orders_on: false, two_node: nodes == 2 };
         let mut cluster = Cluster::new(nodes, "stop", false, &mut Random::new(1));
@@ -107,6 +123,9 @@ impl Shape {
         }
         if words.contains(&"remotes") {
             cluster.remotes();
+        }
+        if words.contains(&"watchdog") {
+            cluster.watchdogs();
         }
         for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
             match name.strip_prefix("default.") {
@@ -157,6 +176,7 @@ struct Cluster {
     exclusive: Vec<String>,
     /// What constraints may name.
     tops: Vec<String>,
+    watchdog: Option<Duration>,
 }
 
 impl Cluster {
@@ -174,6 +194,7 @@ impl Cluster {
             implied: Vec::new(),
             exclusive: Vec::new(),
             tops: Vec::new(),
+            watchdog: None,
         };
         cluster.option("cluster-name", "sim");
         cluster.option("stonith-enabled", "true");
@@ -220,6 +241,12 @@ impl Cluster {
             }
             None => self.option(name, value),
         }
+    }
+
+    /// Each host has a watchdog, and the others count on it.
+    fn watchdogs(&mut self) {
+        self.watchdog = Some(WATCHDOG);
+        self.property("stonith-watchdog-timeout", &format!("{}s", relied_on(WATCHDOG).as_secs()));
     }
 
     fn device(&mut self, id: &str, hosts: &str, delay: &str) {
@@ -380,7 +407,15 @@ impl Cluster {
              </rsc_defaults></configuration><status/></cib>",
             self.options, self.devices, self.resources, self.constraints, self.defaults
         );
-        Shape { hosts: self.hosts, pace, resources: self.names, implied: self.implied, exclusive: self.exclusive, cib }
+        Shape {
+            hosts: self.hosts,
+            pace,
+            resources: self.names,
+            implied: self.implied,
+            exclusive: self.exclusive,
+            watchdog: self.watchdog,
+            cib,
+        }
     }
 }
 

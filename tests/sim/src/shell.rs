@@ -193,6 +193,7 @@ impl World {
                 self.watch.breaks(format!("the daemon of node {id} gave up: {reason}"));
             }
         }
+        self.disarm(id);
         self.daemon_gone(id);
         if let Some(back) = self.host(id).daemon_returns.take() {
             let boot = self.hosts[&id].boot;

@@ -67,6 +67,12 @@ pub enum Happening {
     Resumes(NodeId),
     /// A host is heard by the others again, or no longer.
     Heard(NodeId, bool),
+    /// A daemon feeds its watchdog.
+    Meal(NodeId, Life),
+    /// A watchdog looks whether it was fed.
+    Bites(NodeId, u32),
+    /// A host that lost its power would have lost it by its watchdog by now.
+    IsOff(NodeId, u32),
 }
 
 /// How much happened.
@@ -147,6 +153,8 @@ pub struct World {
     pub operator: Operator,
     /// The longest piece that daemons send: in some worlds so short that most messages are cut.
     pub payload: usize,
+    /// After how long unfed a host's watchdog takes its power; `None` where they have none.
+    pub watchdog: Option<Duration>,
     /// Somebody stands by and switches on again what was cut off for good.
     pub attended: bool,
     /// A crash that waits for its moment.
@@ -183,6 +191,7 @@ impl World {
             hosts: hosts.iter().map(host).collect(),
             operator: Operator::default(),
             payload,
+            watchdog: None,
             attended: false,
             trap: None,
             random,
@@ -266,6 +275,7 @@ impl World {
             | Happening::Planned(id, ..)
             | Happening::Described(id, ..)
             | Happening::Written(id, _)
+            | Happening::Meal(id, _)
             | Happening::Joins(id, _) => (id, false),
             Happening::Engine(Later::Order(id))
             | Happening::Acts(id, _)
@@ -339,6 +349,13 @@ impl World {
             Happening::Resumes(id) => {
                 if self.hosts[&id].paused.is_some_and(|paused| paused.until <= self.now) {
                     self.resume(id);
+                }
+            }
+            Happening::Meal(id, life) => self.meal(id, life),
+            Happening::Bites(id, boot) => self.bites(id, boot),
+            Happening::IsOff(id, boot) => {
+                if self.hosts[&id].boot == boot {
+                    self.watch.fenced(id);
                 }
             }
             Happening::Heard(id, heard) => {
@@ -437,6 +454,7 @@ impl World {
         host.agents.power_lost();
         let life = host.daemon.take().map(|daemon| daemon.life);
         self.watch.power_lost(id, had);
+        self.off_for_certain(id);
         self.operator.daemon_gone(life);
         self.with_engine(|engine, now| engine.stop(now, id));
     }
@@ -502,7 +520,11 @@ impl World {
             payload: self.payload,
             limit: 4,
             seed: self.random.number(),
-            fencing: node::FencingSettings { boot_id: format!("boot {boot} of {id}"), ..Default::default() },
+            fencing: node::FencingSettings {
+                boot_id: format!("boot {boot} of {id}"),
+                watchdog_s: self.watchdog.map(|timeout| timeout.as_secs()),
+                ..Default::default()
+            },
             failovers: String::new(),
         };
         let started = self.now;
@@ -512,6 +534,7 @@ impl World {
         self.say(id, format_args!("its daemon starts"));
         self.host(id).daemon =
             Some(Daemon { life, started, node, wake: None, given: (0, 0), place: 0, turns: (started, 0) });
+        self.arm(id, life);
         if self.engine.is_up(id) {
             self.with_engine(|engine, now| engine.join(now, id, life));
         }
