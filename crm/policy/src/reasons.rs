@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::engine::{Engine, Where};
-use crate::model::{ActFlags, Node, NodeFlags, NodeId, RscId, readable};
+use crate::model::{ActFlags, Node, NodeFlags, NodeId, RscId, add, readable};
 
 /// What changed a score.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -277,6 +277,14 @@ impl Engine<'_> {
                 let source = match source {
                     Source::NodeUnavailable(other) => {
                         Source::NodeUnavailable(unavailable(self.node(node)).unwrap_or(other))
+                    }
+                    // Pacemaker leaves the scores as they are then, and so do ours. To who asks they are what they mean.
+                    Source::StopAll => {
+                        let scores = explanation.scores.iter_mut();
+                        scores
+                            .filter(|(at, _)| *at == self.node(node).name)
+                            .for_each(|(_, now)| *now = add(*now, score));
+                        Source::StopAll
                     }
                     source => source,
                 };
