@@ -45,6 +45,12 @@ pub enum ErrandEnd {
 impl Fencer {
     /// Who is here changed. What those were doing who are gone counts as failed.
     pub(crate) fn peers(&mut self, me: String, others: Vec<String>) {
+        // Who was lost and is heard again was fed, or has been started anew: that it was cut off in between is not known,
+        // and its next loss is another one.
+        let is_back = |name: &String| others.contains(name) && !self.others.contains(name);
+        for operation in self.operations.values_mut().filter(|operation| is_back(&operation.target.name)) {
+            operation.watchdog = operation.watchdog.clone().and(Err("the node came back meanwhile".to_owned()));
+        }
         (self.me, self.others) = (me, others);
         let lost: Vec<(String, u64)> = self
             .operations
