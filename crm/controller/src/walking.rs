@@ -301,11 +301,13 @@ pub const WATCHDOG: &str = "#watchdog";
 /// After how long a lost node has certainly ended itself; 0 when nobody relies on that. A negative
 /// `stonith-watchdog-timeout` asks for twice what the node's own watchdog takes.
 pub fn watchdog_ms(cib: &Cib, node_id: &str, unix: i64) -> u64 {
+    relied_on_ms(cib, unix, || brake::transient(cib, node_id, WATCHDOG).and_then(|text| text.parse().ok()))
+}
+
+/// The same for a node whose watchdog's own time, in seconds, is known otherwise.
+pub fn relied_on_ms(cib: &Cib, unix: i64, own_s: impl FnOnce() -> Option<u64>) -> u64 {
     match cib::view::property(cib.document(), "stonith-watchdog-timeout", unix) {
-        Some(text) if text.trim_start().starts_with('-') => {
-            let own = brake::transient(cib, node_id, WATCHDOG).and_then(|text| text.parse::<u64>().ok());
-            own.unwrap_or(0).saturating_mul(2_000)
-        }
+        Some(text) if text.trim_start().starts_with('-') => own_s().unwrap_or(0).saturating_mul(2_000),
         text => text.and_then(|text| cib::duration::parse_ms(text).ok()).unwrap_or(0),
     }
 }

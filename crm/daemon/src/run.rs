@@ -139,8 +139,9 @@ async fn serve(options: Run, chosen: Chosen) -> anyhow::Result<()> {
     let tools = tokio::spawn(listening.serve(to));
     // Opening it arms it, and one that a daemon leaves armed is its host's end. So first comes all that can fail: a mistake
     // in a file must not reset a host.
-    let watchdog =
-        options.watchdog.as_deref().map(|path| Watchdog::open(path, options.watchdog_timeout)).transpose()?;
+    let mark = options.socket.with_extension("armed");
+    let watchdog = options.watchdog.as_deref();
+    let watchdog = watchdog.map(|path| Watchdog::open(path, options.watchdog_timeout, &mark)).transpose()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let settings = Settings {
         me: chosen.me.clone(),
@@ -153,6 +154,7 @@ async fn serve(options: Run, chosen: Chosen) -> anyhow::Result<()> {
         fencing: FencingSettings {
             boot_id: boot_id(&options.boot_id),
             watchdog_s: watchdog.as_ref().map(Watchdog::timeout_s),
+            was_left_armed: watchdog.as_ref().is_some_and(Watchdog::was_left_armed),
             history: fencings.read(),
         },
         failovers: failovers.read(),

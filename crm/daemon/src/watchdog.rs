@@ -30,6 +30,9 @@ mod request {
 #[derive(Debug)]
 pub struct Watchdog {
     path: PathBuf,
+    /// There while it is armed, as far as the host has not been started anew.
+    mark: PathBuf,
+    was_left_armed: bool,
     file: File,
     is_device: bool,
     timeout: Duration,
@@ -37,11 +40,24 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Opens it, which arms it, and gives it its timeout; the device may round that up.
+    /// Opens it, which arms it, and gives it its timeout; the device may round that up. `mark`: a file that a start of the
+    /// host takes away; it says that an earlier daemon left the watchdog armed.
     ///
     /// # Errors
     /// When it cannot be opened or does not take the timeout: a node must not say that it has one then.
-    pub fn open(path: &Path, seconds: u32) -> anyhow::Result<Watchdog> {
+    pub fn open(path: &Path, seconds: u32, mark: &Path) -> anyhow::Result<Watchdog> {
+        let was_left_armed = mark.exists();
+        // First the mark, so that there is none armed without it.
+        std::fs::write(mark, "").with_context(|| format!("writing {}", mark.display()))?;
+        Self::arm(path, seconds, mark, was_left_armed).inspect_err(|_| {
+            if !was_left_armed {
+                // What keeps it from going is told with the error that is on its way.
+                let _ = std::fs::remove_file(mark);
+            }
+        })
+    }
+
+    fn arm(path: &Path, seconds: u32, mark: &Path, was_left_armed: bool) -> anyhow::Result<Watchdog> {
         let doing = || format!("opening the watchdog {} (--watchdog)", path.display());
         let existing = std::fs::metadata(path).ok();
         let is_device = existing.is_some_and(|metadata| metadata.file_type().is_char_device());
@@ -52,6 +68,8 @@ impl Watchdog {
         let file = OpenOptions::new().write(true).create(!is_device).truncate(false).open(path).with_context(doing)?;
         let mut watchdog = Watchdog {
             path: path.to_owned(),
+            mark: mark.to_owned(),
+            was_left_armed,
             file,
             is_device,
             timeout: Duration::from_secs(seconds.into()),
@@ -80,6 +98,11 @@ impl Watchdog {
     /// After how many seconds unfed it ends the host.
     pub fn timeout_s(&self) -> u64 {
         self.timeout.as_secs()
+    }
+
+    /// Whether an earlier daemon left it armed since the host started.
+    pub fn was_left_armed(&self) -> bool {
+        self.was_left_armed
     }
 
     /// When it is to be fed next.
@@ -122,7 +145,8 @@ impl Watchdog {
         if !self.is_device {
             self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)).map(drop)).context(doing.clone())?;
         }
-        self.file.write_all(MAGIC_CLOSE).context(doing)
+        self.file.write_all(MAGIC_CLOSE).context(doing)?;
+        std::fs::remove_file(&self.mark).with_context(|| format!("removing {}", self.mark.display()))
     }
 }
 
@@ -134,20 +158,30 @@ mod tests {
     fn a_plain_file_is_fed_and_disarmed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("watchdog");
-        let mut watchdog = Watchdog::open(&path, 8).unwrap();
+        let mark = directory.path().join("armed");
+        let mut watchdog = Watchdog::open(&path, 8, &mark).unwrap();
+        assert!(!watchdog.was_left_armed());
         assert!(std::fs::read_to_string(&path).unwrap().starts_with("fed "));
         assert!(watchdog.next_meal() <= Instant::now() + Duration::from_secs(2));
         watchdog.feed().unwrap();
         assert_eq!((watchdog.timeout_s(), std::fs::read_to_string(&path).unwrap().lines().count()), (8, 1));
+        drop(watchdog);
+        let watchdog = Watchdog::open(&path, 8, &mark).unwrap();
+        assert!(watchdog.was_left_armed());
         watchdog.disarm().unwrap();
+        assert!(!mark.exists());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "V");
     }
 
     #[test]
     fn what_is_no_watchdog_is_refused() {
-        assert!(Watchdog::open(Path::new("/dev/no-such-watchdog"), 5).unwrap_err().to_string().contains("softdog"));
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("armed");
+        assert!(
+            Watchdog::open(Path::new("/dev/no-such-watchdog"), 5, &mark).unwrap_err().to_string().contains("softdog")
+        );
         // A device, but not one that takes a timeout.
-        let error = format!("{:#}", Watchdog::open(Path::new("/dev/null"), 5).unwrap_err());
+        let error = format!("{:#}", Watchdog::open(Path::new("/dev/null"), 5, &mark).unwrap_err());
         assert!(error.contains("giving it its timeout"), "{error}");
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct CutOff {
     is_new_start: bool,
     /// Since when there has been no quorum; there was before.
     pub no_quorum_since: Option<Duration>,
+    /// An earlier daemon may have left something running, and nobody with quorum has told yet what.
+    pub may_run_on: bool,
     look_at: Option<Duration>,
 }
 
@@ -60,6 +62,7 @@ impl CutOff {
             condemned: None,
             is_new_start: false,
             no_quorum_since: None,
+            may_run_on: settings.was_left_armed,
             look_at: None,
         }
     }
@@ -80,15 +83,18 @@ impl Node {
         let event = fencer::Event::Peers { me: self.settings.me.name.clone(), others };
         self.cut.fencer.handle(now.monotonic, event);
         self.cut.history.keep_only(&self.view, now.unix);
+        self.cut.may_run_on &= !(self.view.quorate && self.replica.in_step());
         match (self.view.quorate, self.cut.no_quorum_since) {
             (true, _) => self.cut.no_quorum_since = None,
-            (false, None) if self.replica.in_step() => self.cut.no_quorum_since = Some(now.monotonic),
-            _ => {}
+            // In step with others or not, engine or none: those that have quorum count from now.
+            (false, None) => self.cut.no_quorum_since = Some(now.monotonic),
+            (false, Some(_)) => {}
         }
     }
 
     /// All hold the same: who has come is told what was fenced.
     pub(crate) fn cut_off_in_step(&mut self, now: Now) {
+        self.cut.may_run_on &= !self.view.quorate;
         let boot_id = &self.settings.fencing.boot_id;
         let known = transient(self.replica.cib(), &self.settings.me.id.to_string(), BOOT_ID);
         self.cut.is_new_start |= !boot_id.is_empty() && known.is_some_and(|known| known != boot_id);

@@ -54,6 +54,8 @@ pub struct FencingSettings {
     pub boot_id: String,
     /// After how many seconds unfed the host's watchdog ends it; `None`: it is not armed.
     pub watchdog_s: Option<u64>,
+    /// An earlier daemon ended since this host started and left its watchdog armed: what it had started may run on.
+    pub was_left_armed: bool,
     /// The history of fencing as it was kept on disk.
     pub history: String,
 }

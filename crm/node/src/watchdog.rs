@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use cib::{Cib, Element, view};
-use controller::walking::watchdog_ms;
+use controller::walking::relied_on_ms;
 
 use crate::event::Now;
 use crate::machine::Node;
@@ -19,14 +19,21 @@ impl Node {
         if let Some(reason) = &self.cut.condemned {
             return Err(reason.clone());
         }
-        let Some(since) = self.cut.no_quorum_since else { return Ok(()) };
         let cib = self.replica.cib();
-        let relied_on = Duration::from_millis(watchdog_ms(cib, &self.settings.me.id.to_string(), now.unix));
+        let relied_on = Duration::from_millis(relied_on_ms(cib, now.unix, || self.settings.fencing.watchdog_s));
         let policy = view::property(cib.document(), "no-quorum-policy", now.unix);
         // Nobody relies on it, or the operator wants a part without quorum to go on.
         if relied_on.is_zero() || policy == Some("ignore") {
             return Ok(());
         }
+        // The history of what runs here went with the earlier daemon, and how long ago quorum was lost as well.
+        if self.cut.may_run_on && !self.view.quorate {
+            return Err(
+                "an earlier daemon left the watchdog armed, and without quorum nobody can tell what still runs here"
+                    .to_owned(),
+            );
+        }
+        let Some(since) = self.cut.no_quorum_since else { return Ok(()) };
         let own = Duration::from_secs(self.settings.fencing.watchdog_s.unwrap_or(0));
         let patience = patience(relied_on, own);
         let without = now.monotonic.saturating_sub(since);

@@ -523,6 +523,7 @@ impl World {
             fencing: node::FencingSettings {
                 boot_id: format!("boot {boot} of {id}"),
                 watchdog_s: self.watchdog.map(|timeout| timeout.as_secs()),
+                was_left_armed: host.fed.is_some(),
                 ..Default::default()
             },
             failovers: String::new(),
