@@ -50,9 +50,10 @@ impl Node {
 }
 
 impl Node {
-    /// Whether any resource may be active here, as far as history says: then nobody is to be left without a guard.
+    /// Whether any resource may be active here, as far as history says: then nobody is to be left without a guard. Nor where
+    /// history is not known.
     pub fn may_run_anything(&self) -> bool {
-        runs_anything(self.replica.cib(), &self.settings.me.name)
+        self.cut.may_run_on || runs_anything(self.replica.cib(), &self.settings.me.name)
     }
 }
 
